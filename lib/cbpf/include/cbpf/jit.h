@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CBPF_JIT_H
+#define CBPF_JIT_H
+
+/*
+ * Native code. A code arena is memory mapped twice, writable for the compiler
+ * and executable for everyone else, so that no page is ever both and no
+ * mprotect() stalls polling cores. Works under MemoryDenyWriteExecute.
+ *
+ * Threads: making and freeing code belongs to one thread at a time per arena;
+ * running finished code to any number.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cbpf/prog.h"
+
+struct cbpf_arena;
+struct cbpf_jit;
+struct diag;
+
+/* True when this machine and build can run compiled programs (x86-64, executable memory allowed). */
+bool cbpf_jit_available(void);
+
+/*
+ * A new arena for up to @cap bytes of code (rounded up to pages; memory is taken
+ * as it is used). Returns 0, -ENOMEM, -EPERM where executable memory is
+ * forbidden, -ENOSYS where there is no code emitter for this machine.
+ */
+int cbpf_arena_new(size_t cap, struct cbpf_arena **ret_arena, struct diag *diag);
+void cbpf_arena_free(struct cbpf_arena *arena);
+
+/* Bytes of code in use. */
+size_t cbpf_arena_used(const struct cbpf_arena *arena);
+
+/*
+ * Compile @prog into @arena. The code lives as long as the arena; nothing else
+ * is to be freed. Returns 0, -ENOSPC when the arena is full, -ENOMEM.
+ */
+int cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *ret_fn,
+	size_t *ret_code_bytes, struct diag *diag);
+
+/* One program with an arena of its own. Errors as the two above. */
+int cbpf_jit_new(const struct cbpf_prog *prog, struct cbpf_jit **ret_jit, struct diag *diag);
+cbpf_fn cbpf_jit_fn(const struct cbpf_jit *jit);
+void cbpf_jit_free(struct cbpf_jit *jit);
+
+/* The machine code, for disassembly in tests. */
+const void *cbpf_jit_code(const struct cbpf_jit *jit, size_t *ret_bytes);
+
+#endif
