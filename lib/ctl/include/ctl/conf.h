@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CTL_CONF_H
+#define CTL_CONF_H
+
+/*
+ * The daemon's configuration, all but rules and sets: the key table and its
+ * values, defaults filled in, checked whole. Immutable once loaded; any thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ini.h"
+
+struct diag;
+
+enum ctl_exception { CTL_EXC_NONE, CTL_EXC_TAP, CTL_EXC_VIRTIO_USER, CTL_EXC_PORT };
+
+/* One [port NAME]. */
+struct ctl_port {
+	const char *name;
+	const char *device; /* PCI address or vdev with arguments */
+	uint16_t queues; /* 1..64 */
+	const uint16_t *lcores; /* CPU numbers, one per queue (n_lcores == queues), may repeat */
+	size_t n_lcores; /* 0: chosen at start */
+	enum ctl_exception exception;
+	const char *exception_name; /* TAP, or the other port's name */
+	const char *exception_netns; /* network namespace of the TAP, "" is the daemon's own */
+	uint32_t mtu; /* bytes */
+	uint32_t rx_ring, tx_ring; /* descriptors */
+	bool promiscuous, multicast, takeover;
+	uint64_t policer_pps; /* of the exception path; 0: none */
+	uint32_t policer_burst; /* packets */
+	const char *file;
+	unsigned int line;
+};
+
+struct ctl_sink {
+	const char *name;
+	const char *file;
+	uint64_t rotate_bytes;
+	uint32_t keep;
+	bool comments;
+};
+
+struct ctl_conf {
+	const char *node_name, *location;
+	const struct ctl_port *ports;
+	size_t n_ports;
+	uint32_t sample_one_in; /* 0: off */
+	uint32_t sample_snaplen; /* bytes */
+	const struct ctl_sink *sinks;
+	size_t n_sinks;
+	bool vital;
+	bool gtsm;
+	const struct ip_addr *peers;
+	size_t n_peers;
+	uint32_t vital_pps; /* bucket of each vital class, packets/s */
+	const char *control_socket;
+	const char *http; /* "" is off */
+	const char *user; /* to run as after start; "" stays */
+	/* [eal] */
+	enum { CTL_HUGE_AUTO, CTL_HUGE_YES, CTL_HUGE_NO } hugepages;
+	uint32_t memory_mib; /* 0: by need */
+	uint16_t main_lcore; /* CPU of the control thread */
+	bool main_lcore_set;
+};
+
+/*
+ * Take every section but [rule] and [set] (whose names are only checked to be
+ * known). Unknown sections and keys are refused with the nearest known name.
+ * Returns 0, -EINVAL with file and line, -ENOMEM.
+ */
+int ctl_conf_load(const struct ini_doc *doc, struct ctl_conf **ret_conf, struct diag *diag);
+void ctl_conf_free(struct ctl_conf *conf);
+
+/*
+ * What must not change at run time differs between @a and @b: the keys, comma
+ * separated, in @diag; -EBUSY. Else 0.
+ */
+int ctl_conf_needs_restart(const struct ctl_conf *a, const struct ctl_conf *b, struct diag *diag);
+
+/* The key table; *@ret_n rows. */
+const struct ini_key *ctl_conf_keys(size_t *ret_n);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PKT_SAVEFILE_H
+#define PKT_SAVEFILE_H
+
+/*
+ * Savefiles: pcap and pcapng in (by libpcap), pcap out. Timestamps keep their
+ * nanoseconds. One thread per object.
+ */
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct diag;
+struct pkt_reader;
+struct pkt_writer;
+
+/* One frame of a savefile; @data is valid until the next read. */
+struct pkt_frame {
+	const uint8_t *data;
+	uint32_t caplen, wirelen; /* bytes */
+	uint64_t time_ns; /* since 1970 */
+	uint64_t number; /* from 1, in the order read */
+};
+
+/* Open @path, "-" is standard input. Returns 0, -ENOENT and other -errno, -EINVAL: no savefile. */
+int pkt_reader_open(const char *path, struct pkt_reader **ret_reader, struct diag *diag);
+int pkt_reader_dlt(const struct pkt_reader *r);
+uint32_t pkt_reader_snaplen(const struct pkt_reader *r);
+
+/* Returns 1 and a frame, 0 at the end, -EINVAL for a file that breaks off or lies. */
+int pkt_reader_next(struct pkt_reader *r, struct pkt_frame *ret_frame, struct diag *diag);
+void pkt_reader_close(struct pkt_reader *r);
+
+/* A new pcap file with nanoseconds, "-" is standard output. Errors as open(2), -ENOMEM. */
+int pkt_writer_open(const char *path, int dlt, uint32_t snaplen, struct pkt_writer **ret_writer,
+	struct diag *diag);
+/* Returns 0 or -errno of the write. */
+int pkt_writer_put(struct pkt_writer *w, const struct pkt_frame *frame);
+/* Flush and close; -errno when what was written could not be kept. NULL is allowed. */
+int pkt_writer_close(struct pkt_writer *w);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef RULES_RULESET_H
+#define RULES_RULESET_H
+
+/*
+ * Rules and sets as a configuration writes them ([rule] and [set] sections),
+ * checked whole, in effective order, with their programs generated; and from
+ * them an image. A ruleset never changes after it is loaded; any thread may
+ * read it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ini.h"
+#include "match/image.h"
+
+struct diag;
+struct ruleset;
+struct rules_slots;
+
+/*
+ * Names to counter slots: a name keeps its slot for the life of the process, so
+ * that counters survive every reload. One thread (control).
+ */
+int rules_slots_new(struct rules_slots **ret_slots);
+void rules_slots_free(struct rules_slots *slots);
+/* The slot of @name, made if it has none. Returns 0, -ENOMEM, -ENOSPC: over 2^20 names. */
+int rules_slots_get(struct rules_slots *slots, const char *name, uint32_t *ret_slot);
+/* The name of @slot, or NULL. Valid as long as @slots. */
+const char *rules_slots_name(const struct rules_slots *slots, uint32_t slot);
+size_t rules_slots_count(const struct rules_slots *slots);
+
+struct ruleset_opts {
+	const char *location; /* NULL or "": the [node] section's, else none */
+	const char *const *ports; /* names of the node's ports, for "port =" */
+	size_t n_ports; /* 0: names are taken as they come (offline tools) */
+	bool offline; /* filter, replay: when = attack counts as in force; ttl does not run */
+};
+
+/*
+ * Take every [rule] and [set] of @doc. Relative files in "file =" are relative
+ * to the file that names them. @doc is not needed afterwards.
+ *
+ * Returns 0, -EINVAL with file and line, -ENOMEM, -errno of a file.
+ */
+int ruleset_load(const struct ini_doc *doc, const struct ruleset_opts *opts,
+	struct ruleset **ret_rs, struct diag *diag);
+void ruleset_free(struct ruleset *rs);
+
+struct ruleset_info {
+	const char *name, *comment;
+	const char *file;
+	unsigned int line;
+	uint16_t order;
+	enum match_action action;
+	bool shadow;
+	bool enabled; /* by its key */
+	bool here; /* its locations include ours */
+	bool armed; /* no set that it needs is empty */
+	uint64_t ttl_ms; /* 0: none */
+	uint32_t sample_one_in; /* of matching frames; 0: as the port */
+};
+
+/* Rules in effective order. */
+size_t ruleset_count(const struct ruleset *rs);
+const struct ruleset_info *ruleset_info(const struct ruleset *rs, size_t i);
+
+/*
+ * Compile @rs. Rule i of the image is rule i of the ruleset; those not in force
+ * (disabled, other location, unarmed) are in the image, switched off.
+ *
+ * Returns 0 or what match_image_new() and rules_slots_get() return.
+ */
+int ruleset_compile(const struct ruleset *rs, struct rules_slots *slots, enum match_engine engine,
+	struct match_image **ret_image, struct diag *diag);
+
+/* Keys of [rule] and [set]; *@ret_n rows. */
+const struct ini_key *ruleset_keys(size_t *ret_n);
+
+#endif

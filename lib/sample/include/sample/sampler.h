@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SAMPLE_SAMPLER_H
+#define SAMPLE_SAMPLER_H
+
+/*
+ * Which frames are sampled: 1 in N, decided before the verdict by drawing the
+ * gap to the next sample from the geometric distribution, so that the cost per
+ * packet is a countdown and no traffic can be in step with it. One per worker,
+ * used by that worker only.
+ */
+
+#include <stdint.h>
+
+#include "base/util.h"
+
+struct sampler {
+	uint64_t gap; /* frames to let go by before the next sample */
+	uint32_t one_in; /* 0: off */
+	struct rng rng;
+};
+
+/* @one_in: N of 1-in-N, 0: off. */
+void sampler_init(struct sampler *s, uint32_t one_in, uint64_t seed);
+
+/* Change N; the running gap is drawn anew. No effect when N is the same. */
+void sampler_set(struct sampler *s, uint32_t one_in);
+
+/*
+ * Count @n frames (at most 64) and return a bit mask of those to sample.
+ */
+uint64_t sampler_burst(struct sampler *s, uint32_t n);
+
+#endif
