@@ -7,7 +7,7 @@
 
 #include "base/util.h"
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 set_msg(struct diag *d, const char *fmt, va_list ap)
 {
 	int n = vsnprintf(d->msg, sizeof(d->msg), fmt, ap);
