@@ -7,13 +7,16 @@
 
 #include "base/util.h"
 
+/* By way of a copy: callers put their own words around the message that is there. */
 static void __attribute__((format(printf, 2, 0)))
 set_msg(struct diag *d, const char *fmt, va_list ap)
 {
-	int n = vsnprintf(d->msg, sizeof(d->msg), fmt, ap);
+	char msg[sizeof(d->msg)];
+	int n = vsnprintf(msg, sizeof(msg), fmt, ap);
 
 	if (n < 0)
-		d->msg[0] = '\0';
+		msg[0] = '\0';
+	memcpy(d->msg, msg, strlen(msg) + 1);
 }
 
 int

@@ -15,11 +15,15 @@
 static _Atomic long fault_at = -1;
 static _Atomic long asked;
 
+/* Whether an allocation of @n times @size bytes is to fail without asking the heap. */
 static bool
-faulted(void)
+refused(size_t n, size_t size)
 {
 	long at = atomic_load_explicit(&fault_at, memory_order_relaxed);
 
+	/* The heap would say no as well, but a sanitizer's ends the process over it. */
+	if (size != 0 && n > (size_t)PTRDIFF_MAX / size)
+		return true;
 	if (at < 0)
 		return false;
 	return atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed) >= at;
@@ -37,7 +41,7 @@ mem_fault_set(long nth)
 void *
 mem_alloc(size_t size)
 {
-	return faulted() ? NULL : malloc(size);
+	return refused(1, size) ? NULL : malloc(size);
 }
 
 void *
@@ -49,13 +53,14 @@ mem_zalloc(size_t size)
 void *
 mem_calloc(size_t n, size_t size)
 {
-	return faulted() ? NULL : calloc(n, size);
+	return refused(n, size) ? NULL : calloc(n, size);
 }
 
 void *
 mem_realloc(void *p, size_t size)
 {
-	return faulted() ? NULL : realloc(p, size);
+	/* realloc(p, 0) frees @p and gives NULL, which callers take for "out of memory". */
+	return refused(1, size) ? NULL : realloc(p, size != 0 ? size : 1);
 }
 
 char *
@@ -88,7 +93,7 @@ mem_zalloc_aligned(size_t align, size_t size)
 {
 	void *p = NULL;
 
-	if (faulted() || posix_memalign(&p, align, size) != 0)
+	if (refused(1, size) || posix_memalign(&p, align, size) != 0)
 		return NULL;
 	memset(p, 0, size);
 	return p;
@@ -114,8 +119,14 @@ chunk_new(struct arena *a, size_t cap)
 	if (c == NULL)
 		return NULL;
 	c->cap = cap;
-	c->next = a->head;
-	a->head = c;
+	if (cap > ARENA_CHUNK && a->head != NULL) {
+		/* Full from the start: what is left in the head stays in use. */
+		c->next = a->head->next;
+		a->head->next = c;
+	} else {
+		c->next = a->head;
+		a->head = c;
+	}
 	a->bytes += sizeof(*c) + cap;
 	return c;
 }

@@ -40,12 +40,16 @@ digit_value(char c, unsigned int base)
 	return v < base ? (int)v : -1;
 }
 
-/* A number at *@cursor, which moves behind it. -EINVAL: none there; -ERANGE: over 64 bits. */
+/*
+ * A number at *@cursor, which moves behind it also when that is over 64 bits
+ * (-ERANGE), so that callers still see what follows. -EINVAL: no number there.
+ */
 static int
 scan_u64(const char **cursor, uint64_t *ret)
 {
 	const char *s = *cursor;
 	unsigned int base = 10;
+	bool fits = true;
 	uint64_t v = 0;
 
 	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
@@ -57,13 +61,12 @@ scan_u64(const char **cursor, uint64_t *ret)
 	for (; digit_value(*s, base) >= 0; s++) {
 		uint64_t d = (uint64_t)digit_value(*s, base);
 
-		if (v > (UINT64_MAX - d) / base)
-			return -ERANGE;
+		fits = fits && v <= (UINT64_MAX - d) / base;
 		v = v * base + d;
 	}
 	*cursor = s;
 	*ret = v;
-	return 0;
+	return fits ? 0 : -ERANGE;
 }
 
 int
@@ -73,7 +76,7 @@ parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret, struct diag 
 	uint64_t v;
 	int r = scan_u64(&p, &v);
 
-	if (r == 0 && *skip_blanks(p) != '\0')
+	if (r != -EINVAL && *skip_blanks(p) != '\0')
 		r = -EINVAL;
 	if (r == 0 && (v < min || v > max))
 		r = -ERANGE;
@@ -124,7 +127,10 @@ unit_find(const struct unit *units, size_t n, const char *name)
 	return NULL;
 }
 
-/* NUMBER [BLANKS] UNIT [BLANKS]. Copies the unit, without blanks, into @unit. */
+/*
+ * NUMBER [BLANKS] UNIT [BLANKS]. Copies the unit, without blanks, into @unit, also
+ * when the number is over 64 bits (-ERANGE).
+ */
 static int
 scan_with_unit(const char *s, uint64_t *ret, char *unit, size_t unit_size)
 {
@@ -133,7 +139,7 @@ scan_with_unit(const char *s, uint64_t *ret, char *unit, size_t unit_size)
 	int r;
 
 	r = scan_u64(&p, ret);
-	if (r < 0)
+	if (r == -EINVAL)
 		return r;
 	p = skip_blanks(p);
 	len = strlen(p);
@@ -143,7 +149,7 @@ scan_with_unit(const char *s, uint64_t *ret, char *unit, size_t unit_size)
 		return -EINVAL;
 	memcpy(unit, p, len);
 	unit[len] = '\0';
-	return 0;
+	return r;
 }
 
 /* A number with a unit of @units; @what and @example make the message. */
@@ -156,7 +162,7 @@ parse_scaled(const char *s, const struct unit *units, size_t n, const char *what
 	uint64_t v;
 	int r = scan_with_unit(s, &v, unit, sizeof(unit));
 
-	if (r == 0) {
+	if (r != -EINVAL) {
 		u = unit_find(units, n, unit);
 		if (u == NULL)
 			r = -EINVAL;
@@ -215,7 +221,7 @@ parse_rate(const char *s, struct parse_rate *ret, struct diag *diag)
 	size_t plen = 0;
 	int r = scan_with_unit(s, &v, unit, sizeof(unit));
 
-	if (r < 0)
+	if (r == -EINVAL)
 		goto bad;
 	if (*u == 'k' || *u == 'M' || *u == 'G')
 		prefix[plen++] = *u++;
@@ -226,7 +232,7 @@ parse_rate(const char *s, struct parse_rate *ret, struct diag *diag)
 		r = -EINVAL;
 		goto bad;
 	}
-	if (v > UINT64_MAX / p->factor) {
+	if (r == -ERANGE || v > UINT64_MAX / p->factor) {
 		r = -ERANGE;
 		goto bad;
 	}
@@ -241,15 +247,22 @@ bad:
 int
 parse_one_in(const char *s, uint32_t *ret_n, struct diag *diag)
 {
-	const char *p = skip_blanks(s);
-	uint32_t n;
+	const char *piece = s, *cursor = s;
+	uint32_t n = 0;
+	size_t len = 0;
+	int r = 0;
 
-	if (strcmp(p, "off") == 0 || strcmp(p, "0") == 0) {
+	(void)parse_next(&cursor, '\0', &piece, &len);
+	if ((len == 3 && memcmp(piece, "off", 3) == 0) || (len == 1 && *piece == '0')) {
 		*ret_n = 0;
 		return 0;
 	}
-	if (p[0] != '1' || p[1] != '/' || parse_u32(p + 2, 1, UINT32_C(1) << 31, &n, NULL) < 0)
-		return diag_fail(diag, -EINVAL,
+	if (len < 3 || piece[0] != '1' || piece[1] != '/' || is_blank(piece[2]))
+		r = -EINVAL;
+	else
+		r = parse_u32(piece + 2, 1, UINT32_C(1) << 31, &n, NULL);
+	if (r < 0)
+		return diag_fail(diag, r,
 			"expected '1/N' with N from 1 to 2147483648, or 'off', got '%.*s'",
 			QUOTE_MAX, s);
 	*ret_n = n;
@@ -262,20 +275,19 @@ parse_range(const char *s, uint16_t min, uint16_t max, struct u16_range *ret, st
 	const char *p = skip_blanks(s);
 	uint64_t lo, hi;
 	int r = scan_u64(&p, &lo);
+	int r2 = 0;
 
 	hi = lo;
-	if (r == 0) {
-		p = skip_blanks(p);
-		if (*p == '-') {
-			p = skip_blanks(p + 1);
-			r = scan_u64(&p, &hi);
-		}
+	p = skip_blanks(p);
+	if (r != -EINVAL && *p == '-') {
+		p = skip_blanks(p + 1);
+		r2 = scan_u64(&p, &hi);
 	}
-	if (r < 0 || *skip_blanks(p) != '\0')
-		return diag_fail(diag, r < 0 ? r : -EINVAL,
+	if (r == -EINVAL || r2 == -EINVAL || *skip_blanks(p) != '\0')
+		return diag_fail(diag, -EINVAL,
 			"expected a number or a range such as 1024-65535, got '%.*s'", QUOTE_MAX,
 			s);
-	if (lo < min || hi > max || lo > hi)
+	if (r < 0 || r2 < 0 || lo < min || hi > max || lo > hi)
 		return diag_fail(diag, -ERANGE,
 			"expected a number or a rising range within %u-%u, got '%.*s'", min, max,
 			QUOTE_MAX, s);

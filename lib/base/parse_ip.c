@@ -40,6 +40,15 @@ clear_host_bits(uint8_t *bytes, size_t n_bytes, unsigned int len)
 	return was_set;
 }
 
+/* Plain decimal: what parse_u32() also takes (blanks, hexadecimal) is no prefix length. */
+static int
+parse_len(const char *s, uint32_t max, uint32_t *ret)
+{
+	if (*s == '\0' || s[strspn(s, "0123456789")] != '\0')
+		return -EINVAL;
+	return parse_u32(s, 0, max, ret, NULL);
+}
+
 int
 parse_ip_prefix(const char *s, struct ip_prefix *ret, struct diag *diag)
 {
@@ -48,6 +57,7 @@ parse_ip_prefix(const char *s, struct ip_prefix *ret, struct diag *diag)
 	size_t n = slash != NULL ? (size_t)(slash - s) : strlen(s);
 	struct ip_prefix p = {0};
 	uint32_t max, len;
+	int r = 0;
 
 	if (n >= sizeof(addr))
 		goto bad;
@@ -57,10 +67,11 @@ parse_ip_prefix(const char *s, struct ip_prefix *ret, struct diag *diag)
 		goto bad;
 	max = p.addr.family == 4 ? 32 : 128;
 	len = max;
-	if (slash != NULL &&
-		(slash[1] < '0' || slash[1] > '9' || parse_u32(slash + 1, 0, max, &len, NULL) < 0))
-		return diag_fail(diag, -EINVAL,
-			"expected a prefix length from 0 to %u, got '%.60s'", max, s);
+	if (slash != NULL)
+		r = parse_len(slash + 1, max, &len);
+	if (r < 0)
+		return diag_fail(
+			diag, r, "expected a prefix length from 0 to %u, got '%.60s'", max, s);
 	p.len = (uint8_t)len;
 	if (clear_host_bits(p.addr.bytes, max / 8, len)) {
 		char text[IP_PREFIX_TEXT];
