@@ -41,6 +41,10 @@ void pkt_build_init(struct pkt_build *b, uint8_t *buf, size_t cap);
 void pkt_build_ether(struct pkt_build *b, const uint8_t dst[6], const uint8_t src[6]);
 /* @tpid: 0x8100, 0x88a8 or 0x9100; @tci: priority, DEI and VLAN id */
 void pkt_build_vlan(struct pkt_build *b, uint16_t tpid, uint16_t tci);
+/* What pkt_build_bytes() behind Ethernet or a tag is; the other layers say it themselves. */
+void pkt_build_ethertype(struct pkt_build *b, uint16_t ethertype);
+/* The same behind an IPv6 extension header: the protocol of the bytes, 59 (none) unless said. */
+void pkt_build_next(struct pkt_build *b, uint8_t proto);
 
 struct pkt_ip4 {
 	uint32_t src, dst; /* host order */
@@ -60,7 +64,7 @@ struct pkt_ip6 {
 	uint32_t class_flow; /* traffic class and flow label, 28 bits */
 };
 void pkt_build_ip6(struct pkt_build *b, const struct pkt_ip6 *ip);
-/* An extension header of type @next (0, 43, 60) with @n bytes of body, padded to 8. */
+/* An extension header of type @next (0, 43, 60) with @n bytes of body, 0..2046, padded to 8. */
 void pkt_build_ip6_ext(struct pkt_build *b, uint8_t next, const uint8_t *body, size_t n);
 /* A fragment header (type 44); @off in units of 8 bytes. */
 void pkt_build_ip6_frag(struct pkt_build *b, uint16_t off, bool more, uint32_t id);
@@ -80,7 +84,7 @@ void pkt_build_icmp(struct pkt_build *b, uint8_t type, uint8_t code, uint32_t re
 void pkt_build_bytes(struct pkt_build *b, const void *bytes, size_t n);
 
 /*
- * A DNS query with one question. @name: dotted text, labels of 1..63 bytes;
+ * A DNS query with one question. @name: dotted text, labels of 1..63 bytes, "" is the root;
  * @edns_do: an OPT record with the DO bit (RFC 6891, 3225).
  */
 void pkt_build_dns_query(
@@ -89,7 +93,13 @@ void pkt_build_dns_query(
 /* Lengths and checksums. Returns the frame's bytes; 0 when something did not fit. */
 size_t pkt_build_done(struct pkt_build *b);
 
-/* The Internet checksum (RFC 1071) of @n bytes, folded, in host order, on top of @sum. */
+/*
+ * The Internet checksum (RFC 1071) of @n bytes, folded and complemented, in host
+ * order, on top of @sum: what pkt_sum() gave for what is also covered, or 0.
+ */
 uint16_t pkt_checksum(const void *bytes, size_t n, uint32_t sum);
+
+/* The sum of @n bytes as 16-bit words, not folded, on top of @sum; @n even but for the last. */
+uint32_t pkt_sum(const void *bytes, size_t n, uint32_t sum);
 
 #endif

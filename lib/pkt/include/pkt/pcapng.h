@@ -22,6 +22,9 @@ typedef int (*pcapng_write_fn)(void *arg, const void *bytes, size_t n);
 int pcapng_new(
 	pcapng_write_fn write, void *arg, const char *application, struct pcapng **ret_pcapng);
 
+/* Start another section (for the next file); interfaces count from 0 again. Errors as above. */
+int pcapng_section(struct pcapng *p, const char *application);
+
 /* Add an interface; its number counts from 0. Returns 0, -ENOMEM, @write's error. */
 int pcapng_interface(struct pcapng *p, const char *name, int dlt, uint32_t snaplen);
 
@@ -34,6 +37,7 @@ struct pcapng_packet {
 	uint32_t direction; /* 0 unknown, 1 inbound, 2 outbound */
 	int32_t queue; /* -1: unknown */
 };
+/* Returns 0, -EINVAL for an interface that was not added, -ENOMEM, @write's error. */
 int pcapng_packet(struct pcapng *p, const struct pcapng_packet *pkt);
 
 /* Statistics of interface @n: what was received, and what was lost before it could be written. */

@@ -36,6 +36,8 @@ int pkt_writer_open(const char *path, int dlt, uint32_t snaplen, struct pkt_writ
 	struct diag *diag);
 /* Returns 0 or -errno of the write. */
 int pkt_writer_put(struct pkt_writer *w, const struct pkt_frame *frame);
+/* Hand what is buffered to the system, so that a reader sees whole frames. 0 or -errno. */
+int pkt_writer_flush(struct pkt_writer *w);
 /* Flush and close; -errno when what was written could not be kept. NULL is allowed. */
 int pkt_writer_close(struct pkt_writer *w);
 

@@ -20,9 +20,11 @@ enum {
 	PKT_VLAN = 1 << 0, /* one or more 802.1Q/802.1ad tags stood before L3 */
 	PKT_FRAGMENT = 1 << 1, /* any fragment: more-fragments set or offset > 0 */
 	PKT_FRAG_LATER = 1 << 2, /* offset > 0: there is no L4 header in this frame */
-	PKT_PORTS = 1 << 3, /* sport and dport are valid (TCP, UDP, UDP-Lite, SCTP, DCCP) */
+	PKT_PORTS =
+		1 << 3, /* a whole header of TCP, UDP, UDP-Lite, SCTP or DCCP: ports are valid */
 	PKT_TRUNCATED = 1 << 4, /* a header that should be there ends behind caplen */
-	PKT_MALFORMED = 1 << 5, /* a length field that cannot be; see l3_len */
+	PKT_MALFORMED = 1
+		<< 5, /* a length field that cannot be, see l3_len; an IP version that is not its type's */
 	PKT_IP_OPTIONS = 1 << 6, /* IPv4 options, or IPv6 extension headers walked */
 	PKT_EXT_UNKNOWN = 1
 		<< 7, /* the IPv6 extension walk ended at its bound; proto is the header it stood at */
@@ -38,9 +40,10 @@ struct pkt_view {
 	uint16_t
 		ethertype; /* behind all tags, host order; 0 for LLC and for raw IP that is no IP */
 	uint16_t l3_off; /* from @frame; valid when family != 0 */
-	uint16_t l4_off; /* from @frame, behind options and extension headers; 0 when unknown */
+	uint16_t
+		l4_off; /* from @frame, behind options and extension headers; 0: unknown, or none */
 	uint8_t family; /* 4, 6, or 0: not IP, or too short to be */
-	uint8_t proto; /* IPv4 protocol, or the last IPv6 next header; valid when family != 0 */
+	uint8_t proto; /* IPv4 protocol, or the last IPv6 next header read; valid when family != 0 */
 	uint8_t hop_limit; /* TTL or hop limit */
 	uint8_t tcp_flags; /* valid for TCP with 14 bytes readable, else 0 */
 	uint16_t sport, dport; /* host order, 0 without PKT_PORTS */
@@ -50,7 +53,8 @@ struct pkt_view {
 	 * bytes readable (never more than l3_len: padding and trailer are not
 	 * visible), l3_len bytes by the header: the IPv4 total length or 40 + the
 	 * IPv6 payload length. Where the length field cannot be (below the header,
-	 * or 0), the frame's own end counts and PKT_MALFORMED is set.
+	 * or 0 with something to follow), the frame's own end counts and
+	 * PKT_MALFORMED is set. Both are 0 when family is 0.
 	 */
 	uint32_t l3_caplen;
 	uint32_t l3_len;
