@@ -10,6 +10,7 @@
  * thread while loading.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct diag;
@@ -73,5 +74,26 @@ struct ini_key {
 	const char *def; /* default as it would be written; "" is none */
 	const char *help; /* one sentence, full stop included */
 };
+
+/* The row of @key in sections of @kind, or NULL. */
+const struct ini_key *ini_key_find(
+	const struct ini_key *keys, size_t n, const char *kind, const char *key);
+
+/*
+ * Refuse what no row of @keys knows, with the nearest name that one knows, or
+ * the section that @e belongs to. Return -EINVAL.
+ */
+int ini_fail_key(struct diag *diag, const struct ini_key *keys, size_t n,
+	const struct ini_section *s, const struct ini_entry *e);
+int ini_fail_section(
+	struct diag *diag, const char *const *kinds, size_t n_kinds, const struct ini_section *s);
+
+/*
+ * Names of rules, sets, ports, sinks: [A-Za-z][A-Za-z0-9._-]{0,39}.
+ * ini_check_name() returns 0, or -EINVAL with the place and the sentence.
+ */
+#define INI_NAME_MAX 40 /* bytes */
+bool ini_name_ok(const char *name);
+int ini_check_name(struct diag *diag, const struct ini_section *s);
 
 #endif

@@ -14,6 +14,8 @@
 #include "base/ini.h"
 
 struct diag;
+struct ip_addr;
+struct sbuf;
 
 enum ctl_exception { CTL_EXC_NONE, CTL_EXC_TAP, CTL_EXC_VIRTIO_USER, CTL_EXC_PORT };
 
@@ -28,10 +30,10 @@ struct ctl_port {
 	const char *exception_name; /* TAP, or the other port's name */
 	const char *exception_netns; /* network namespace of the TAP, "" is the daemon's own */
 	uint32_t mtu; /* bytes */
-	uint32_t rx_ring, tx_ring; /* descriptors */
+	uint32_t rx_ring, tx_ring; /* descriptors; 0: the driver's choice */
 	bool promiscuous, multicast, takeover;
 	uint64_t policer_pps; /* of the exception path; 0: none */
-	uint32_t policer_burst; /* packets */
+	uint32_t policer_burst; /* packets; 0: 10 ms of policer_pps */
 	const char *file;
 	unsigned int line;
 };
@@ -39,9 +41,18 @@ struct ctl_port {
 struct ctl_sink {
 	const char *name;
 	const char *file;
-	uint64_t rotate_bytes;
+	uint64_t rotate_bytes; /* 0: never */
 	uint32_t keep;
 	bool comments;
+	const char *config_file; /* where the section stands */
+	unsigned int line;
+};
+
+/* [gate]: when an attack has begun or ended, per destination unless said otherwise. */
+struct ctl_gate {
+	uint64_t on_pps, off_pps;
+	uint64_t total_on_pps, prefix_on_pps; /* 0: not asked */
+	uint64_t hold_ms;
 };
 
 struct ctl_conf {
@@ -56,9 +67,10 @@ struct ctl_conf {
 	bool gtsm;
 	const struct ip_addr *peers;
 	size_t n_peers;
-	uint32_t vital_pps; /* bucket of each vital class, packets/s */
+	uint32_t vital_pps; /* bucket of each vital class, packets/s; 0: no limit */
+	struct ctl_gate gate;
 	const char *control_socket;
-	const char *http; /* "" is off */
+	const char *http; /* always "": not in this version */
 	const char *user; /* to run as after start; "" stays */
 	/* [eal] */
 	enum { CTL_HUGE_AUTO, CTL_HUGE_YES, CTL_HUGE_NO } hugepages;
@@ -83,5 +95,14 @@ int ctl_conf_needs_restart(const struct ctl_conf *a, const struct ctl_conf *b, s
 
 /* The key table; *@ret_n rows. */
 const struct ini_key *ctl_conf_keys(size_t *ret_n);
+
+/*
+ * Append a configuration file with every key, its help, type and default as
+ * comments. What has to be looked at is set, all else commented out; the file
+ * loads as it is.
+ *
+ * @rule_keys:	the keys of [set] and [rule], @n of them (lib/rules)
+ */
+void ctl_conf_print(const struct ini_key *rule_keys, size_t n, struct sbuf *out);
 
 #endif
