@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <pcap/pcap.h>
+#include <bpf/libbpf.h>
