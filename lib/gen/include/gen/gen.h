@@ -61,11 +61,18 @@ void gen_out_fini(struct gen_out *out);
 const char *gen_name(size_t i);
 const char *gen_help(size_t i);
 
+/* Its options and arguments and what they mean, several lines; NULL past the end. */
+const char *gen_usage(size_t i);
+
 /*
  * Compile a tcpdump expression for link type @dlt (12: raw IP, 1: Ethernet).
- * @family: 0, or 4/6 to restrict it. Returns 0, -EINVAL with libpcap's sentence
- * (and "needs link = ether" where that is why), -E2BIG, -ENOMEM.
+ * A match returns 65535. Any thread; libpcap runs under a lock.
+ *
+ * Returns 0, -EINVAL with libpcap's sentence (and "needs link = ether" where
+ * that is why), -E2BIG: text over GEN_EXPR_MAX or a program over
+ * CBPF_MAX_INSNS, -ENOMEM.
  */
+#define GEN_EXPR_MAX 16384 /* bytes; libpcap's work grows with the square of it */
 int gen_expr(
 	const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag);
 

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "emit.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "base/sbuf.h"
+#include "base/util.h"
+#include "base/vec.h"
+#include "cbpf/insn.h"
+#include "cbpf/prog.h"
+#include "gen/gen.h"
+
+enum item_kind { ITEM_OP, ITEM_JUMP, ITEM_LABEL, ITEM_NOTE };
+
+struct gen_item {
+	enum item_kind kind;
+	uint16_t code;
+	bool when; /* ITEM_JUMP: the outcome that jumps */
+	bool far; /* ITEM_JUMP: needs a ja of its own behind it */
+	uint32_t k;
+	int label; /* ITEM_JUMP, ITEM_LABEL */
+	char *note; /* ITEM_NOTE */
+};
+
+static struct gen_item *
+add_item(struct gen_emit *e, enum item_kind kind)
+{
+	struct gen_item *it;
+
+	if (e->err < 0)
+		return NULL;
+	if (e->n_insns > CBPF_MAX_INSNS) {
+		e->err = -E2BIG;
+		return NULL;
+	}
+	it = vec_push(&e->items);
+	if (it == NULL) {
+		e->err = -ENOMEM;
+		return NULL;
+	}
+	it->kind = kind;
+	if (kind == ITEM_OP || kind == ITEM_JUMP)
+		e->n_insns++;
+	return it;
+}
+
+int
+gen_emit_label(struct gen_emit *e)
+{
+	return e->n_labels++;
+}
+
+void
+gen_emit_place(struct gen_emit *e, int label)
+{
+	struct gen_item *it = add_item(e, ITEM_LABEL);
+
+	if (it != NULL)
+		it->label = label;
+}
+
+void
+gen_emit_op(struct gen_emit *e, uint16_t code, uint32_t k)
+{
+	struct gen_item *it = add_item(e, ITEM_OP);
+
+	if (it == NULL)
+		return;
+	it->code = code;
+	it->k = k;
+}
+
+void
+gen_emit_jump(struct gen_emit *e, uint16_t code, uint32_t k, bool when, int label)
+{
+	struct gen_item *it = add_item(e, ITEM_JUMP);
+
+	if (it == NULL)
+		return;
+	it->code = code;
+	it->k = k;
+	it->when = when;
+	it->label = label;
+}
+
+void
+gen_emit_note(struct gen_emit *e, const char *fmt, ...)
+{
+	struct gen_item *it = add_item(e, ITEM_NOTE);
+	struct sbuf b = SBUF_INIT;
+	char text[512];
+	va_list ap;
+
+	if (it == NULL)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ')
+			*c = ' '; /* a comment is one line */
+	sbuf_adds(&b, text);
+	it->note = sbuf_take(&b);
+	if (it->note == NULL)
+		e->err = -ENOMEM;
+}
+
+/* Instructions that @it becomes. */
+static size_t
+item_size(const struct gen_item *it)
+{
+	switch (it->kind) {
+	case ITEM_OP: return 1;
+	case ITEM_JUMP: return it->far ? 2 : 1;
+	case ITEM_LABEL:
+	case ITEM_NOTE: return 0;
+	}
+	__builtin_unreachable();
+}
+
+/* Set @at[label] for all labels. Returns the program's length. */
+static size_t
+layout(const struct gen_emit *e, size_t *at)
+{
+	size_t pc = 0;
+
+	for (size_t i = 0; i < e->items.n; i++) {
+		if (e->items.v[i].kind == ITEM_LABEL)
+			at[e->items.v[i].label] = pc;
+		pc += item_size(&e->items.v[i]);
+	}
+	return pc;
+}
+
+/*
+ * A conditional branch reaches 255 instructions. One that must reach further
+ * is inverted over a ja. That moves others apart, so go on until all reach;
+ * each round makes at least one branch far, hence it ends.
+ */
+static size_t
+layout_far(struct gen_emit *e, size_t *at)
+{
+	size_t len, pc;
+	bool again;
+
+	do {
+		len = layout(e, at);
+		again = false;
+		pc = 0;
+		for (size_t i = 0; i < e->items.n; i++) {
+			struct gen_item *it = &e->items.v[i];
+
+			if (it->kind == ITEM_JUMP && !it->far && it->code != CBPF_CODE_JA &&
+				at[it->label] - pc - 1 > UINT8_MAX) {
+				it->far = true;
+				again = true;
+			}
+			pc += item_size(it);
+		}
+	} while (again);
+	return len;
+}
+
+static void
+write_insns(const struct gen_emit *e, const size_t *at, struct cbpf_insn *insns)
+{
+	size_t pc = 0;
+
+	for (size_t i = 0; i < e->items.n; i++) {
+		const struct gen_item *it = &e->items.v[i];
+		struct cbpf_insn *in = &insns[pc];
+
+		pc += item_size(it);
+		if (it->kind == ITEM_LABEL || it->kind == ITEM_NOTE)
+			continue;
+		in->code = it->code;
+		in->k = it->k;
+		if (it->kind == ITEM_OP)
+			continue;
+		if (it->code == CBPF_CODE_JA) {
+			in->k = (uint32_t)(at[it->label] - pc);
+		} else if (!it->far) {
+			*(it->when ? &in->jt : &in->jf) = (uint8_t)(at[it->label] - pc);
+		} else {
+			*(it->when ? &in->jf : &in->jt) = 1;
+			in[1].code = CBPF_CODE_JA;
+			in[1].k = (uint32_t)(at[it->label] - pc);
+		}
+	}
+}
+
+/* Mnemonic of a branch that is taken when the test is true, and when it is false. */
+static const struct {
+	uint16_t code;
+	const char *name[2];
+} jump_names[] = {
+	{CBPF_CODE_JEQ_K, {"jneq", "jeq"}},
+	{CBPF_CODE_JGT_K, {"jle", "jgt"}},
+	{CBPF_CODE_JGE_K, {"jlt", "jge"}},
+};
+
+static const char *
+jump_name(uint16_t code, bool when)
+{
+	for (size_t i = 0; i < DIM(jump_names); i++)
+		if (jump_names[i].code == code)
+			return jump_names[i].name[when];
+	return "?"; /* the generators use no other */
+}
+
+static void
+write_jump(const struct gen_item *it, int far_label, struct sbuf *out)
+{
+	/* Lengths read better in decimal, bytes of a name in hexadecimal. */
+	char k[16];
+
+	(void)snprintf(k, sizeof(k),
+		it->code == CBPF_CODE_JEQ_K && it->k > UINT8_MAX ? "#0x%08x" : "#%u", it->k);
+	if (it->code == CBPF_CODE_JA)
+		sbuf_addf(out, "    ja lb_%d\n", it->label);
+	else if (!it->far)
+		sbuf_addf(out, "    %s %s, lb_%d\n", jump_name(it->code, it->when), k, it->label);
+	else
+		sbuf_addf(out, "    %s %s, far_%d\n    ja lb_%d\nfar_%d:\n",
+			jump_name(it->code, !it->when), k, far_label, it->label, far_label);
+}
+
+/* How the operand of an instruction is written. The branch forms are write_jump()'s. */
+enum form {
+	FORM_ABS,
+	FORM_IND,
+	FORM_MSH,
+	FORM_IMM,
+	FORM_MEM,
+	FORM_LEN,
+	FORM_REGX,
+	FORM_NONE,
+	FORM_REGA,
+	FORM_JA,
+	FORM_JMPK,
+	FORM_JMPX,
+};
+
+static const struct {
+	const char *name;
+	enum form form;
+} op_texts[CBPF_OP_COUNT + 1] = {
+#define X(id, code, name, form) [CBPF_OP_##id] = {name, FORM_##form},
+	CBPF_OPCODES(X)
+#undef X
+		[CBPF_OP_COUNT] = {"?", FORM_NONE},
+};
+
+static void
+write_op(const struct gen_item *it, struct sbuf *out)
+{
+	const char *name = op_texts[cbpf_op_of(it->code)].name;
+	char k[16];
+
+	/* A mask reads better in hexadecimal. */
+	(void)snprintf(k, sizeof(k), it->code == CBPF_CODE_ALU_OR_K ? "#0x%08x" : "#%u", it->k);
+	switch (op_texts[cbpf_op_of(it->code)].form) {
+	case FORM_ABS: sbuf_addf(out, "    %s [%u]\n", name, it->k); break;
+	case FORM_IND: sbuf_addf(out, "    %s [x + %u]\n", name, it->k); break;
+	case FORM_MSH: sbuf_addf(out, "    %s 4*([%u]&0xf)\n", name, it->k); break;
+	case FORM_IMM: sbuf_addf(out, "    %s %s\n", name, k); break;
+	case FORM_MEM: sbuf_addf(out, "    %s M[%u]\n", name, it->k); break;
+	case FORM_LEN: sbuf_addf(out, "    %s #len\n", name); break;
+	case FORM_REGX: sbuf_addf(out, "    %s x\n", name); break;
+	case FORM_NONE: sbuf_addf(out, "    %s\n", name); break;
+	case FORM_REGA: sbuf_addf(out, "    %s a\n", name); break;
+	case FORM_JA:
+	case FORM_JMPK:
+	case FORM_JMPX: break;
+	}
+}
+
+static void
+write_text(const struct gen_emit *e, struct sbuf *out)
+{
+	int n_far = 0;
+
+	for (size_t i = 0; i < e->items.n; i++) {
+		const struct gen_item *it = &e->items.v[i];
+
+		switch (it->kind) {
+		case ITEM_OP: write_op(it, out); break;
+		case ITEM_JUMP: write_jump(it, it->far ? n_far++ : 0, out); break;
+		case ITEM_LABEL: sbuf_addf(out, "lb_%d:\n", it->label); break;
+		case ITEM_NOTE: sbuf_addf(out, "    ; %s\n", it->note); break;
+		}
+	}
+}
+
+int
+gen_emit_done(struct gen_emit *e, struct gen_out *ret_out, struct diag *diag)
+{
+	struct cbpf_insn *insns = NULL;
+	struct sbuf text = SBUF_INIT;
+	size_t *at = NULL;
+	size_t len = 0;
+	int r = e->err;
+
+	if (r == 0) {
+		at = mem_calloc((size_t)e->n_labels + 1, sizeof(*at));
+		if (at == NULL)
+			r = -ENOMEM;
+	}
+	if (r == 0) {
+		len = layout_far(e, at);
+		if (len > CBPF_MAX_INSNS)
+			r = -E2BIG;
+	}
+	if (r == 0) {
+		insns = mem_calloc(len, sizeof(*insns));
+		write_text(e, &text);
+		if (insns == NULL || !sbuf_ok(&text))
+			r = -ENOMEM;
+	}
+	if (r < 0) {
+		if (r == -E2BIG)
+			(void)diag_fail(diag, r, "the program would have more than %d instructions",
+				CBPF_MAX_INSNS);
+		else
+			(void)diag_fail(diag, r, "out of memory");
+		goto out;
+	}
+	write_insns(e, at, insns);
+	ret_out->insns = insns;
+	ret_out->n = len;
+	ret_out->text = sbuf_take(&text);
+	insns = NULL;
+out:
+	mem_free(insns);
+	mem_free(at);
+	sbuf_fini(&text);
+	return r;
+}
+
+void
+gen_emit_fini(struct gen_emit *e)
+{
+	for (size_t i = 0; i < e->items.n; i++)
+		mem_free(e->items.v[i].note);
+	mem_free(e->items.v);
+	*e = (struct gen_emit)GEN_EMIT_INIT;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * tcpdump expressions. The only file of lib/gen that knows libpcap, whose
+ * compiler has been safe for threads only since 1.8 and not in its name
+ * look-ups: it runs under a lock.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <pcap/pcap.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "cbpf/insn.h"
+#include "cbpf/prog.h"
+#include "gen/gen.h"
+#include "gen_priv.h"
+
+/*
+ * libpcap's optimiser takes time in the third power of what it is given: 100 x
+ * "port N or" (4,000 instructions) 0.2 s, 300 x 4.4 s. So an expression is first
+ * compiled as it is, and refused when that is too long to be optimised in about
+ * a second.
+ */
+#define PLAIN_INSNS_MAX 8192
+
+static pthread_mutex_t pcap_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Copy libpcap's instructions; a match returns GEN_MATCH there too, its snaplen. */
+static int
+convert(const struct bpf_program *bp, struct cbpf_insn **ret_insns, size_t *ret_n,
+	struct diag *diag)
+{
+	struct cbpf_insn *insns;
+
+	if (bp->bf_len > CBPF_MAX_INSNS)
+		return diag_fail(diag, -E2BIG,
+			"the expression needs %u instructions, %d are allowed; lists of addresses "
+			"and ports belong in sets and scopes",
+			bp->bf_len, CBPF_MAX_INSNS);
+	insns = mem_calloc(bp->bf_len, sizeof(*insns));
+	if (insns == NULL)
+		return diag_fail(diag, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < bp->bf_len; i++)
+		insns[i] = (struct cbpf_insn){
+			.code = bp->bf_insns[i].code,
+			.jt = bp->bf_insns[i].jt,
+			.jf = bp->bf_insns[i].jf,
+			.k = bp->bf_insns[i].k,
+		};
+	*ret_insns = insns;
+	*ret_n = bp->bf_len;
+	return 0;
+}
+
+/* Compile under the lock. 0 and a @bp to be freed, or -EINVAL, -E2BIG and why. */
+static int
+compile(const char *expr, int dlt, struct bpf_program *bp, char why[PCAP_ERRBUF_SIZE])
+{
+	pcap_t *dead = pcap_open_dead(dlt, GEN_MATCH);
+	int r = -EINVAL;
+
+	if (dead == NULL) {
+		(void)snprintf(why, PCAP_ERRBUF_SIZE, "libpcap is out of memory");
+		return -ENOMEM;
+	}
+	if (pcap_compile(dead, bp, expr, 0, PCAP_NETMASK_UNKNOWN) == 0) {
+		r = bp->bf_len <= PLAIN_INSNS_MAX ? 0 : -E2BIG;
+		pcap_freecode(bp);
+		(void)snprintf(why, PCAP_ERRBUF_SIZE,
+			"too long; lists of addresses and ports belong in sets and scopes");
+	} else {
+		(void)snprintf(why, PCAP_ERRBUF_SIZE, "%s", pcap_geterr(dead));
+	}
+	if (r == 0 && pcap_compile(dead, bp, expr, 1, PCAP_NETMASK_UNKNOWN) < 0) {
+		(void)snprintf(why, PCAP_ERRBUF_SIZE, "%s", pcap_geterr(dead));
+		r = -EINVAL;
+	}
+	pcap_close(dead);
+	return r;
+}
+
+static int
+compile_or_say(const char *expr, int dlt, struct bpf_program *bp, struct diag *diag)
+{
+	char why[PCAP_ERRBUF_SIZE], other[PCAP_ERRBUF_SIZE];
+	int r = compile(expr, dlt, bp, why);
+
+	if (r == 0)
+		return 0;
+	if (r == -EINVAL && dlt != DLT_EN10MB && compile(expr, DLT_EN10MB, bp, other) == 0) {
+		pcap_freecode(bp);
+		return diag_fail(diag, r, "'%.100s': needs link = ether (%s)", expr, why);
+	}
+	return diag_fail(diag, r, "'%.100s': %s", expr, why);
+}
+
+int
+gen_expr(const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag)
+{
+	struct bpf_program bp;
+	int r;
+
+	if (strlen(expr) > GEN_EXPR_MAX)
+		return diag_fail(diag, -E2BIG,
+			"an expression has at most %d bytes; lists of addresses and ports belong "
+			"in sets and scopes",
+			GEN_EXPR_MAX);
+	/* To libpcap nothing means everything; a rule that drops all must say so. */
+	if (expr[strspn(expr, " \t\r\n")] == '\0')
+		return diag_fail(diag, -EINVAL, "the expression is empty");
+
+	(void)pthread_mutex_lock(&pcap_lock);
+	r = compile_or_say(expr, dlt, &bp, diag);
+	if (r == 0) {
+		r = convert(&bp, ret_insns, ret_n, diag);
+		pcap_freecode(&bp);
+	}
+	(void)pthread_mutex_unlock(&pcap_lock);
+	return r;
+}

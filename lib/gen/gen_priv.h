@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GEN_GEN_PRIV_H
+#define GEN_GEN_PRIV_H
+
+/* One generator: a row of the table in gen.c, defined in a file of its own. */
+
+#include "gen/gen.h"
+
+struct diag;
+
+struct gen_type {
+	const char *name;
+	const char *help; /* one imperative sentence, full stop included */
+	const char *usage; /* the arguments and what they mean, several lines */
+	/* As gen_run(); @ret_out is zeroed before, and dropped on failure. */
+	int (*run)(const struct gen_opts *opts, int argc, const char *const *argv,
+		struct gen_out *ret_out, struct diag *diag);
+};
+
+extern const struct gen_type gen_dns;
+extern const struct gen_type gen_tcpdump;
+
+/* What a matching program returns, and what it returns otherwise, under @opts->negate. */
+#define GEN_MATCH 65535u
+
+static inline uint32_t
+gen_ret(const struct gen_opts *opts, bool match)
+{
+	return match != opts->negate ? GEN_MATCH : 0;
+}
+
+#endif
