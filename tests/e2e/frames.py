@@ -37,9 +37,10 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def ether(payload, kind, src="02:00:00:00:00:01", dst="02:00:00:00:00:02", tags=(), pad=True):
+def ether(payload, kind, src_mac="02:00:00:00:00:01", dst_mac="02:00:00:00:00:02", tags=(),
+          pad=True):
     """An Ethernet frame; @tags: (tpid, tci), outermost first; padded to 60 bytes."""
-    frame = mac(dst) + mac(src)
+    frame = mac(dst_mac) + mac(src_mac)
     for tpid, tci in tags:
         frame += struct.pack("!HH", tpid, tci)
     frame += struct.pack("!H", kind) + payload
@@ -113,8 +114,8 @@ def arp(op, sha, spa, tha, tpa, **kw):
     """An ARP packet: @op 1 asks, 2 answers."""
     body = struct.pack("!HHBBH6s4s6s4s", 1, ETH_IP, 6, 4, op, mac(sha), socket.inet_aton(spa),
                        mac(tha), socket.inet_aton(tpa))
-    kw.setdefault("src", sha)
-    kw.setdefault("dst", BROADCAST if op == 1 else tha)
+    kw.setdefault("src_mac", sha)
+    kw.setdefault("dst_mac", BROADCAST if op == 1 else tha)
     return ether(body, ETH_ARP, **kw)
 
 

@@ -182,9 +182,10 @@ class Namespace:
 
 
 class Proc:
-    """A program the lab started; its output is in the file @log."""
+    """A program the lab started; its output is in the file @log (with @pipe, what it
+    writes to stdout is in the pipe popen.stdout instead)."""
 
-    def __init__(self, argv, log, cpu=None, nice=0, env=None, death=signal.SIGKILL):
+    def __init__(self, argv, log, cpu=None, nice=0, env=None, death=signal.SIGKILL, pipe=False):
         parent = os.getpid()
 
         def prepare():
@@ -202,8 +203,8 @@ class Proc:
                           if self.argv[:3] == ["ip", "netns", "exec"]), self.argv[0])
         with open(log, "wb") as out:
             self.popen = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})}, preexec_fn=prepare, start_new_session=True)
+                self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if pipe else out,
+                stderr=out, env={**os.environ, **(env or {})}, preexec_fn=prepare, start_new_session=True)
         self.pid = self.popen.pid
 
     def log(self):
@@ -366,7 +367,7 @@ class Lab:
         for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             self._handlers[sig] = signal.signal(sig, self._interrupted)
         _sweep()
-        self.dir = tempfile.mkdtemp(prefix="slu-")
+        self.dir = tempfile.mkdtemp(prefix=f"slu-{self.tag}-{os.getpid()}-")
         return self
 
     def __exit__(self, *exc):
@@ -443,15 +444,15 @@ def plain_offloads(ns, dev):
 
 
 def _sweep():
-    # Namespaces of labs whose process is gone (killed hard): slu-TAG-PID-NAME.
-    try:
-        names = os.listdir("/run/netns")
-    except FileNotFoundError:
-        return
-    for name in names:
-        m = re.fullmatch(r"slu-[a-z0-9]+-(\d+)-\w+", name)
-        if m and not os.path.exists(f"/proc/{m.group(1)}"):
-            run("ip", "netns", "del", name, check=False)
+    # What labs left whose process was killed hard: slu-TAG-PID-NAME.
+    for folder, remove in (
+            ("/run/netns", lambda path: run("ip", "netns", "del", os.path.basename(path),
+                                            check=False)),
+            (tempfile.gettempdir(), lambda path: shutil.rmtree(path, ignore_errors=True))):
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            m = re.fullmatch(r"slu-[a-z0-9]+-(\d+)-\w+", name)
+            if m and not os.path.exists(f"/proc/{m.group(1)}"):
+                remove(os.path.join(folder, name))
 
 
 def need_root():
