@@ -26,6 +26,9 @@
 	X(node, location, MUST, str, CONF(location), RELOAD, MAY, \
 	  "NAME", NULL, "", \
 	  "Where the node stands; rules can be limited to locations.") \
+	X(node, state, LEAVE, str, CONF(state_dir), RESTART, MAY, \
+	  "PATH", NULL, "/var/lib/sluice", \
+	  "Folder for what outlives a restart, such as when rules with a ttl end.") \
 	X(port, device, MUST, device, 0, RESTART, NEEDED, \
 	  "PCI address or virtual device with arguments", NULL, "", \
 	  "The NIC to take, as DPDK names it; net_af_packetN,iface=IF works on any interface.") \

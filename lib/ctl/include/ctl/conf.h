@@ -57,6 +57,7 @@ struct ctl_gate {
 
 struct ctl_conf {
 	const char *node_name, *location;
+	const char *state_dir; /* for what outlives a restart */
 	const struct ctl_port *ports;
 	size_t n_ports;
 	uint32_t sample_one_in; /* 0: off */
