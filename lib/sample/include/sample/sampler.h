@@ -16,6 +16,7 @@
 struct sampler {
 	uint64_t gap; /* frames to let go by before the next sample */
 	uint32_t one_in; /* 0: off */
+	double scale; /* frames per natural logarithm, for drawing a gap */
 	struct rng rng;
 };
 
@@ -25,9 +26,20 @@ void sampler_init(struct sampler *s, uint32_t one_in, uint64_t seed);
 /* Change N; the running gap is drawn anew. No effect when N is the same. */
 void sampler_set(struct sampler *s, uint32_t one_in);
 
+/* Behind sampler_burst(), for a burst that has a sample; not for direct use. */
+uint64_t sampler_burst_sample(struct sampler *s, uint32_t n);
+
 /*
- * Count @n frames (at most 64) and return a bit mask of those to sample.
+ * Count @n frames (at most 64) and return a bit mask of those to sample. Inline,
+ * since nearly every burst has none: then it is a compare and a subtraction.
  */
-uint64_t sampler_burst(struct sampler *s, uint32_t n);
+static inline uint64_t
+sampler_burst(struct sampler *s, uint32_t n)
+{
+	if (s->gap < n)
+		return sampler_burst_sample(s, n);
+	s->gap -= n;
+	return 0;
+}
 
 #endif
