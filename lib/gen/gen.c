@@ -13,6 +13,7 @@
 /* In the order of the help. */
 static const struct gen_type *const types[] = {
 	&gen_dns,
+	&gen_p0f,
 	&gen_tcpdump,
 };
 

@@ -18,6 +18,7 @@ struct gen_type {
 };
 
 extern const struct gen_type gen_dns;
+extern const struct gen_type gen_p0f;
 extern const struct gen_type gen_tcpdump;
 
 /* What a matching program returns, and what it returns otherwise, under @opts->negate. */
