@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 import time
@@ -85,10 +86,12 @@ class Table:
         threading.Thread(target=body, daemon=True).start()
 
 
-def flood_file(path, count):
-    """A savefile of random-subdomain queries from random sources, asking for signatures."""
-    lab.run(lab.binary("sluice-bench"), "frames", "--kind", "dns-flood", "--edns-do",
-            "--count", count, "--dst-mac", EDGE_MAC, "--dst", SERVER, "-w", path, timeout=300)
+def capture(path, kind, count):
+    """A savefile of queries: dns-flood for random names below www.example.uk, from random
+    sources, asking for signatures; dns-mixed as clients ask them."""
+    lab.run(lab.binary("sluice-bench"), "frames", "--kind", kind, "--count", count, "--sources",
+            "random", "--dst", SERVER, "--dst-mac", EDGE_MAC, "-w", path,
+            *(["--edns-do"] if kind == "dns-flood" else []), timeout=300)
 
 
 def config(device, exception, samples, cpu, main_cpu, more=""):
@@ -190,10 +193,18 @@ class Show:
             raise lab.LabError(f"tcpreplay ended: {self.replay.log().strip()}")
 
     def rule_in(self):
-        """Load the rule while traffic flows; returns when it drops."""
+        """Load the rule while traffic flows; returns when a client gets an answer again."""
         self.table.phase = "reload"
+        start = time.monotonic()
         self.daemon.reload(self.conf(rule=True))
+        loaded = time.monotonic()
         lab.until(lambda: self.daemon.rule(RULE)["dropped"] > 0, 10, "the rule drops")
+        # What the server still has in its queue from before delays it a little longer.
+        if not self.args.unplugged:
+            lab.until(lambda: servers.ask(self.world, SERVER, "example.uk", qtype=6), 10,
+                      "a client is answered")
+        say(f"      the rule was in force {1000 * (loaded - start):.0f} ms after the reload began, "
+            f"a client answered {1000 * (time.monotonic() - loaded):.0f} ms later")
 
     def sent(self):
         """Frames that the world sent, by the kernel's counter of its end of the veth."""
@@ -244,9 +255,9 @@ def in_words(out, sent, limited):
     """The summary that people read."""
     lost = sum(out["lost"].values())
     say("")
-    say(f"The world sent {sent:,} frames; the flood ran at {out['flood_pps']:,} packets/s.")
+    say(f"{sent:,} frames were sent; the flood ran at {out['flood_pps']:,} packets/s.")
     say(f"Sluice received {out['rx']:,}: dropped {out['dropped']:,} by rule, limited {limited:,}, "
-        f"passed {out['passed']:,} to the kernel, lost {lost:,}" +
+        f"passed {out['passed']:,} on, lost {lost:,}" +
         (": " + ", ".join(f"{n:,} {k}" for k, n in out["lost"].items() if n) if lost else "") +
         f". Unaccounted for: {out['unaccounted']:,}.")
     say(f"{out['sampled']:,} samples are in {out['samples_file']} (read it with tshark or "
@@ -257,7 +268,7 @@ def as_root(args, samples):
     """The lab."""
     with lab.Lab("run") as it:
         flood = it.file("flood.pcap")
-        flood_file(flood, 200000)
+        capture(flood, "dns-flood", 200000)
         show = Show(it, args, samples)
         figures, again, sent, stats = show.run(flood)
         out = result(figures, sent, stats, samples)
@@ -273,30 +284,32 @@ def without_root(args, samples):
     """The same daemon on a capture; survivors and samples go to files."""
     survivors = os.path.join(os.path.dirname(samples), "run-survivors.pcap")
     with lab.Lab("run") as it:
-        capture, empty = it.file("flood.pcap"), it.file("empty.pcap")
-        count = 100000 * args.seconds
-        flood_file(capture, count)
+        every, empty = it.file("all.pcap"), it.file("empty.pcap")
+        flood, legitimate = 100000 * args.seconds, 10000 * args.seconds
+        capture(every, "dns-flood", flood)
+        capture(it.file("clients.pcap"), "dns-mixed", legitimate)
+        with open(every, "ab") as to, open(it.file("clients.pcap"), "rb") as f:
+            f.seek(frames.PCAP_HEADER)
+            shutil.copyfileobj(f, to)
         frames.write_pcap(empty, [])
         cpu = lab.cpus()
-        conf = config(f"net_pcap0,rx_pcap={capture}", "port:wire0", samples, cpu[-1], cpu[0],
+        conf = config(f"net_pcap0,rx_pcap={every}", "port:wire0", samples, cpu[-1], cpu[0],
                       f"""
 [port wire0]
 device = net_pcap1,rx_pcap={empty},tx_pcap={survivors}
 lcores = {cpu[-1]}
 exception = none
 """) + RULE_TEXT
-        table = Table()
-        table.phase = "from a capture"
         daemon = it.sluiced(conf)
         start = time.monotonic()
-        lab.until(lambda: lab.accounted(daemon.port(PORT)) >= count, 120, "the capture is read")
+        lab.until(lambda: lab.accounted(daemon.port(PORT)) >= flood + legitimate, 120, "the capture is read")
         took = time.monotonic() - start
         stats = daemon.stats()
         daemon.stop()
     figures = dict.fromkeys(("answered_quiet", "answered_flood", "answered_rule"))
-    figures["flood_pps"] = round(count / took)
-    out = result(figures, count, stats, samples)
-    in_words(out, count, stats["ports"][PORT]["limited"])
+    figures["flood_pps"] = round(flood / took)
+    out = result(figures, flood + legitimate, stats, samples)
+    in_words(out, flood + legitimate, stats["ports"][PORT]["limited"])
     say(f"Survivors are in {survivors}.")
     return out
 

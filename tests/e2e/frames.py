@@ -16,6 +16,7 @@ ETH_IP, ETH_ARP, ETH_VLAN, ETH_QINQ, ETH_IP6 = 0x0800, 0x0806, 0x8100, 0x88A8, 0
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
+PCAP_HEADER = 24  # bytes before a savefile's first record
 SOL_PACKET = 263
 PACKET_STATISTICS, PACKET_AUXDATA, PACKET_OUTGOING = 6, 8, 4
 SO_RCVBUFFORCE, SO_SNDBUFFORCE = 33, 32
@@ -153,7 +154,7 @@ def read_pcap(path):
     magic, = struct.unpack_from("<I", data)
     if magic not in (0xA1B2C3D4, 0xA1B23C4D):
         raise ValueError(f"{path}: not a little-endian savefile")
-    frames, at = [], 24
+    frames, at = [], PCAP_HEADER
     while at < len(data):
         caplen, = struct.unpack_from("<I", data, at + 8)
         frames.append(data[at + 16:at + 16 + caplen])
