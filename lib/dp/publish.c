@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* What workers are told while they run: the image, and the few switches. */
+#include <errno.h>
+#include <rte_rcu_qsbr.h>
+#include <time.h>
+
+#include "match/image.h"
+
+#include "priv.h"
+
+/* Between looks at the workers; a burst takes some microseconds. */
+#define LOOK_AGAIN_NS 20000
+
+static bool
+slots_fit(const struct match_image *image)
+{
+	const size_t n = match_image_count(image);
+
+	for (size_t i = 0; i < n; i++)
+		if (match_image_leaf(image, (uint32_t)i)->slot >= DP_SLOTS_MAX)
+			return false;
+	return true;
+}
+
+int
+dp_publish(struct dp *dp, struct match_image *image, struct match_image **ret_old)
+{
+	const struct timespec again = {.tv_nsec = LOOK_AGAIN_NS};
+	struct match_image *old;
+	uint64_t token;
+
+	if (image != NULL && !slots_fit(image))
+		return -E2BIG;
+	/* Release pairs with the acquire in the workers' judge(). */
+	old = atomic_exchange_explicit(&dp->shared.image, image, memory_order_acq_rel);
+	/*
+	 * Those that have not passed a quiescent state since may still read the old
+	 * one. A sleeping worker is offline and counts as passed.
+	 */
+	token = rte_rcu_qsbr_start(dp->rcu);
+	while (rte_rcu_qsbr_check(dp->rcu, token, false) == 0)
+		(void)nanosleep(&again, NULL);
+	*ret_old = old;
+	return 0;
+}
+
+void
+dp_enforce_set(struct dp *dp, bool enforce)
+{
+	atomic_store_explicit(&dp->shared.enforce, enforce, memory_order_relaxed);
+}
+
+bool
+dp_enforce_get(const struct dp *dp)
+{
+	return atomic_load_explicit(&dp->shared.enforce, memory_order_relaxed);
+}
+
+void
+dp_sample_set(struct dp *dp, size_t port, uint32_t one_in)
+{
+	atomic_store_explicit(&dp->ports[port].sample_one_in, one_in, memory_order_relaxed);
+}
+
+uint32_t
+dp_sample_get(const struct dp *dp, size_t port)
+{
+	return atomic_load_explicit(&dp->ports[port].sample_one_in, memory_order_relaxed);
+}

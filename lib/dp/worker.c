@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The way of a frame, a burst at a time. Each stage is a short loop over the
+ * whole burst; verdicts turn into places in arrays, never into jumps, so that
+ * an attack cannot choose our mispredictions.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pkt/view.h"
+#include "sample/ring.h"
+
+/*
+ * Frames ahead. On drivers that copy (all virtual ones) the first line is in
+ * cache anyway; a NIC's DMA leaves it in the last-level cache at best.
+ */
+#define PREFETCH_AHEAD 8
+
+/* While frames flow, looking for the kernel's answers costs a system call. */
+#define BACK_GAP_MIN_US 5
+#define BACK_GAP_MAX_US 40
+#define BACK_BURST 32
+
+/* A sleeping worker wakes by itself this often, to see whether to stop. */
+#define WAIT_MAX_NS 20000000
+
+#define CLOCK_RENEW_US 1000
+#define SECOND_NS UINT64_C(1000000000)
+
+/* One writer per counter: a plain add, made visible without tearing. */
+static inline void
+count(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(
+		c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static void
+clock_renew(struct worker_clock *c, uint64_t now)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	c->cycles = now;
+	c->ns = (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
+	c->s = (uint64_t)ts.tv_sec;
+	c->renew_at = now + c->renew_cycles;
+}
+
+/* The burst's frames and what is found out about them, in step by number. */
+struct burst {
+	struct rte_mbuf *pkts[WORKER_BURST];
+	struct pkt_view views[WORKER_BURST];
+	struct match_verdict verdicts[WORKER_BURST];
+	uint16_t n;
+	uint64_t bytes;
+	uint64_t vital; /* bit i: frame i is vital and its class has room */
+	uint32_t truncated, malformed;
+};
+
+/*
+ * A superset of pkt_vital_class() != NONE that costs a few compares; a test
+ * holds the two against each other.
+ */
+static inline bool
+maybe_vital(const struct pkt_view *v)
+{
+	return (v->family == 0) | (v->proto == 58) | (v->sport == 179) | (v->dport == 179) |
+		((uint16_t)(v->dport - 3784) <= 1) | (v->dport == 4784) |
+		((uint16_t)(v->sport - 3784) <= 1) | (v->sport == 4784);
+}
+
+/* All bytes of a frame in one piece: in place, or copied to the scratch area. */
+static inline const uint8_t *
+linear(struct worker *w, const struct rte_mbuf *m, uint16_t i, uint32_t *ret_len)
+{
+	*ret_len = m->data_len;
+	if (m->nb_segs == 1)
+		return rte_pktmbuf_mtod(m, const uint8_t *);
+	*ret_len = MIN(m->pkt_len, WORKER_FRAME_MAX);
+	return rte_pktmbuf_read(m, 0, *ret_len, w->scratch + (size_t)i * WORKER_FRAME_MAX);
+}
+
+/* Parse the burst; mark frames that may be vital. */
+static inline uint64_t
+parse(struct worker *w, struct burst *b)
+{
+	uint64_t maybe = 0;
+
+	for (uint16_t i = 0; i < MIN(b->n, PREFETCH_AHEAD); i++)
+		rte_prefetch0(rte_pktmbuf_mtod(b->pkts[i], const void *));
+	for (uint16_t i = 0; i < b->n; i++) {
+		const struct rte_mbuf *m = b->pkts[i];
+		struct pkt_view *v = &b->views[i];
+		const uint8_t *frame;
+		uint32_t len;
+
+		if (i + PREFETCH_AHEAD < b->n)
+			rte_prefetch0(rte_pktmbuf_mtod(b->pkts[i + PREFETCH_AHEAD], const void *));
+		frame = linear(w, m, i, &len);
+		pkt_parse_ether(frame, len, m->pkt_len, v);
+		b->bytes += m->pkt_len;
+		b->truncated += (v->flags & PKT_TRUNCATED) != 0;
+		b->malformed += (v->flags & PKT_MALFORMED) != 0;
+		maybe |= (uint64_t)maybe_vital(v) << i;
+	}
+	return maybe;
+}
+
+/* Of the frames in @maybe, those that are vital and within their class's bucket. */
+static uint64_t
+pick_vital(struct worker *w, const struct burst *b, uint64_t maybe, uint64_t now)
+{
+	uint64_t vital = 0;
+
+	for (; maybe != 0; maybe &= maybe - 1) {
+		const unsigned int i = (unsigned int)__builtin_ctzll(maybe);
+		const enum pkt_vital c = pkt_vital_class(&b->views[i], w->vital_conf);
+
+		if (c != PKT_VITAL_NONE && bucket_take(&w->vital[c], now))
+			vital |= UINT64_C(1) << i;
+	}
+	return vital;
+}
+
+static void
+pass_all(struct burst *b)
+{
+	for (uint16_t i = 0; i < b->n; i++)
+		b->verdicts[i] = (struct match_verdict){
+			.slot = MATCH_NONE,
+			.shadow_slot = MATCH_NONE,
+			.index = MATCH_NONE,
+			.kind = MATCH_VERDICT_PASS,
+		};
+}
+
+static void
+judge(struct worker *w, struct burst *b)
+{
+	struct match_notes notes = {0, 0};
+	/* Pairs with the exchange in dp_publish(): the image is complete. */
+	const struct match_image *image =
+		atomic_load_explicit(&w->shared->image, memory_order_acquire);
+	const bool enforce = atomic_load_explicit(&w->shared->enforce, memory_order_relaxed);
+
+	if (image == NULL) {
+		pass_all(b);
+		return;
+	}
+	match_verdicts(image, b->views, b->n, w->port, b->vital, enforce, w->rules, w->clock.s,
+		b->verdicts, &notes);
+	if (notes.transparent_overflow != 0)
+		count(&w->own.v[DP_STAT_TRANSPARENT_OVERFLOW], notes.transparent_overflow);
+	if (notes.is_protected != 0)
+		count(&w->own.v[DP_STAT_PROTECTED], notes.is_protected);
+}
+
+/* Copy frame @i with its verdict into the ring; a full ring counts for itself. */
+static bool
+take_sample(struct worker *w, const struct burst *b, unsigned int i, uint64_t now)
+{
+	const struct match_verdict *verdict = &b->verdicts[i];
+	const struct pkt_view *v = &b->views[i];
+	const struct worker_clock *c = &w->clock;
+	struct sample_rec *rec = sample_ring_reserve(w->ring);
+
+	if (rec == NULL)
+		return false;
+	rec->time_ns = c->ns +
+		(uint64_t)(((unsigned __int128)(now - c->cycles) * c->ns_per_cycle_q32) >> 32);
+	rec->wirelen = v->wirelen;
+	rec->caplen = MIN(v->caplen, sample_ring_snaplen(w->ring));
+	rec->slot = verdict->slot;
+	rec->shadow_slot = verdict->shadow_slot;
+	rec->weight = w->sampler.one_in;
+	rec->port = w->port;
+	rec->queue = w->queue;
+	rec->verdict = verdict->kind;
+	memset(rec->pad, 0, sizeof(rec->pad));
+	memcpy(rec->data, v->frame, rec->caplen);
+	sample_ring_commit(w->ring);
+	return true;
+}
+
+static void
+take_samples(struct worker *w, const struct burst *b, uint64_t mask, uint64_t now)
+{
+	uint64_t taken = 0;
+
+	for (; mask != 0; mask &= mask - 1)
+		taken += take_sample(w, b, (unsigned int)__builtin_ctzll(mask), now);
+	count(&w->own.v[DP_STAT_SAMPLED], taken);
+}
+
+/* Let through what the policer has room for; the rest is freed. Returns how many remain. */
+static uint16_t
+police(struct worker *w, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct rte_mbuf *over[WORKER_BURST];
+	uint16_t keep = 0, n_over = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+
+		if (bucket_take(&w->policer, now))
+			pkts[keep++] = m;
+		else
+			over[n_over++] = m;
+	}
+	if (n_over != 0) {
+		rte_pktmbuf_free_bulk(over, n_over);
+		count(&w->own.v[DP_STAT_EXCEPTION_POLICED], n_over);
+	}
+	return keep;
+}
+
+/* Hand @n survivors over and account for them. */
+static void
+hand_over(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t bytes;
+	uint16_t taken;
+
+	taken = exc_send(&w->exc, pkts, n, &bytes);
+	count(&w->own.v[DP_STAT_PASSED], taken);
+	if (taken < n)
+		count(&w->own.v[DP_STAT_EXCEPTION_FULL], n - taken);
+	if (w->to_wire) {
+		count(&w->out.v[DP_STAT_KERNEL_RX], taken);
+		count(&w->out.v[DP_STAT_TX], taken);
+		count(&w->out.v[DP_STAT_TX_BYTES], bytes);
+	}
+}
+
+/*
+ * Sort the burst by verdict, free what is dropped, hand over what survives:
+ * vital frames first, and past the policer, which is not to starve them.
+ */
+static inline void
+deal_out(struct worker *w, struct burst *b, uint64_t now)
+{
+	struct rte_mbuf *pass[WORKER_BURST], *vital[WORKER_BURST], *drop[WORKER_BURST];
+	uint32_t n_pass = 0, n_vital = 0, n_drop = 0, n_limit = 0;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkts[i];
+		const uint32_t gone = b->verdicts[i].kind != MATCH_VERDICT_PASS;
+		const uint32_t first = (uint32_t)(b->vital >> i) & 1 & !gone;
+
+		drop[n_drop] = m;
+		vital[n_vital] = m;
+		pass[n_pass] = m;
+		n_drop += gone;
+		n_vital += first;
+		n_pass += !gone & !first;
+		n_limit += b->verdicts[i].kind == MATCH_VERDICT_LIMIT;
+	}
+
+	if (n_drop != 0) {
+		rte_pktmbuf_free_bulk(drop, n_drop);
+		count(&w->own.v[DP_STAT_DROPPED], n_drop - n_limit);
+		count(&w->own.v[DP_STAT_LIMITED], n_limit);
+	}
+	if (n_vital != 0)
+		hand_over(w, vital, (uint16_t)n_vital);
+	if (n_pass != 0 && w->policer.cost != 0)
+		n_pass = police(w, pass, (uint16_t)n_pass, now);
+	if (n_pass != 0)
+		hand_over(w, pass, (uint16_t)n_pass);
+}
+
+/* One receive burst, all the way. Returns the frames received. */
+static inline uint16_t
+work(struct worker *w, uint64_t now)
+{
+	struct burst b;
+	uint64_t maybe, mask;
+	uint32_t one_in;
+
+	b.n = rte_eth_rx_burst(w->ethdev, w->queue, b.pkts, WORKER_BURST);
+	if (b.n == 0)
+		return 0;
+	b.bytes = 0;
+	b.truncated = 0;
+	b.malformed = 0;
+	b.vital = 0;
+	if (now >= w->clock.renew_at)
+		clock_renew(&w->clock, now);
+
+	maybe = parse(w, &b);
+	if (w->protect && maybe != 0)
+		b.vital = pick_vital(w, &b, maybe, now);
+
+	one_in = atomic_load_explicit(w->sample_one_in, memory_order_relaxed);
+	if (one_in != w->sampler.one_in)
+		sampler_set(&w->sampler, one_in);
+	mask = sampler_burst(&w->sampler, b.n);
+
+	judge(w, &b);
+	if (mask != 0)
+		take_samples(w, &b, mask, now);
+
+	count(&w->own.v[DP_STAT_RX], b.n);
+	count(&w->own.v[DP_STAT_RX_BYTES], b.bytes);
+	if ((b.truncated | b.malformed) != 0) {
+		count(&w->own.v[DP_STAT_TRUNCATED], b.truncated);
+		count(&w->own.v[DP_STAT_MALFORMED], b.malformed);
+	}
+	deal_out(w, &b, now);
+	return b.n;
+}
+
+/* Frames of the kernel onto the wire. Returns how many there were. */
+static uint16_t
+work_back(struct worker *w)
+{
+	struct rte_mbuf *pkts[BACK_BURST];
+	uint64_t bytes;
+	uint16_t n, sent;
+
+	n = exc_recv(&w->exc, pkts, BACK_BURST);
+	if (n == 0)
+		return 0;
+	sent = wire_send(&w->wire, pkts, n, &bytes);
+	count(&w->own.v[DP_STAT_KERNEL_RX], n);
+	count(&w->own.v[DP_STAT_TX], sent);
+	count(&w->own.v[DP_STAT_TX_BYTES], bytes);
+	if (sent < n)
+		count(&w->own.v[DP_STAT_TX_FULL], n - sent);
+	return n;
+}
+
+/*
+ * work_back() when it is due: at once after a full burst, ever later while there
+ * is nothing.
+ */
+static inline uint16_t
+back_if_due(struct worker *w, uint64_t now)
+{
+	uint16_t n;
+
+	if (now < w->back_at)
+		return 0;
+	n = work_back(w);
+	if (n == 0)
+		w->back_gap = MIN(2 * w->back_gap, w->back_gap_max);
+	else
+		w->back_gap = w->back_gap_max * BACK_GAP_MIN_US / BACK_GAP_MAX_US;
+	w->back_at = n == BACK_BURST ? now : now + w->back_gap;
+	return n;
+}
+
+/*
+ * Sleep @ns, or where descriptors tell of frames until there are some. No image
+ * is held meanwhile, so that a publisher does not wait for a sleeper.
+ */
+static void
+rest(struct worker *w, uint32_t ns)
+{
+	const int fds[WORKER_FDS] = {w->rx_fd, w->exc.fd};
+	struct pollfd p[WORKER_FDS];
+	struct timespec ts = {.tv_nsec = w->rx_fd >= 0 ? WAIT_MAX_NS : ns};
+	nfds_t n = 0;
+	bool broken = false;
+	uint64_t events;
+
+	for (int i = 0; i < WORKER_FDS; i++)
+		if (fds[i] >= 0)
+			p[n++] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+
+	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
+	(void)ppoll(p, n, &ts, NULL);
+	for (nfds_t i = 0; i < n; i++) {
+		socklen_t len = sizeof(int);
+		int err;
+
+		/* A link that went down: asking for the error clears it. */
+		if ((p[i].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+			(void)getsockopt(p[i].fd, SOL_SOCKET, SO_ERROR, &err, &len);
+			broken = true;
+		}
+	}
+	if (w->intr)
+		(void)!read(w->rx_fd, &events, sizeof(events));
+	if (broken) {
+		ts.tv_nsec = IDLE_SLEEP_MAX_NS;
+		(void)nanosleep(&ts, NULL);
+	}
+	rte_rcu_qsbr_thread_online(w->rcu, w->id);
+	w->back_at = 0;
+}
+
+/* Nothing to do: poll on, or rest. */
+static void
+idle(struct worker *w, uint64_t now)
+{
+	const uint32_t ns = idle_next(&w->idle, now);
+
+	if (ns == 0) {
+		rte_pause();
+		return;
+	}
+	if (!w->intr) {
+		rest(w, ns);
+		return;
+	}
+	/* What came before the interrupt was on raises none: look once more. */
+	if (rte_eth_dev_rx_intr_enable(w->ethdev, w->queue) == 0) {
+		if (work(w, now) == 0)
+			rest(w, ns);
+		(void)rte_eth_dev_rx_intr_disable(w->ethdev, w->queue);
+	}
+}
+
+static inline void
+note_dry(struct worker *w, bool dry)
+{
+	const uint32_t n = atomic_load_explicit(&w->dry, memory_order_relaxed);
+
+	if (dry && n < WORKER_DRY_MAX)
+		atomic_store_explicit(&w->dry, n + 1, memory_order_relaxed);
+	else if (!dry && n != 0)
+		atomic_store_explicit(&w->dry, 0, memory_order_relaxed);
+}
+
+uint64_t
+worker_run(struct worker *w, uint64_t bursts)
+{
+	uint64_t frames = 0;
+
+	rte_rcu_qsbr_thread_online(w->rcu, w->id);
+	for (uint64_t i = 0; i < bursts; i++) {
+		const uint64_t now = rte_rdtsc();
+
+		frames += work(w, now);
+		if (exc_two_way(&w->exc))
+			(void)back_if_due(w, now);
+		rte_rcu_qsbr_quiescent(w->rcu, w->id);
+	}
+	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
+	return frames;
+}
+
+int
+worker_main(void *worker)
+{
+	struct worker *w = worker;
+	const bool two_way = exc_two_way(&w->exc);
+
+	/* Sleeps of microseconds, not of the default 50 more. */
+	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	rte_rcu_qsbr_thread_online(w->rcu, w->id);
+	while (!atomic_load_explicit(&w->shared->stop, memory_order_relaxed)) {
+		const uint64_t now = rte_rdtsc();
+		const uint16_t n = work(w, now);
+		const uint16_t back = two_way ? back_if_due(w, now) : 0;
+
+		/* No pointer to an image is held across this line. */
+		rte_rcu_qsbr_quiescent(w->rcu, w->id);
+		note_dry(w, n == 0);
+		if ((n | back) != 0)
+			idle_busy(&w->idle);
+		else
+			idle(w, now);
+	}
+	/* The ring gets no more: a few thousand frames at most. */
+	while (w->drain && work(w, rte_rdtsc()) != 0)
+		;
+	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
+	return 0;
+}
+
+void
+worker_init(struct worker *w, uint64_t cycles_per_s, uint32_t idle_max_ns)
+{
+	w->clock.renew_cycles = cycles_per_s / 1000000 * CLOCK_RENEW_US;
+	w->clock.ns_per_cycle_q32 =
+		(uint64_t)(((unsigned __int128)SECOND_NS << 32) / MAX(cycles_per_s, 1));
+	w->back_gap_max = cycles_per_s / 1000000 * BACK_GAP_MAX_US;
+	w->back_gap = w->back_gap_max;
+	idle_init(&w->idle, cycles_per_s, idle_max_ns);
+}
