@@ -13,7 +13,10 @@
 /* In the order of the help. */
 static const struct gen_type *const types[] = {
 	&gen_dns,
+	&gen_dns_validate,
 	&gen_p0f,
+	&gen_payload,
+	&gen_suffix,
 	&gen_tcpdump,
 };
 

@@ -18,7 +18,10 @@ struct gen_type {
 };
 
 extern const struct gen_type gen_dns;
+extern const struct gen_type gen_dns_validate;
 extern const struct gen_type gen_p0f;
+extern const struct gen_type gen_payload;
+extern const struct gen_type gen_suffix;
 extern const struct gen_type gen_tcpdump;
 
 /* What a matching program returns, and what it returns otherwise, under @opts->negate. */
