@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <stdio.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "base/diag.h"
@@ -34,20 +34,30 @@ set_kind(struct traffic_conf *conf, const char *name)
 	return bad("--kind", "dns-flood, dns-mixed, tcp-syn or mixed", name);
 }
 
+/* "02:00:00:00:00:01": six pairs of digits. */
+static bool
+parse_mac(const char *text, uint8_t mac[6])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 0; i < 6; i++) {
+		const char *hi = text[0] != '\0' ? strchr(digits, tolower(text[0])) : NULL;
+		const char *lo =
+			hi != NULL && text[1] != '\0' ? strchr(digits, tolower(text[1])) : NULL;
+
+		if (lo == NULL || text[2] != (i < 5 ? ':' : '\0'))
+			return false;
+		mac[i] = (uint8_t)((hi - digits) << 4 | (lo - digits));
+		text += 3;
+	}
+	return true;
+}
+
 static int
 set_mac(const char *option, const char *text, uint8_t mac[6])
 {
-	unsigned int v[6];
-	int end = 0;
-
-	if (text == NULL)
-		return BENCH_OK;
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
-		    &end) != 6 ||
-		text[end] != '\0')
+	if (text != NULL && !parse_mac(text, mac))
 		return bad(option, "a MAC address", text);
-	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)v[i];
 	return BENCH_OK;
 }
 
