@@ -20,6 +20,7 @@
 #include <ini.h>
 
 #include "base/diag.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "base/util.h"
@@ -28,6 +29,7 @@
 #include "ini_line.h"
 
 #define PIECE_MAX 198 /* bytes of a line that inih is given; it cuts at 199 */
+#define FILE_MAX ((size_t)64 << 20) /* bytes */
 #define KEYS_MAX 256 /* keys of one section; there are far fewer names */
 
 /* A section while its document grows: entries are numbers, as their array moves. */
@@ -323,7 +325,7 @@ read_file(struct ini_doc *doc, const char *path, struct diag *diag)
 	size_t len;
 	int r;
 
-	r = ini_file_read(path, &text, &len, diag);
+	r = file_read(path, FILE_MAX, &text, &len, diag);
 	if (r < 0) {
 		diag_set_file(diag, path);
 		return r;

@@ -3,65 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "base/vec.h"
-
-static int
-read_all(int fd, struct sbuf *out, struct diag *diag)
-{
-	char buf[8192];
-
-	for (;;) {
-		ssize_t n = read(fd, buf, sizeof(buf));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return diag_fail(diag, -errno, "cannot read: %s", strerror(errno));
-		if (n == 0)
-			return sbuf_ok(out) ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
-		if (out->len + (size_t)n > INI_FILE_MAX)
-			return diag_fail(
-				diag, -EFBIG, "expected a file of at most %u bytes", INI_FILE_MAX);
-		sbuf_add(out, buf, (size_t)n);
-	}
-}
-
-int
-ini_file_read(const char *path, char **ret_text, size_t *ret_len, struct diag *diag)
-{
-	struct sbuf text = SBUF_INIT;
-	char *s = NULL;
-	size_t len = 0;
-	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	int r;
-
-	if (fd < 0)
-		return diag_fail(diag, -errno, "cannot open: %s", strerror(errno));
-	r = read_all(fd, &text, diag);
-	if (r == 0) {
-		len = text.len;
-		s = sbuf_take(&text);
-		if (s == NULL)
-			r = diag_fail(diag, -ENOMEM, "out of memory");
-	}
-	sbuf_fini(&text);
-	if (!is_stdin)
-		(void)close(fd);
-	if (r < 0)
-		return r;
-	*ret_text = s;
-	*ret_len = len;
-	return 0;
-}
 
 static bool
 is_ini(const char *name)

@@ -8,14 +8,6 @@
 
 struct diag;
 
-#define INI_FILE_MAX (64u << 20) /* bytes */
-
-/*
- * Read all of @path ("-": standard input) into *@ret_text, mem_free() it.
- * Returns 0, -errno, -EISDIR, -EFBIG: over INI_FILE_MAX, -ENOMEM.
- */
-int ini_file_read(const char *path, char **ret_text, size_t *ret_len, struct diag *diag);
-
 struct ini_names {
 	char **v; /* paths, by name in byte order */
 	size_t n, cap;

@@ -61,6 +61,7 @@ struct ruleset_info {
 	bool armed; /* no set that it needs is empty */
 	uint64_t ttl_ms; /* 0: none */
 	uint32_t sample_one_in; /* of matching frames; 0: as the port */
+	uint64_t text_hash; /* of its keys and values: another one is another text */
 };
 
 /* Rules in effective order. */
@@ -75,6 +76,34 @@ const struct ruleset_info *ruleset_info(const struct ruleset *rs, size_t i);
  */
 int ruleset_compile(const struct ruleset *rs, struct rules_slots *slots, enum match_engine engine,
 	struct match_image **ret_image, struct diag *diag);
+
+/*
+ * When the TTL of each rule began: with the first load of its text, through
+ * every reload and, where saved, restart. One thread per object; what *_note()
+ * made never changes.
+ */
+struct ruleset_ttl;
+int ruleset_ttl_new(struct ruleset_ttl **ret_ttl); /* empty; 0, -ENOMEM */
+void ruleset_ttl_free(struct ruleset_ttl *ttl);
+
+/*
+ * Read what ruleset_ttl_save() wrote; a missing file is empty. Returns 0,
+ * -EINVAL: something else stands there, -errno, -ENOMEM.
+ */
+int ruleset_ttl_load(const char *path, struct ruleset_ttl **ret_ttl, struct diag *diag);
+
+/* Write, sync, rename. Returns 0, -errno with file and sentence. */
+int ruleset_ttl_save(const struct ruleset_ttl *ttl, const char *path, struct diag *diag);
+
+/*
+ * The times for @rs, loaded at @now_ms (since 1970): those of @prev (may be
+ * NULL) where name and text are the same, else now. Returns 0, -ENOMEM.
+ */
+int ruleset_ttl_note(const struct ruleset_ttl *prev, const struct ruleset *rs, uint64_t now_ms,
+	struct ruleset_ttl **ret_ttl);
+
+/* When rule @i of the noted @rs expires, ms since 1970; UINT64_MAX: never. */
+uint64_t ruleset_ttl_end_ms(const struct ruleset_ttl *ttl, const struct ruleset *rs, size_t i);
 
 /* Keys of [rule] and [set]; *@ret_n rows. */
 const struct ini_key *ruleset_keys(size_t *ret_n);
