@@ -14,6 +14,7 @@ next lab removes the namespaces. Standard library only; needs root.
 """
 
 import ctypes
+import glob
 import json
 import os
 import re
@@ -44,13 +45,11 @@ class LabError(Exception):
 
 
 def binary(name):
-    """The path of one of the project's programs."""
-    path = os.path.join(BUILD, "app", name, name)
-    flat = os.path.join(BUILD, "app", name)
-    for p in (path, flat):
-        if os.path.isfile(p) and os.access(p, os.X_OK):
-            return p
-    raise LabError(f"{path}: not built (meson compile -C {BUILD})")
+    """The path of one of the project's programs, in the build folder."""
+    for path in sorted(glob.glob(os.path.join(BUILD, "app", "*", name))):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise LabError(f"{name} is not built in {BUILD} (meson compile -C {BUILD})")
 
 
 def cpus():
