@@ -53,6 +53,7 @@ static const struct example {
 	{"rule", "dport", "53", false},
 	{"rule", "sport", "1024-65535", false},
 	{"rule", "proto", "udp", false},
+	{"rule", "fragments", "never", false},
 	{"rule", "port", "edge0", false},
 	{"rule", "locations", "lhr, ams", false},
 	{"rule", "ttl", "6 h", false},
@@ -117,6 +118,7 @@ ctl_conf_print(const struct ini_key *rule_keys, size_t n, struct sbuf *out)
 	const struct ini_key *conf = ctl_conf_keys(&n_conf);
 
 	sbuf_adds(out,
+		"; SPDX-License-Identifier: BSD-3-Clause\n"
 		"; Configuration of sluiced, with every key there is. Lines that are commented out\n"
 		"; show the default, or an example where there is none. Print it with\n"
 		"; sluiced --print-config, check a changed one with sluiced -t -c FILE.\n"

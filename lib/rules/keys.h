@@ -38,12 +38,12 @@
 	  "Ports of the node that the rule is for; left out: all.") \
 	X(family, LEAVE, "4|6|any", NULL, "any", \
 	  "IP version.") \
-	X(proto, LEAVE, "PROTOCOL, …|any", NULL, "any", \
-	  "IP protocols, by name, number or range.") \
-	X(sport, LEAVE, "PORT, PORT-PORT, …|any", NULL, "any", \
-	  "Source ports.") \
-	X(dport, LEAVE, "PORT, PORT-PORT, …|any", NULL, "any", \
-	  "Destination ports; any also takes back a generator's own.") \
+	X(proto, LEAVE, "PROTOCOL, …|any", NULL, "", \
+	  "IP protocols, by name, number or range; left out: the generator's, else any.") \
+	X(sport, LEAVE, "PORT, PORT-PORT, …|any", NULL, "", \
+	  "Source ports; left out: the generator's, else any.") \
+	X(dport, LEAVE, "PORT, PORT-PORT, …|any", NULL, "", \
+	  "Destination ports; left out: the generator's, else any.") \
 	X(src, LEAVE, "SET|PREFIX, …|any", NULL, "any", \
 	  "Source addresses.") \
 	X(dst, MUST, "SET|PREFIX, …|any", NULL, "any", \

@@ -46,8 +46,6 @@ keep_program(struct load *l, const struct cbpf_insn *insns, size_t n,
 	r = cbpf_prog_new(insns, n, &prog, &d);
 	if (r == -ENOMEM)
 		return load_out_of_memory(why);
-	if (r < 0 && d.line > 0)
-		return diag_fail(why, r, "instruction %u: %s", d.line, d.msg);
 	if (r < 0)
 		return diag_fail(why, r, "%s", d.msg);
 	*slot = prog;
