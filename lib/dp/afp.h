@@ -3,10 +3,11 @@
 #define DP_AFP_H
 
 /*
- * The packet sockets that DPDK's net_af_packet opened for a device. The driver
- * shows neither them nor what the kernel dropped at them, and it would receive
- * what the host itself sends, so they are looked up among the process's
- * descriptors. Borrowed: the driver closes them.
+ * The packet sockets that DPDK's net_af_packet (or libpcap, for net_pcap on an
+ * interface) opened for a device. The driver shows neither them nor, with
+ * net_af_packet, what the kernel dropped at them, and it would receive what the
+ * host itself sends, so they are looked up among the process's descriptors.
+ * Borrowed: the driver closes them.
  *
  * Main thread, but for waiting on the descriptors.
  */
@@ -37,7 +38,8 @@ int afp_find(const struct afp_mark *mark, unsigned int ifindex, struct afp *ret_
 
 /*
  * Frames the kernel dropped because a ring was full, since afp_find(). The
- * kernel forgets what it has told, so there may be only one caller.
+ * kernel forgets what it has told, so there may be only one caller: not for
+ * net_pcap, where libpcap is one.
  */
 uint64_t afp_drops(struct afp *afp);
 

@@ -113,7 +113,7 @@ port_take(struct port *p, bool takeover, struct diag *diag)
 	r = probe(p->spec.name, p->spec.args, p->spec.pci, &p->ethdev, diag);
 	if (r < 0)
 		return named(p, r, diag);
-	if (p->spec.kind == DEV_AF_PACKET) {
+	if (dev_copies(&p->spec)) {
 		r = afp_find(&mark, if_nametoindex(p->spec.iface), &p->afp);
 		if (r < 0)
 			return diag_fail(

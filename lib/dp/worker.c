@@ -21,6 +21,8 @@
 #include "pkt/view.h"
 #include "sample/ring.h"
 
+#include "maybe_vital.h"
+
 /*
  * Frames ahead. On drivers that copy (all virtual ones) the first line is in
  * cache anyway; a NIC's DMA leaves it in the last-level cache at best.
@@ -68,18 +70,6 @@ struct burst {
 	uint64_t vital; /* bit i: frame i is vital and its class has room */
 	uint32_t truncated, malformed;
 };
-
-/*
- * A superset of pkt_vital_class() != NONE that costs a few compares; a test
- * holds the two against each other.
- */
-static inline bool
-maybe_vital(const struct pkt_view *v)
-{
-	return (v->family == 0) | (v->proto == 58) | (v->sport == 179) | (v->dport == 179) |
-		((uint16_t)(v->dport - 3784) <= 1) | (v->dport == 4784) |
-		((uint16_t)(v->sport - 3784) <= 1) | (v->sport == 4784);
-}
 
 /* All bytes of a frame in one piece: in place, or copied to the scratch area. */
 static inline const uint8_t *

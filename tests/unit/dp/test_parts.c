@@ -12,11 +12,13 @@
 #include "base/util.h"
 #include "dp/eal.h"
 #include "dp/stats.h"
+#include "pkt/vital.h"
 
 #include "bucket.h"
 #include "dev.h"
 #include "eal.h"
 #include "idle.h"
+#include "maybe_vital.h"
 
 #define HZ UINT64_C(1000000000)
 
@@ -197,6 +199,51 @@ test_start_refusals(void **state)
 	assert_int_equal(eal_workers(), 0);
 }
 
+/* Every class has a frame here, and random changes to them find more. */
+static void
+test_maybe_vital_misses_none(void **state)
+{
+	static const struct {
+		uint8_t bytes[64];
+		enum pkt_vital class;
+	} seeds[] = {
+		{{255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 2, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1},
+			PKT_VITAL_ARP},
+		{{1, 128, 194, 0, 0, 2, 2, 0, 0, 0, 0, 2, 0x88, 0x09, 1}, PKT_VITAL_LINK},
+		{{1, 128, 194, 0, 0, 14, 2, 0, 0, 0, 0, 2, 0x88, 0xcc, 1}, PKT_VITAL_LINK},
+		{{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 10, 58,
+			 255, [54] = 135},
+			PKT_VITAL_ND},
+		{{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 255,
+			 17, [34] = 0xc0, [36] = 0x0e, [37] = 0xc8, [39] = 20},
+			PKT_VITAL_BFD},
+		{{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64,
+			 6, [26] = 192, [27] = 0, [28] = 2, [29] = 1, [34] = 0, [35] = 179,
+			 [46] = 0x50},
+			PKT_VITAL_BGP},
+	};
+	const struct ip_addr peer = {4, {192, 0, 2, 1}};
+	const struct pkt_vital_conf conf = {.peers = &peer, .n_peers = 1};
+	struct rng rng = {1};
+	struct pkt_view v;
+
+	(void)state;
+	for (size_t i = 0; i < DIM(seeds); i++) {
+		pkt_parse_ether(seeds[i].bytes, 64, 64, &v);
+		assert_int_equal(pkt_vital_class(&v, &conf), seeds[i].class);
+		for (int round = 0; round < 100000; round++) {
+			uint8_t frame[64];
+
+			memcpy(frame, seeds[i].bytes, sizeof(frame));
+			for (uint32_t n = rng_below(&rng, 4); n > 0; n--)
+				frame[rng_below(&rng, 64)] ^= (uint8_t)(1u << rng_below(&rng, 8));
+			pkt_parse_ether(frame, 64, 64, &v);
+			if (pkt_vital_class(&v, &conf) != PKT_VITAL_NONE)
+				assert_true(maybe_vital(&v));
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -209,6 +256,7 @@ main(void)
 		cmocka_unit_test(test_device_text),
 		cmocka_unit_test(test_cpus),
 		cmocka_unit_test(test_stat_table),
+		cmocka_unit_test(test_maybe_vital_misses_none),
 		cmocka_unit_test(test_start_refusals),
 	};
 
