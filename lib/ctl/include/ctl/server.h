@@ -9,8 +9,8 @@
  * read is closed. Driven by the owner's epoll loop; one thread.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct ctl_server;
 struct diag;
@@ -21,15 +21,18 @@ struct diag;
 /*
  * Answer one request: @cmd with its whole line @request (JSON text); append one
  * line of JSON, or fail with -errno and a sentence in @diag, which the server
- * turns into the error answer.
+ * turns into the error answer. A handler that cannot answer yet calls
+ * ctl_server_defer() and returns -EINPROGRESS.
  */
 struct sbuf;
 typedef int (*ctl_handler)(
 	void *arg, const char *cmd, const char *request, struct sbuf *answer, struct diag *diag);
 
 /*
- * Listen on @path (0660, group @group when it exists). A stale socket is
- * replaced, a live one refused with -EADDRINUSE. -ENOSYS: built without jansson.
+ * Listen on @path (0660, group @group when it exists and may be given). A stale
+ * socket is replaced. Returns 0, or with a sentence: -EADDRINUSE (somebody
+ * listens there), -EEXIST (another kind of file), -ENAMETOOLONG, -ENOMEM, -errno
+ * of the system, -ENOSYS (built without jansson).
  */
 int ctl_server_new(const char *path, const char *group, ctl_handler handler, void *arg,
 	struct ctl_server **ret_server, struct diag *diag);
@@ -38,7 +41,23 @@ int ctl_server_new(const char *path, const char *group, ctl_handler handler, voi
 int ctl_server_fd(const struct ctl_server *server);
 void ctl_server_step(struct ctl_server *server);
 
-/* Close all and remove the socket's file. */
+/*
+ * In a handler: keep the client's question open. Its further requests wait.
+ * Returns a ticket for ctl_server_answer().
+ */
+uint64_t ctl_server_defer(struct ctl_server *server);
+
+/*
+ * Answer the question of @ticket; no effect when its client is gone. Not from
+ * within a handler.
+ *
+ * @answer:	one line of JSON, NULL: the question failed
+ * @error:	why it failed
+ */
+void ctl_server_answer(
+	struct ctl_server *server, uint64_t ticket, const char *answer, const struct diag *error);
+
+/* Close all and remove the socket's file. NULL is allowed. */
 void ctl_server_free(struct ctl_server *server);
 
 #endif
