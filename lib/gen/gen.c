@@ -17,6 +17,7 @@ static const struct gen_type *const types[] = {
 	&gen_p0f,
 	&gen_payload,
 	&gen_suffix,
+	&gen_syn_validate,
 	&gen_tcpdump,
 };
 

@@ -22,6 +22,7 @@ extern const struct gen_type gen_dns_validate;
 extern const struct gen_type gen_p0f;
 extern const struct gen_type gen_payload;
 extern const struct gen_type gen_suffix;
+extern const struct gen_type gen_syn_validate;
 extern const struct gen_type gen_tcpdump;
 
 /* What a matching program returns, and what it returns otherwise, under @opts->negate. */

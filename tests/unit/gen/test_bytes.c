@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * suffix, payload and dns_validate against matchers in plain C that were written
+ * suffix, payload, dns_validate and syn_validate against matchers in plain C that were written
  * from their descriptions, on packets that match and on ones that miss by a byte
  * or by a length; run by our interpreter and by libpcap's.
  */
@@ -52,7 +52,7 @@ static bool
 runs(const struct gen_out *out, const struct packet *p, uint32_t caplen)
 {
 	struct cbpf_prog *prog = NULL;
-	struct bpf_insn theirs[256];
+	struct bpf_insn theirs[2048];
 	struct diag diag = {0};
 	uint32_t a, b;
 
@@ -265,6 +265,87 @@ test_dns_validate(void **state)
 	assert_in_range(hits, PACKETS / 4, PACKETS * 3 / 4);
 }
 
+/* ---- syn_validate ---- */
+
+static bool
+options_are_bad(const uint8_t *o, uint32_t n)
+{
+	bool mss = false;
+
+	for (uint32_t i = 0; i < n;) {
+		if (o[i] == 0)
+			break;
+		if (o[i] == 1) {
+			i++;
+			continue;
+		}
+		if (i + 1 >= n || o[i + 1] < 2 || i + o[i + 1] > n)
+			return true;
+		if (o[i] == 2 && o[i + 1] != 4)
+			return true;
+		mss |= o[i] == 2;
+		i += o[i + 1];
+	}
+	return !mss;
+}
+
+static bool
+is_bad_syn(const struct packet *p, uint8_t family, bool strict)
+{
+	const uint8_t *tcp = p->b + p->l4;
+	const uint32_t total = load_be16(p->b + (family == 4 ? 2 : 4)) + (family == 4 ? 0 : 40);
+	const uint32_t header = (uint32_t)(tcp[12] >> 4) * 4;
+
+	if ((tcp[13] & 0x12) != 0x02)
+		return false;
+	if ((tcp[13] & 0x05) != 0 || header < 20 || p->l4 + header > total)
+		return true;
+	if (strict &&
+		((tcp[13] & 0x28) != 0 || (tcp[12] & 0x0e) != 0 || load_be16(tcp) == 0 ||
+			load_be16(tcp + 2) == 0 || load_be16(tcp + 14) == 0))
+		return true;
+	return options_are_bad(tcp + 20, header - 20);
+}
+
+static void
+test_syn_validate(void **state)
+{
+	static const char *const options[] = {"\2\4\5\xb4\4\2\x8\xa\1\2\3\4\0\0\0\0\1\3\3\7",
+		"\1\1\1\1\1\1\1\1\2\4\5\xb4\xfd\2\xfd\2\0\xff\xff\xff",
+		"\2\4\5\xb4\1\1\1\1\0\0\0\0\1\1\1\1\1\1\1\1",
+		"\xfd\x10\1\2\1\2\1\2\1\2\1\2\1\2\1\2\2\4\5\xb4"};
+	unsigned int hits = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < PACKETS; i++) {
+		const bool strict = rng_below(&rng, 2) == 0;
+		const char *argv[] = {"--strict"};
+		struct gen_opts opts = {.family = rng_below(&rng, 2) ? 4 : 6};
+		struct gen_out out;
+		struct packet p;
+		uint8_t *tcp;
+
+		make_packet(&p, opts.family, false, 0);
+		tcp = p.b + p.l4;
+		p.len = p.l4 + 40;
+		store_be16(p.b + (opts.family == 4 ? 2 : 4),
+			(uint16_t)(opts.family == 4 ? p.len : p.len - 40));
+		tcp[12] = 40 << 2;
+		tcp[13] = 2;
+		memcpy(tcp + 20, options[rng_below(&rng, DIM(options))], 20);
+		if (rng_below(&rng, 3) != 0)
+			tcp[12 + rng_below(&rng, 28)] ^= (uint8_t)(1u << rng_below(&rng, 8));
+		if (rng_below(&rng, 12) == 0)
+			store_be16(tcp + 2 * rng_below(&rng, 2), 0);
+		out = generate("syn_validate", &opts, strict, argv);
+		/* A header that claims more than the frame holds is judged before it is read. */
+		assert_int_equal(runs(&out, &p, p.len), is_bad_syn(&p, opts.family, strict));
+		hits += is_bad_syn(&p, opts.family, strict);
+		gen_out_fini(&out);
+	}
+	assert_in_range(hits, PACKETS / 5, PACKETS * 3 / 4);
+}
+
 /* ---- what is refused ---- */
 
 static void
@@ -286,6 +367,7 @@ test_refused(void **state)
 		{"payload", "01", "02", 0},
 		{"payload", "text:", NULL, 0},
 		{"dns_validate", "example.com", NULL, 0},
+		{"syn_validate", "--loose", NULL, 0},
 	};
 	const struct gen_opts opts = {.family = 4};
 
@@ -311,6 +393,7 @@ main(void)
 		cmocka_unit_test(test_payload),
 		cmocka_unit_test(test_magic_word),
 		cmocka_unit_test(test_dns_validate),
+		cmocka_unit_test(test_syn_validate),
 		cmocka_unit_test(test_refused),
 	};
 
