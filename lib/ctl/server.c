@@ -170,7 +170,7 @@ ask(struct ctl_server *s, uint32_t i, const char *line, size_t len)
 	struct sbuf answer = SBUF_INIT;
 	struct diag diag = {0};
 	json_t *root = NULL;
-	const char *cmd;
+	const char *cmd = NULL;
 	int r;
 
 	r = parse_request(line, len, &root, &cmd, &diag);
