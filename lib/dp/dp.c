@@ -177,7 +177,7 @@ dp_new(const struct dp_conf *conf, struct dp **ret_dp, struct diag *diag)
 	dp = mem_zalloc_aligned(BASE_CACHE_LINE, sizeof(*dp));
 	if (dp == NULL)
 		return diag_fail(diag, -ENOMEM, "out of memory");
-	atomic_store(&dp->shared.enforce, true);
+	atomic_init(&dp->shared.enforce, true);
 	dp->ports = mem_calloc(conf->n_ports, sizeof(*dp->ports));
 	if (dp->ports == NULL || copy_protection(dp, conf) < 0) {
 		r = diag_fail(diag, -ENOMEM, "out of memory");

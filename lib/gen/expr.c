@@ -55,6 +55,21 @@ convert(const struct bpf_program *bp, struct cbpf_insn **ret_insns, size_t *ret_
 	return 0;
 }
 
+/*
+ * libpcap also compiles what nobody can run: "ip[-15:2] = 1" reads at an offset
+ * that is Linux' word for something else. Refuse that here, by the expression.
+ */
+static int
+check(const char *expr, const struct cbpf_insn *insns, size_t n, struct diag *diag)
+{
+	struct cbpf_prog *prog = NULL;
+	struct diag why = {0};
+	int r = cbpf_prog_new(insns, n, &prog, &why);
+
+	cbpf_prog_free(prog);
+	return r < 0 ? diag_fail(diag, r, "'%.100s': %s", expr, why.msg) : 0;
+}
+
 /* Compile under the lock. 0 and a @bp to be freed, or -EINVAL, -E2BIG and why. */
 static int
 compile(const char *expr, int dlt, struct bpf_program *bp, char why[PCAP_ERRBUF_SIZE])
@@ -100,7 +115,9 @@ compile_or_say(const char *expr, int dlt, struct bpf_program *bp, struct diag *d
 int
 gen_expr(const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag)
 {
+	struct cbpf_insn *insns = NULL;
 	struct bpf_program bp;
+	size_t n = 0;
 	int r;
 
 	if (strlen(expr) > GEN_EXPR_MAX)
@@ -115,9 +132,18 @@ gen_expr(const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n,
 	(void)pthread_mutex_lock(&pcap_lock);
 	r = compile_or_say(expr, dlt, &bp, diag);
 	if (r == 0) {
-		r = convert(&bp, ret_insns, ret_n, diag);
+		r = convert(&bp, &insns, &n, diag);
 		pcap_freecode(&bp);
 	}
 	(void)pthread_mutex_unlock(&pcap_lock);
-	return r;
+
+	if (r == 0)
+		r = check(expr, insns, n, diag);
+	if (r < 0) {
+		mem_free(insns);
+		return r;
+	}
+	*ret_insns = insns;
+	*ret_n = n;
+	return 0;
 }

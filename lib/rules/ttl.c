@@ -82,6 +82,7 @@ read_line(struct ruleset_ttl *ttl, const char *line, size_t len)
 		return -EINVAL;
 	memcpy(buf, line, len);
 	buf[len] = '\0';
+	/* lint: parse: three fields of bounded width, our own file, its end checked */
 	if (sscanf(buf, "%40s %16" SCNx64 " %19" SCNu64 "%n", name, &hash, &at_ms, &end) != 3 ||
 		end < 0 || (size_t)end != len || !ini_name_ok(name))
 		return -EINVAL;

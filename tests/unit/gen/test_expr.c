@@ -68,6 +68,20 @@ programs_are_libpcaps(void **state)
 		}
 }
 
+/* libpcap takes it; no engine can: offset -15 is Linux' word for something that is no byte. */
+static void
+what_cannot_run_is_refused(void **state)
+{
+	struct cbpf_insn *insns = NULL;
+	struct diag diag = {0};
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(gen_expr("ip[-15:2] = 1", 12, &insns, &n, &diag), -EINVAL);
+	assert_null(insns);
+	assert_non_null(strstr(diag.msg, "'ip[-15:2] = 1': "));
+}
+
 static void
 what_needs_ethernet_says_so(void **state)
 {
@@ -220,6 +234,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs_are_libpcaps),
+		cmocka_unit_test(what_cannot_run_is_refused),
 		cmocka_unit_test(what_needs_ethernet_says_so),
 		cmocka_unit_test(bad_expressions_are_refused),
 		cmocka_unit_test(long_expressions_do_not_hang),

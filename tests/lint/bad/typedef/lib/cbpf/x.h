@@ -3,3 +3,4 @@ typedef struct x {
 	int a;
 } x_t;
 typedef int (*x_fn)(void);
+typedef struct x *(*x_new_fn)(void);
