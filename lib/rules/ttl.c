@@ -70,21 +70,37 @@ add(struct ruleset_ttl *ttl, const char *name, uint64_t hash, uint64_t at_ms)
 	return 0;
 }
 
-/* "NAME HASH MS": strict, as a wrong time would let a rule live on or die early. */
+/* The next word of a line in @buf. */
+static int
+next_word(const char **cursor, char *buf, size_t size)
+{
+	const char *word;
+	size_t len;
+
+	if (!parse_next(cursor, ' ', &word, &len) || len == 0 || len >= size)
+		return -EINVAL;
+	memcpy(buf, word, len);
+	buf[len] = '\0';
+	return 0;
+}
+
+/* "NAME 0xHASH MS": strict, as a wrong time would let a rule live on or die early. */
 static int
 read_line(struct ruleset_ttl *ttl, const char *line, size_t len)
 {
-	char buf[128], name[INI_NAME_MAX + 1];
+	char buf[128], name[INI_NAME_MAX + 1], number[32];
+	const char *cursor = buf;
 	uint64_t hash, at_ms;
-	int end = -1;
 
 	if (len >= sizeof(buf))
 		return -EINVAL;
 	memcpy(buf, line, len);
 	buf[len] = '\0';
-	/* lint: parse: three fields of bounded width, our own file, its end checked */
-	if (sscanf(buf, "%40s %16" SCNx64 " %19" SCNu64 "%n", name, &hash, &at_ms, &end) != 3 ||
-		end < 0 || (size_t)end != len || !ini_name_ok(name))
+	if (next_word(&cursor, name, sizeof(name)) < 0 || !ini_name_ok(name) ||
+		next_word(&cursor, number, sizeof(number)) < 0 ||
+		parse_u64(number, 0, UINT64_MAX, &hash, NULL) < 0 ||
+		next_word(&cursor, number, sizeof(number)) < 0 ||
+		parse_u64(number, 0, UINT64_MAX, &at_ms, NULL) < 0 || cursor != NULL)
 		return -EINVAL;
 	return add(ttl, name, hash, at_ms);
 }
@@ -229,7 +245,7 @@ ruleset_ttl_save(const struct ruleset_ttl *ttl, const char *path, struct diag *d
 
 	sbuf_addf(&text, "%s\n", head);
 	for (size_t i = 0; i < ttl->firsts.n; i++)
-		sbuf_addf(&text, "%s %016" PRIx64 " %" PRIu64 "\n", ttl->names.list.v[i],
+		sbuf_addf(&text, "%s 0x%016" PRIx64 " %" PRIu64 "\n", ttl->names.list.v[i],
 			ttl->firsts.v[i].text_hash, ttl->firsts.v[i].at_ms);
 	r = sbuf_ok(&text) ? replace_file(path, &text) : -ENOMEM;
 	sbuf_fini(&text);

@@ -99,10 +99,10 @@ static const char *const bad_files[] = {
 	"something else\n",
 	"sluice ttl 2\n",
 	"sluice ttl 1\na 0\n",
-	"sluice ttl 1\na 0123456789abcdef 12 x\n",
-	"sluice ttl 1\na 0123456789abcdef 12\na 0123456789abcdef 13\n",
-	"sluice ttl 1\n1a 0123456789abcdef 12\n",
-	"sluice ttl 1\na 0123456789abcdef 99999999999999999999\n",
+	"sluice ttl 1\na 0x0123456789abcdef 12 x\n",
+	"sluice ttl 1\na 0x0123456789abcdef 12\na 0x0123456789abcdef 13\n",
+	"sluice ttl 1\n1a 0x0123456789abcdef 12\n",
+	"sluice ttl 1\na 0x0123456789abcdef 99999999999999999999\n",
 	"sluice ttl 1\na zz 1\n",
 };
 
