@@ -68,7 +68,7 @@ struct burst {
 	uint16_t n;
 	uint64_t bytes;
 	uint64_t vital; /* bit i: frame i is vital and its class has room */
-	uint32_t truncated, malformed;
+	uint16_t flags; /* of all frames together */
 };
 
 /* All bytes of a frame in one piece: in place, or copied to the scratch area. */
@@ -101,11 +101,24 @@ parse(struct worker *w, struct burst *b)
 		frame = linear(w, m, i, &len);
 		pkt_parse_ether(frame, len, m->pkt_len, v);
 		b->bytes += m->pkt_len;
-		b->truncated += (v->flags & PKT_TRUNCATED) != 0;
-		b->malformed += (v->flags & PKT_MALFORMED) != 0;
+		b->flags |= v->flags;
 		maybe |= (uint64_t)maybe_vital(v) << i;
 	}
 	return maybe;
+}
+
+/* Count frames that are not what they say. Seldom needed, so not in parse(). */
+static void
+note_flaws(struct worker *w, const struct burst *b)
+{
+	uint32_t truncated = 0, malformed = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		truncated += (b->views[i].flags & PKT_TRUNCATED) != 0;
+		malformed += (b->views[i].flags & PKT_MALFORMED) != 0;
+	}
+	count(&w->own.v[DP_STAT_TRUNCATED], truncated);
+	count(&w->own.v[DP_STAT_MALFORMED], malformed);
 }
 
 /* Of the frames in @maybe, those that are vital and within their class's bucket. */
@@ -234,41 +247,66 @@ hand_over(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 	}
 }
 
+/* Where the frames of a burst go. */
+struct piles {
+	struct rte_mbuf *pass[WORKER_BURST], *vital[WORKER_BURST], *drop[WORKER_BURST];
+	uint32_t n_pass, n_vital, n_drop, n_limit;
+};
+
 /*
- * Sort the burst by verdict, free what is dropped, hand over what survives:
- * vital frames first, and past the policer, which is not to starve them.
+ * Sort the burst by verdict: every frame is stored on every pile, and only the
+ * right one grows. @any_vital is constant at each call.
  */
 static inline void
-deal_out(struct worker *w, struct burst *b, uint64_t now)
+sort(const struct burst *b, bool any_vital, struct piles *p)
 {
-	struct rte_mbuf *pass[WORKER_BURST], *vital[WORKER_BURST], *drop[WORKER_BURST];
 	uint32_t n_pass = 0, n_vital = 0, n_drop = 0, n_limit = 0;
 
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
-		const uint32_t gone = b->verdicts[i].kind != MATCH_VERDICT_PASS;
-		const uint32_t first = (uint32_t)(b->vital >> i) & 1 & !gone;
+		const uint32_t kind = b->verdicts[i].kind;
+		const uint32_t gone = kind != MATCH_VERDICT_PASS;
+		const uint32_t first = any_vital ? (uint32_t)(b->vital >> i) & 1 & !gone : 0;
 
-		drop[n_drop] = m;
-		vital[n_vital] = m;
-		pass[n_pass] = m;
+		p->drop[n_drop] = m;
+		p->pass[n_pass] = m;
+		if (any_vital)
+			p->vital[n_vital] = m;
 		n_drop += gone;
 		n_vital += first;
 		n_pass += !gone & !first;
-		n_limit += b->verdicts[i].kind == MATCH_VERDICT_LIMIT;
+		n_limit += kind == MATCH_VERDICT_LIMIT;
 	}
+	p->n_pass = n_pass;
+	p->n_vital = n_vital;
+	p->n_drop = n_drop;
+	p->n_limit = n_limit;
+}
 
-	if (n_drop != 0) {
-		rte_pktmbuf_free_bulk(drop, n_drop);
-		count(&w->own.v[DP_STAT_DROPPED], n_drop - n_limit);
-		count(&w->own.v[DP_STAT_LIMITED], n_limit);
+/*
+ * Free what is dropped, hand over what survives: vital frames first, and past
+ * the policer, which is not to starve them.
+ */
+static inline void
+deal_out(struct worker *w, const struct burst *b, uint64_t now)
+{
+	struct piles p;
+
+	if (b->vital == 0)
+		sort(b, false, &p);
+	else
+		sort(b, true, &p);
+	if (p.n_drop != 0) {
+		rte_pktmbuf_free_bulk(p.drop, p.n_drop);
+		count(&w->own.v[DP_STAT_DROPPED], p.n_drop - p.n_limit);
+		count(&w->own.v[DP_STAT_LIMITED], p.n_limit);
 	}
-	if (n_vital != 0)
-		hand_over(w, vital, (uint16_t)n_vital);
-	if (n_pass != 0 && w->policer.cost != 0)
-		n_pass = police(w, pass, (uint16_t)n_pass, now);
-	if (n_pass != 0)
-		hand_over(w, pass, (uint16_t)n_pass);
+	if (p.n_vital != 0)
+		hand_over(w, p.vital, (uint16_t)p.n_vital);
+	if (p.n_pass != 0 && w->policer.cost != 0)
+		p.n_pass = police(w, p.pass, (uint16_t)p.n_pass, now);
+	if (p.n_pass != 0)
+		hand_over(w, p.pass, (uint16_t)p.n_pass);
 }
 
 /* One receive burst, all the way. Returns the frames received. */
@@ -283,8 +321,7 @@ work(struct worker *w, uint64_t now)
 	if (b.n == 0)
 		return 0;
 	b.bytes = 0;
-	b.truncated = 0;
-	b.malformed = 0;
+	b.flags = 0;
 	b.vital = 0;
 	if (now >= w->clock.renew_at)
 		clock_renew(&w->clock, now);
@@ -304,10 +341,8 @@ work(struct worker *w, uint64_t now)
 
 	count(&w->own.v[DP_STAT_RX], b.n);
 	count(&w->own.v[DP_STAT_RX_BYTES], b.bytes);
-	if ((b.truncated | b.malformed) != 0) {
-		count(&w->own.v[DP_STAT_TRUNCATED], b.truncated);
-		count(&w->own.v[DP_STAT_MALFORMED], b.malformed);
-	}
+	if ((b.flags & (PKT_TRUNCATED | PKT_MALFORMED)) != 0)
+		note_flaws(w, &b);
 	deal_out(w, &b, now);
 	return b.n;
 }
