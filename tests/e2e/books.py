@@ -9,7 +9,7 @@ import threading
 
 import frames
 import lab
-from usual import DROP_WWW, SERVER_IP, TAP, WORLD_IP, Site
+from usual import DROP_WWW, PORT, SERVER_IP, TAP, WORLD_IP, Site
 
 RELOADS = 50
 
