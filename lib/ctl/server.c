@@ -138,6 +138,7 @@ put_answer(struct client *c, const char *answer, size_t len, const struct diag *
 	sbuf_addc(&c->out, '\n');
 	c->out_done = 0;
 	c->slow_s = 0;
+	c->waits = false;
 	if (!sbuf_ok(&c->out))
 		client_close(c); /* no memory for an answer, nor for saying so */
 }
@@ -399,7 +400,6 @@ ctl_server_answer(
 
 	if (i >= CTL_CLIENTS_MAX || c->fd < 0 || !c->waits || c->generation != ticket >> 32)
 		return;
-	c->waits = false;
 	put_answer(c, answer, answer != NULL ? strlen(answer) : 0, error);
 	client_run(server, i);
 	timer_set(server);

@@ -45,6 +45,9 @@ handle(void *arg, const char *cmd, const char *request, struct sbuf *answer, str
 	} else if (strcmp(cmd, "later") == 0) {
 		ticket = ctl_server_defer(server);
 		return -EINPROGRESS;
+	} else if (strcmp(cmd, "refused later") == 0) {
+		(void)ctl_server_defer(server);
+		return -EPERM;
 	} else if (strcmp(cmd, "silent") == 0) {
 		return -EPERM;
 	} else {
@@ -332,6 +335,8 @@ an_answer_may_come_later(void **state)
 	ctl_server_answer(server, ticket, "{}", NULL);
 	expect(fd, "", "{}\n");
 	assert_int_equal(ctl_server_defer(server), UINT64_MAX);
+	expect(fd, "{\"cmd\":\"refused later\"}\n{\"cmd\":\"echo\"}\n",
+		"{\"ok\":false,\"error\":\"Operation not permitted\"}\n{\"cmd\":\"echo\"}\n");
 	close(fd);
 	turn();
 }
