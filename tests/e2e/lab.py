@@ -258,6 +258,7 @@ class Sluiced(Proc):
         self.notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify = os.path.join(lab.dir, f"notify{self.serial}")
         self.notes.bind(notify)
+        os.chmod(notify, 0o666) # the daemon may have become another user
         argv = [*wrap, binary("sluiced"), "-c", self.conf_path]
         super().__init__(ns.argv(*argv) if ns else argv,
                          os.path.join(lab.dir, f"sluiced{self.serial}.log"), cpu=cpu, nice=nice,

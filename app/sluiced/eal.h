@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SLUICED_EAL_H
+#define SLUICED_EAL_H
+
+/* From the configuration to the data plane's own structures. */
+
+#include <stdbool.h>
+
+struct ctl_conf;
+struct diag;
+struct dp;
+
+/*
+ * Start DPDK as @conf says; its messages are logged with @verbose only. Main
+ * thread, once. Returns what dp_eal_start() returns.
+ */
+int eal_start(const struct ctl_conf *conf, bool verbose, struct diag *diag);
+
+/* Make the ports of @conf. Returns what dp_new() returns. */
+int eal_ports_new(const struct ctl_conf *conf, struct dp **ret_dp, struct diag *diag);
+
+#endif

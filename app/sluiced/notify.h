@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SLUICED_NOTIFY_H
+#define SLUICED_NOTIFY_H
+
+/*
+ * Tell the service manager about our state: one datagram to $NOTIFY_SOCKET, as
+ * sd_notify(3) describes. Without that variable nothing is sent; a manager that
+ * does not listen is no error.
+ */
+
+/* @state: lines as in sd_notify(3), such as "READY=1". */
+void notify_send(const char *state);
+
+#endif

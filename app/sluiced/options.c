@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/diag.h"
+#include "base/util.h"
+#include "sluice_build.h"
+
+#include "options.h"
+
+#define OPT_PRINT_CONFIG 256 /* above every character */
+
+/* One option: getopt's row and the help come from here. */
+struct option_row {
+	int val; /* the letter, or a number above 255 */
+	const char *name;
+	const char *arg; /* NULL: none */
+	const char *help;
+};
+
+static const struct option_row rows[] = {
+	{'c', "config", "FILE",
+		"Read FILE and conf.d/*.ini beside it; default " SLUICE_SYSCONFDIR "/sluiced.ini."},
+	{'t', "check", NULL, "Check the configuration and exit; needs no privilege."},
+	{'v', "verbose", NULL, "Log more, the data plane's own messages included."},
+	{OPT_PRINT_CONFIG, "print-config", NULL, "Print every key with its default and exit."},
+	{'V', "version", NULL, "Print the version and exit."},
+	{'h', "help", NULL, "Print this help and exit."},
+};
+
+static void
+getopt_tables(struct option longs[DIM(rows) + 1], char shorts[2 * DIM(rows) + 2])
+{
+	size_t n = 0;
+
+	shorts[n++] = ':';
+	for (size_t i = 0; i < DIM(rows); i++) {
+		longs[i] = (struct option){
+			.name = rows[i].name,
+			.has_arg = rows[i].arg != NULL ? required_argument : no_argument,
+			.val = rows[i].val,
+		};
+		if (rows[i].val > 255)
+			continue;
+		shorts[n++] = (char)rows[i].val;
+		if (rows[i].arg != NULL)
+			shorts[n++] = ':';
+	}
+	longs[DIM(rows)] = (struct option){0};
+	shorts[n] = '\0';
+}
+
+static int
+apply(int val, struct options *o, char **argv, struct diag *diag)
+{
+	const char *what = argv[optind - 1];
+
+	switch (val) {
+	case 'c': o->conf_file = optarg; return 0;
+	case 'v': o->verbose = true; return 0;
+	case 't': o->action = OPTIONS_CHECK; return 0;
+	case 'V': o->action = OPTIONS_VERSION; return 0;
+	case 'h': o->action = OPTIONS_HELP; return 0;
+	case OPT_PRINT_CONFIG: o->action = OPTIONS_PRINT_CONFIG; return 0;
+	case ':': return diag_fail(diag, -EINVAL, "option '%s' needs an argument", what);
+	}
+	return diag_fail(diag, -EINVAL, "unknown option '%s'; see sluiced --help", what);
+}
+
+int
+options_parse(int argc, char **argv, struct options *ret_opts, struct diag *diag)
+{
+	struct options o = {.conf_file = SLUICE_SYSCONFDIR "/sluiced.ini"};
+	struct option longs[DIM(rows) + 1];
+	char shorts[2 * DIM(rows) + 2];
+	int val, r;
+
+	getopt_tables(longs, shorts);
+	opterr = 0;
+	while ((val = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		r = apply(val, &o, argv, diag);
+		if (r < 0)
+			return r;
+	}
+	if (optind < argc)
+		return diag_fail(diag, -EINVAL, "unexpected argument '%s'; see sluiced --help",
+			argv[optind]);
+	*ret_opts = o;
+	return 0;
+}
+
+int
+options_help(void)
+{
+	printf("Usage: sluiced [-c FILE] [-t] [-v] [-V] [--print-config]\n\n"
+	       "Absorb packet floods; runs in the foreground until SIGTERM.\n\n");
+	for (size_t i = 0; i < DIM(rows); i++) {
+		char letter[8] = "   ";
+		char name[40];
+
+		if (rows[i].val < 256)
+			(void)snprintf(letter, sizeof(letter), "-%c,", rows[i].val);
+		(void)snprintf(name, sizeof(name), "--%s%s%s", rows[i].name,
+			rows[i].arg != NULL ? " " : "", rows[i].arg != NULL ? rows[i].arg : "");
+		printf("  %s %-16s %s\n", letter, name, rows[i].help);
+	}
+	printf("\nSIGHUP reads the configuration again; on any error the old one stays.\n"
+	       "Exit status: 0 done, 1 failed, 2 usage or configuration.\n");
+	return fflush(stdout) == 0 ? 0 : -errno;
+}

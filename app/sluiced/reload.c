@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "ctl/conf.h"
+#include "ctl/server.h"
+#include "dp/dp.h"
+#include "match/image.h"
+#include "rules/ruleset.h"
+
+#include "config.h"
+#include "daemon.h"
+#include "log.h"
+#include "loop.h"
+#include "names.h"
+#include "notify.h"
+#include "reload.h"
+#include "samples.h"
+#include "sinks.h"
+#include "ttl.h"
+
+/* What the builder makes. Its alone until it has ended, then the control thread's. */
+struct build {
+	int error; /* 0: all of the below is there and the image is in force */
+	struct diag diag;
+	struct config *config;
+	struct ruleset_ttl *ttl;
+	struct sinks *sinks;
+	struct match_image *image;
+	struct match_image *old_image; /* no worker reads it any more */
+};
+
+/* A client of the control socket that waits. */
+struct waiter {
+	uint64_t ticket;
+	bool next; /* for the reload after that under way */
+};
+
+struct reload {
+	struct daemon *d;
+	int done_fd; /* the builder has ended */
+	pthread_t thread;
+	bool running;
+	bool threaded; /* the builder could be started */
+	bool again;
+	struct build build;
+	struct waiter waiters[CTL_CLIENTS_MAX]; /* a client has one question at a time */
+	size_t n_waiters;
+	/* Of the last one that ended. */
+	int error;
+	struct diag diag;
+};
+
+/* Everything that can fail and shows nothing to the outside. */
+static int
+prepare(const struct daemon *d, struct build *b)
+{
+	struct diag why = {0};
+	int r;
+
+	r = config_load(d->conf_file, &b->config, &b->diag);
+	if (r < 0)
+		return r;
+	r = ctl_conf_needs_restart(d->config->conf, b->config->conf, &why);
+	if (r < 0)
+		return diag_fail(&b->diag, r, "a restart is needed to change %s", why.msg);
+	r = ruleset_ttl_note(d->ttl, b->config->rules, ttl_now_ms(), &b->ttl);
+	if (r < 0)
+		return diag_fail(&b->diag, r, "out of memory");
+	r = ruleset_compile(b->config->rules, d->slots, MATCH_ENGINE_AUTO, &b->image, &b->diag);
+	if (r < 0)
+		return r;
+	(void)ttl_apply(b->ttl, b->config->rules, b->image, ttl_now_ms());
+	r = names_learn(d->names, b->config->rules, b->image);
+	if (r < 0)
+		return diag_fail(&b->diag, r, "out of memory");
+	return samples_prepare(d->samples, b->config->conf, &b->sinks, &b->diag);
+}
+
+static void
+say_done(const struct reload *r)
+{
+	const uint64_t one = 1;
+
+	if (write(r->done_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		return; /* cannot be: the counter is read after every write */
+}
+
+static void *
+builder(void *arg)
+{
+	struct reload *r = arg;
+	struct build *b = &r->build;
+
+	b->error = prepare(r->d, b);
+	if (b->error == 0) {
+		b->error = dp_publish(r->d->dp, b->image, &b->old_image);
+		if (b->error < 0)
+			diag_fail(&b->diag, b->error, "too many rule names since the start");
+		else
+			ttl_save(b->ttl, b->config->rules, b->config->conf);
+	}
+	say_done(r);
+	return NULL;
+}
+
+/* Say how the last reload ended, to all who want to know. */
+static void
+tell(struct reload *r)
+{
+	char text[sizeof(r->diag.file) + sizeof(r->diag.msg) + 64];
+	char state[sizeof(text) + 64];
+	size_t kept = 0;
+
+	if (r->error == 0) {
+		log_line(LOG_LEVEL_NOTICE, "reloaded %s: %zu rules", r->d->conf_file,
+			ruleset_count(r->d->config->rules));
+		notify_send("READY=1\nSTATUS=reloaded");
+	} else {
+		log_diag(
+			LOG_LEVEL_ERROR, "reload refused, the old configuration stays: ", &r->diag);
+		diag_format(&r->diag, text, sizeof(text));
+		(void)snprintf(state, sizeof(state), "READY=1\nSTATUS=reload refused: %s", text);
+		notify_send(state);
+	}
+
+	for (size_t i = 0; i < r->n_waiters; i++) {
+		if (r->waiters[i].next)
+			r->waiters[kept++] = r->waiters[i];
+		else
+			ctl_server_answer(r->d->server, r->waiters[i].ticket,
+				r->error == 0 ? "{\"ok\":true}" : NULL, &r->diag);
+	}
+	r->n_waiters = kept;
+}
+
+static void
+start(struct reload *r)
+{
+	struct timespec now = {0};
+	char state[64];
+	int err;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		(long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	notify_send(state);
+
+	r->again = false;
+	for (size_t i = 0; i < r->n_waiters; i++)
+		r->waiters[i].next = false;
+	r->build = (struct build){0};
+	r->diag = (struct diag){0};
+	r->running = true;
+	err = pthread_create(&r->thread, NULL, builder, r);
+	r->threaded = err == 0;
+	if (err != 0) {
+		r->build.error =
+			diag_fail(&r->build.diag, -err, "cannot start a thread: %s", strerror(err));
+		say_done(r);
+	}
+}
+
+static void
+discard(struct build *b)
+{
+	sinks_discard(b->sinks);
+	match_image_free(b->image);
+	ruleset_ttl_free(b->ttl);
+	config_free(b->config);
+}
+
+/* A rate set at run time holds until the configuration says something new. */
+static void
+apply_settings(struct daemon *d, const struct ctl_conf *was, const struct ctl_conf *is)
+{
+	if (was->sample_one_in == is->sample_one_in)
+		return;
+	for (size_t i = 0; i < dp_port_count(d->dp); i++)
+		dp_sample_set(d->dp, i, is->sample_one_in);
+}
+
+static void
+commit(struct daemon *d, struct build *b)
+{
+	apply_settings(d, d->config->conf, b->config->conf);
+	samples_replace(d->samples, b->sinks);
+
+	match_image_free(b->old_image);
+	ruleset_ttl_free(d->ttl);
+	config_free(d->config);
+	d->image = b->image;
+	d->ttl = b->ttl;
+	d->config = b->config;
+	d->n_slots = names_count(d->names);
+}
+
+/* The builder has ended: take over what it made. */
+static void
+finish(void *arg)
+{
+	struct reload *r = arg;
+	uint64_t count;
+
+	if (read(r->done_fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
+		return;
+	if (r->threaded)
+		pthread_join(r->thread, NULL);
+	r->running = false;
+	r->error = r->build.error;
+	r->diag = r->build.diag;
+	if (r->error == 0)
+		commit(r->d, &r->build);
+	else
+		discard(&r->build);
+	tell(r);
+	if (r->again)
+		start(r);
+}
+
+int
+reload_new(struct daemon *d, struct reload **ret_reload, struct diag *diag)
+{
+	struct reload *r = mem_zalloc(sizeof(*r));
+	int err;
+
+	if (r == NULL)
+		return diag_fail(diag, -ENOMEM, "out of memory");
+	r->d = d;
+	r->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (r->done_fd < 0) {
+		err = diag_fail(diag, -errno, "cannot make an event: %s", strerror(errno));
+		goto fail;
+	}
+	err = loop_add(d->loop, r->done_fd, finish, r, diag);
+	if (err < 0)
+		goto fail;
+	*ret_reload = r;
+	return 0;
+fail:
+	if (r->done_fd >= 0)
+		close(r->done_fd);
+	mem_free(r);
+	return err;
+}
+
+void
+reload_free(struct reload *reload)
+{
+	struct pollfd p;
+
+	if (reload == NULL)
+		return;
+	p = (struct pollfd){.fd = reload->done_fd, .events = POLLIN};
+	reload->again = false;
+	while (reload->running)
+		if (poll(&p, 1, -1) > 0)
+			finish(reload);
+	loop_remove(reload->d->loop, reload->done_fd);
+	close(reload->done_fd);
+	mem_free(reload);
+}
+
+void
+reload_request(struct reload *reload)
+{
+	if (reload->running)
+		reload->again = true;
+	else
+		start(reload);
+}
+
+int
+reload_request_answered(struct reload *reload, uint64_t ticket)
+{
+	const bool next = reload->running;
+
+	if (reload->n_waiters == DIM(reload->waiters))
+		return -ENOSPC;
+	reload->waiters[reload->n_waiters++] = (struct waiter){ticket, next};
+	reload_request(reload);
+	return 0;
+}
