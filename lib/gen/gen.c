@@ -18,6 +18,10 @@ static const struct gen_type *const types[] = {
 	&gen_payload,
 	&gen_suffix,
 	&gen_syn_validate,
+	&gen_ntp,
+	&gen_ssdp,
+	&gen_cldap,
+	&gen_memcached,
 	&gen_tcpdump,
 };
 

@@ -17,10 +17,14 @@ struct gen_type {
 		struct gen_out *ret_out, struct diag *diag);
 };
 
+extern const struct gen_type gen_cldap;
 extern const struct gen_type gen_dns;
 extern const struct gen_type gen_dns_validate;
+extern const struct gen_type gen_memcached;
+extern const struct gen_type gen_ntp;
 extern const struct gen_type gen_p0f;
 extern const struct gen_type gen_payload;
+extern const struct gen_type gen_ssdp;
 extern const struct gen_type gen_suffix;
 extern const struct gen_type gen_syn_validate;
 extern const struct gen_type gen_tcpdump;
