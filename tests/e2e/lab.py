@@ -323,9 +323,8 @@ class Sluiced(Proc):
         return got
 
     def stats(self):
-        """What `sluice stats --json` prints."""
-        return json.loads(run(binary("sluice"), "stats", "--json",
-                              "--socket", self.socket_path).stdout)
+        """All counters, as `sluice stats --json` prints them."""
+        return self.ask("stats")
 
     def port(self, name=None):
         """The counters of one port (the only one, by default)."""
@@ -334,20 +333,6 @@ class Sluiced(Proc):
 
     def rule(self, name):
         return self.stats()["rules"][name]
-
-    def balanced(self, port, sent, seconds=20):
-        """Wait until the port's books account for @sent frames; its counters then.
-
-        Waits for quiet first, so that a frame counted twice is seen, too."""
-        def read():
-            p = self.port(port)
-            return p["rx"], accounted(p)
-        settled(read)
-        p = self.port(port)
-        if accounted(p) != sent:
-            raise LabError(f"{sent} frames sent to {port}, {accounted(p)} accounted for: {p}")
-        del seconds
-        return p
 
 
 # Losses on the way back to the wire; all others are of frames that came in.
