@@ -309,6 +309,21 @@ walk_back(struct daemon *d, size_t done)
 			steps[done].fini(d);
 }
 
+/* What an operator may not expect of a device that only copies frames. */
+static void
+log_passive(const struct daemon *d)
+{
+	for (size_t i = 0; i < dp_port_count(d->dp); i++) {
+		struct dp_port_info info;
+
+		dp_port_info_get(d->dp, i, &info);
+		if (info.copies && !info.taken_over)
+			log_line(LOG_LEVEL_NOTICE,
+				"port %s: takeover = no: the kernel handles the same frames, dropped or not",
+				info.name);
+	}
+}
+
 static int
 serve(struct daemon *d)
 {
@@ -317,6 +332,7 @@ serve(struct daemon *d)
 	ttl_save(d->ttl, d->config->rules, d->config->conf);
 	log_line(LOG_LEVEL_INFO, "sluiced " SLUICE_VERSION " runs: %zu ports, %zu rules",
 		dp_port_count(d->dp), ruleset_count(d->config->rules));
+	log_passive(d);
 	notify_send("READY=1");
 	r = loop_run(d->loop);
 	notify_send("STOPPING=1");
