@@ -115,6 +115,37 @@ check_cut(const struct pkt_view *cut, const struct pkt_view *whole)
 		assert_int_equal(cut->tcp_flags, whole->tcp_flags);
 }
 
+/*
+ * The short way for common frames against the long way: behind Ethernet an IP
+ * datagram is what it is alone.
+ */
+static void
+check_same_alone(const uint8_t *p, uint32_t n, uint32_t wirelen)
+{
+	struct pkt_view in, alone;
+
+	pkt_parse_ether(p, n, wirelen, &in);
+	check_view(&in);
+	if (in.family == 0 || in.flags & PKT_VLAN)
+		return;
+	pkt_parse_ip(p + 14, n - 14, wirelen - 14, &alone);
+	assert_int_equal(in.frame - p, 0);
+	assert_int_equal(in.caplen, n);
+	assert_int_equal(in.wirelen, wirelen);
+	assert_int_equal(in.flags, alone.flags);
+	assert_int_equal(in.ethertype, alone.ethertype);
+	assert_int_equal(in.l3_off, 14);
+	assert_int_equal(in.l4_off, alone.l4_off != 0 ? alone.l4_off + 14 : 0);
+	assert_int_equal(in.family, alone.family);
+	assert_int_equal(in.proto, alone.proto);
+	assert_int_equal(in.hop_limit, alone.hop_limit);
+	assert_int_equal(in.tcp_flags, alone.tcp_flags);
+	assert_int_equal(in.sport, alone.sport);
+	assert_int_equal(in.dport, alone.dport);
+	assert_int_equal(in.l3_caplen, alone.l3_caplen);
+	assert_int_equal(in.l3_len, alone.l3_len);
+}
+
 static void
 every_length(void **state)
 {
@@ -133,6 +164,7 @@ every_length(void **state)
 			pkt_parse_ether(p, (uint32_t)n, (uint32_t)len, &cut);
 			check_view(&cut);
 			check_cut(&cut, &whole);
+			check_same_alone(p, (uint32_t)n, (uint32_t)len);
 		}
 	}
 }
@@ -168,6 +200,7 @@ damage(void **state)
 		for (unsigned int k = rng_below(&rng, 6); k > 0 && n > 0; k--)
 			p[rng_below(&rng, (uint32_t)MIN(n, 90))] =
 				nasty[rng_below(&rng, DIM(nasty))];
+		check_same_alone(p, (uint32_t)n, (uint32_t)n + rng_below(&rng, 3));
 		pkt_parse_link(links[rng_below(&rng, DIM(links))], p, (uint32_t)n,
 			(uint32_t)n + rng_below(&rng, 3), &v);
 		check_view(&v);
