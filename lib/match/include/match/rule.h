@@ -69,15 +69,16 @@ struct match_rule {
 	/*
 	 * The program: for MATCH_LINK_RAW one per family ([0] IPv4, [1] IPv6), a
 	 * missing one never matches that family; for MATCH_LINK_ETHER [0] alone.
-	 * @scope_only: no program, the scope alone matches.
+	 * @scope_only: no program, the scope alone matches; @link and @generated
+	 * say nothing then, and a scope that asks nothing matches what is not IP, too.
 	 */
 	const struct cbpf_prog *prog[2];
 	bool scope_only;
 
 	/*
 	 * The program is a generator's: it reads L4 right behind the IPv6 header
-	 * (so the engine shows it the datagram without extension headers) and
-	 * must not see later fragments.
+	 * (so the engine shows it the datagram without extension headers, and
+	 * nothing where L4 cannot be found) and must not see later fragments.
 	 */
 	bool generated;
 };

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The first match from a given rule on, for each frame of a burst. */
+#include "image_impl.h"
+#include "match/image.h"
+#include "search.h"
+
+/* Frames of the caller's that wait for the search to come to the rule they start from. */
+struct waiting {
+	const uint8_t *which;
+	const uint32_t *from;
+	uint32_t *ret;
+	uint64_t some; /* bit i: which[i] */
+	uint8_t place[UINT8_MAX + 1]; /* where in which a frame in the search stands */
+};
+
+/* Let in whose rule is @rule. Returns the next rule that somebody waits for. */
+static uint32_t
+let_in(struct waiting *w, struct search *s, uint32_t rule)
+{
+	uint32_t next = MATCH_NONE;
+
+	for (uint64_t m = w->some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		if (w->from[i] > rule) {
+			next = MIN(next, w->from[i]);
+			continue;
+		}
+		w->ret[i] = MATCH_NONE; /* w->from[i] is not read again, it may be the same */
+		w->some &= ~(UINT64_C(1) << i);
+		w->place[w->which[i]] = (uint8_t)i;
+		search_add(s, w->which[i]);
+	}
+	return next;
+}
+
+/* Go through the rules from @start on until all frames have one. */
+static void
+search_rules(const struct match_image *im, const struct pkt_view *views, struct waiting *w,
+	uint32_t start, uint32_t port)
+{
+	uint32_t next = start;
+	struct search s;
+
+	search_init(&s, views, 0);
+	for (uint32_t i = start; i < im->n; i++) {
+		const struct match_entry *e = &im->entries[i];
+		uint64_t hit;
+
+		if (i == next)
+			next = let_in(w, &s, i);
+		if (s.n == 0) {
+			if (next == MATCH_NONE)
+				return;
+			i = next - 1;
+			continue;
+		}
+		if (!search_in_force(e, port))
+			continue;
+		hit = search_match(&s, e, im->is_jit);
+		for (uint64_t m = hit; m != 0; m &= m - 1)
+			w->ret[w->place[s.frame[__builtin_ctzll(m)]]] = i;
+		if (hit != 0)
+			search_remove(&s, hit);
+	}
+}
+
+static bool
+take_first(void *ctx, uint32_t index)
+{
+	*(uint32_t *)ctx = index;
+	return false;
+}
+
+void
+match_image_first(const struct match_image *image, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
+{
+	struct waiting w;
+	uint32_t start = MATCH_NONE;
+
+	w.which = which;
+	w.from = from;
+	w.ret = ret;
+	w.some = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pkt_view *v = &views[which[i]];
+		const uint32_t first = from[i];
+
+		if (first >= image->n) {
+			ret[i] = MATCH_NONE;
+		} else if (search_is_odd(image, v)) {
+			ret[i] = MATCH_NONE;
+			search_alone(image, v, port, first, take_first, &ret[i]);
+		} else {
+			w.some |= UINT64_C(1) << i;
+			start = MIN(start, first);
+		}
+	}
+	if (w.some != 0)
+		search_rules(image, views, &w, start, port);
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "match/image.h"
+
+#include <errno.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "cbpf/insn.h"
+#include "cbpf/jit.h"
+#include "image_impl.h"
+
+/*
+ * Room for code: more than any instruction and any program's entry and exit
+ * take. Memory is taken only as it is used. Should it not do, it is doubled.
+ */
+#define CODE_PER_INSN 64 /* bytes */
+#define CODE_PER_PROG 512
+#define CODE_TRIES 4
+
+static size_t
+prog_len(const struct cbpf_prog *prog)
+{
+	size_t n = 0;
+
+	if (prog != NULL)
+		(void)cbpf_prog_insns(prog, &n);
+	return n;
+}
+
+static size_t
+code_room(const struct match_rule *rules, size_t n)
+{
+	size_t room = 4096;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t f = 0; f < 2; f++)
+			room += prog_len(rules[i].prog[f]) * CODE_PER_INSN + CODE_PER_PROG;
+	return room;
+}
+
+/* The program that rule @r runs for family number @f (0, 1), or NULL. */
+static const struct cbpf_prog *
+prog_of(const struct match_rule *r, size_t f)
+{
+	if (r->scope_only)
+		return NULL;
+	return r->prog[r->link == MATCH_LINK_ETHER ? 0 : f];
+}
+
+/* Compile all programs into one arena of @room bytes. */
+static int
+compile_into(struct match_image *im, const struct match_rule *rules, size_t room, struct diag *diag)
+{
+	size_t bytes;
+	int r;
+
+	r = cbpf_arena_new(room, &im->code, diag);
+	for (size_t i = 0; i < im->n && r == 0; i++) {
+		struct match_entry *e = &im->entries[i];
+
+		for (size_t f = 0; f < 2 && r == 0; f++) {
+			const struct cbpf_prog *prog = prog_of(&rules[i], f);
+
+			if (f == 1 && prog == prog_of(&rules[i], 0))
+				e->code[1].fn = e->code[0].fn;
+			else if (prog != NULL)
+				r = cbpf_jit_into(im->code, prog, &e->code[f].fn, &bytes, diag);
+		}
+	}
+	if (r < 0) {
+		cbpf_arena_free(im->code);
+		im->code = NULL;
+	}
+	return r;
+}
+
+static int
+compile(struct match_image *im, const struct match_rule *rules, struct diag *diag)
+{
+	size_t room = code_room(rules, im->n);
+	int r = -ENOSPC;
+
+	for (int i = 0; i < CODE_TRIES && r == -ENOSPC; i++, room *= 2)
+		r = compile_into(im, rules, room, diag);
+	im->is_jit = r == 0;
+	return r == -ENOSPC ? -ENOMEM : r;
+}
+
+/* Keep a copy of @prog for as long as the image. */
+static int
+copy_prog(struct match_image *im, const struct cbpf_prog *prog, const struct cbpf_prog **ret,
+	struct diag *diag)
+{
+	const struct cbpf_insn *insns;
+	size_t n;
+	int r;
+
+	insns = cbpf_prog_insns(prog, &n);
+	r = cbpf_prog_new(insns, n, &im->progs[im->n_progs], diag);
+	if (r == 0)
+		*ret = im->progs[im->n_progs++];
+	return r;
+}
+
+static int
+copy_progs(struct match_image *im, const struct match_rule *rules, struct diag *diag)
+{
+	int r = 0;
+
+	im->progs = mem_calloc(2 * im->n + 1, sizeof(*im->progs));
+	if (im->progs == NULL)
+		return diag_fail(diag, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < im->n && r == 0; i++) {
+		struct match_entry *e = &im->entries[i];
+
+		e->code[0].prog = e->code[1].prog = NULL;
+		for (size_t f = 0; f < 2 && r == 0; f++) {
+			const struct cbpf_prog *prog = prog_of(&rules[i], f);
+
+			if (f == 1 && prog == prog_of(&rules[i], 0))
+				e->code[1].prog = e->code[0].prog;
+			else if (prog != NULL)
+				r = copy_prog(im, prog, &e->code[f].prog, diag);
+		}
+	}
+	return r;
+}
+
+/*
+ * Where one family has no code the scope lets only the other one come, so that
+ * its code can stand for both and the search need not look at the family.
+ */
+static void
+join_families(struct match_entry *e)
+{
+	if (e->run != MATCH_RUN_RAW)
+		return;
+	if (e->code[0].fn == NULL)
+		e->code[0] = e->code[1];
+	else if (e->code[1].fn == NULL)
+		e->code[1] = e->code[0];
+	if (e->code[0].fn == e->code[1].fn)
+		e->run = MATCH_RUN_RAW_ONE;
+}
+
+static int
+make_code(struct match_image *im, const struct match_rule *rules, enum match_engine engine,
+	struct diag *diag)
+{
+	int r;
+
+	if (engine != MATCH_ENGINE_INTERP) {
+		if (engine == MATCH_ENGINE_JIT || cbpf_jit_available()) {
+			r = compile(im, rules, diag);
+			/* Where executable memory is forbidden, AUTO interprets. */
+			if (engine == MATCH_ENGINE_JIT || (r != -EPERM && r != -ENOSYS))
+				return r;
+		}
+	}
+	return copy_progs(im, rules, diag);
+}
+
+static int
+make_entry(struct match_image *im, const struct match_rule *rule, size_t i, struct scope_sets *sets)
+{
+	struct match_entry *e = &im->entries[i];
+	int r = scope_new(rule, &im->arena, sets, &e->scope);
+
+	if (r < 0)
+		return r;
+	e->ports = rule->scope.ports;
+	atomic_init(&e->enabled, rule->enabled);
+	e->deciding = rule->action != MATCH_COUNT && !rule->shadow;
+	e->generated = rule->generated;
+	if (rule->scope_only)
+		e->run = MATCH_RUN_NONE;
+	else
+		e->run = rule->link == MATCH_LINK_RAW ? MATCH_RUN_RAW : MATCH_RUN_ETHER;
+	im->any_generated |= rule->generated && e->run == MATCH_RUN_RAW;
+	im->leaves[i] = (struct match_leaf){
+		.slot = rule->slot,
+		.action = (uint8_t)rule->action,
+		.shadow = rule->shadow,
+	};
+	return 0;
+}
+
+static int
+make_entries(struct match_image *im, const struct match_rule *rules, struct diag *diag)
+{
+	struct arena scratch = ARENA_INIT;
+	struct scope_sets sets;
+	size_t n_lists = 0;
+	int r;
+
+	im->entries = mem_zalloc_aligned(BASE_CACHE_LINE, (im->n + 1) * sizeof(*im->entries));
+	im->leaves = arena_zalloc(&im->arena, (im->n + 1) * sizeof(*im->leaves));
+	for (size_t i = 0; i < im->n; i++)
+		n_lists += !rules[i].scope.src.any + !rules[i].scope.dst.any;
+	r = scope_sets_init(&sets, n_lists, &scratch);
+	if (im->entries == NULL || im->leaves == NULL)
+		r = -ENOMEM;
+	for (size_t i = 0; i < im->n && r == 0; i++)
+		r = make_entry(im, &rules[i], i, &sets);
+	arena_fini(&scratch);
+	return r == 0 ? 0 : diag_fail(diag, r, "out of memory");
+}
+
+int
+match_image_new(const struct match_rule *rules, size_t n, enum match_engine engine,
+	struct match_image **ret_image, struct diag *diag)
+{
+	struct match_image *im;
+	int r;
+
+	if (n > MATCH_RULES_MAX)
+		return diag_fail(
+			diag, -E2BIG, "%zu rules, at most %d are allowed", n, MATCH_RULES_MAX);
+	im = mem_zalloc(sizeof(*im));
+	if (im == NULL)
+		return diag_fail(diag, -ENOMEM, "out of memory");
+	im->n = n;
+	r = make_entries(im, rules, diag);
+	if (r == 0)
+		r = make_code(im, rules, engine, diag);
+	for (size_t i = 0; i < n && r == 0; i++)
+		join_families(&im->entries[i]);
+	if (r < 0) {
+		match_image_free(im);
+		return r;
+	}
+	*ret_image = im;
+	return 0;
+}
+
+void
+match_image_free(struct match_image *image)
+{
+	if (image == NULL)
+		return;
+	for (size_t i = 0; i < image->n_progs; i++)
+		cbpf_prog_free(image->progs[i]);
+	mem_free(image->progs);
+	cbpf_arena_free(image->code);
+	arena_fini(&image->arena);
+	mem_free(image->entries);
+	mem_free(image);
+}
+
+size_t
+match_image_count(const struct match_image *image)
+{
+	return image->n;
+}
+
+void
+match_image_enable(struct match_image *image, uint32_t index, bool enabled)
+{
+	if (index < image->n)
+		atomic_store_explicit(
+			&image->entries[index].enabled, enabled, memory_order_relaxed);
+}
+
+const struct match_leaf *
+match_image_leaf(const struct match_image *image, uint32_t index)
+{
+	return &image->leaves[index];
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_IMAGE_IMPL_H
+#define MATCH_IMAGE_IMPL_H
+
+/* What an image is made of; for image.c, search.c, first.c and verdict.c. */
+
+#include <stdatomic.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "cbpf/prog.h"
+#include "match/image.h"
+#include "scope.h"
+
+struct cbpf_arena;
+
+/* What a rule's program gets. */
+enum match_run {
+	MATCH_RUN_NONE, /* no program: the scope alone matches */
+	MATCH_RUN_RAW,
+	MATCH_RUN_RAW_ONE, /* the same code for both families, or one family alone */
+	MATCH_RUN_ETHER,
+};
+
+/* One rule as the data plane reads it: one cache line. */
+struct match_entry {
+	struct scope scope;
+	uint64_t ports; /* bit i: frames of port number i */
+	/* By family (0: IPv4, 1: IPv6); code, or with the interpreter prog. */
+	union {
+		cbpf_fn fn;
+		const struct cbpf_prog *prog;
+	} code[2];
+	/* match_image_enable() writes, every worker reads, both relaxed: it orders nothing. */
+	atomic_bool enabled;
+	bool deciding; /* pass or drop, and not in shadow */
+	bool generated;
+	uint8_t run; /* enum match_run */
+} __attribute__((aligned(BASE_CACHE_LINE)));
+
+_Static_assert(sizeof(struct match_entry) == BASE_CACHE_LINE, "one line a rule");
+
+struct match_image {
+	struct match_entry *entries; /* @n of them */
+	struct match_leaf *leaves;
+	size_t n;
+	bool is_jit;
+	bool any_generated;
+	struct arena arena; /* all but the entries, the code and the programs */
+	struct cbpf_arena *code;
+	struct cbpf_prog **progs; /* copies, for the interpreter */
+	size_t n_progs;
+};
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_SCOPE_H
+#define MATCH_SCOPE_H
+
+/*
+ * Scopes, compiled. What a frame is stands in a key of 32 bits, so that nearly
+ * every scope is one AND and one comparison, of four frames at a time; source
+ * ports, lists and prefixes are looked at only where that held.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "match/rule.h"
+#include "pkt/view.h"
+
+struct arena;
+struct prefixes;
+struct scope_sets;
+
+/* The key's fields; see scope_key(). */
+#define KEY_DPORT(p) ((uint32_t)(p))
+#define KEY_PROTO(p) ((uint32_t)(p) << 16)
+#define KEY_FAMILY(f) ((uint32_t)(f) << 26)
+#define KEY_FLAGS(f) ((uint32_t)(f) << 23)
+#define KEY_FAMILY_BITS 6 /* of 0, 4 and 6 */
+#define KEY_FLAGS_BITS (PKT_FRAGMENT | PKT_FRAG_LATER | PKT_PORTS | PKT_IP_OPTIONS)
+#define KEY_IP KEY_FAMILY(4) /* a bit that 4 and 6 have and 0 has not */
+
+/* The fields do not overlap. */
+_Static_assert((KEY_FAMILY(KEY_FAMILY_BITS) & KEY_FLAGS(KEY_FLAGS_BITS)) == 0, "key");
+_Static_assert(KEY_FLAGS(KEY_FLAGS_BITS) >> 24 << 24 == KEY_FLAGS(KEY_FLAGS_BITS), "key");
+_Static_assert((uint64_t)KEY_FLAGS_BITS << 23 <= UINT32_MAX, "key");
+
+static inline uint32_t
+scope_key(const struct pkt_view *v)
+{
+	return KEY_DPORT(v->dport) | KEY_PROTO(v->proto) | KEY_FAMILY(v->family & KEY_FAMILY_BITS) |
+		KEY_FLAGS(v->flags & KEY_FLAGS_BITS);
+}
+
+/* One comparison: (key & mask) == val. */
+struct scope_test {
+	uint32_t mask, val;
+};
+
+static inline bool
+scope_test(const struct scope_test *t, uint32_t key)
+{
+	return (key & t->mask) == t->val;
+}
+
+/* What one comparison cannot say. */
+struct scope_more {
+	/*
+	 * later fragments of rules with fragments = match or only: neither ports
+	 * nor program are asked of them. Never true elsewhere.
+	 */
+	struct scope_test late;
+	bool has_proto;
+	uint64_t proto[4]; /* bit p: protocol p */
+	struct match_ranges sport, dport; /* sorted, disjoint; n == 0: any */
+	const struct prefixes *src, *dst; /* NULL: any */
+};
+
+struct scope {
+	struct scope_test test; /* not for what scope_more.late is for */
+	const struct scope_more *more; /* NULL: the comparison says all */
+};
+
+/*
+ * Compile the scope of @rule, with all that its program and link ask of a frame.
+ *
+ * @sets:	prefix lists compiled so far, for those used by several rules
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int scope_new(const struct match_rule *rule, struct arena *arena, struct scope_sets *sets,
+	struct scope *ret_scope);
+
+/* Lists and prefixes for a frame whose comparison held; @late: it was more->late. */
+bool scope_more_holds(const struct scope_more *more, const struct pkt_view *v, bool late);
+
+/* Prefix lists by address and length of the list. Memory of @arena. */
+struct scope_sets {
+	struct scope_set {
+		const struct ip_prefix *v;
+		size_t n;
+		const struct prefixes *set;
+	} * slots; /* open addressing */
+	size_t n_slots; /* a power of two, at least twice the lists */
+};
+
+/* Room for @n lists. Returns 0 or -ENOMEM. */
+int scope_sets_init(struct scope_sets *sets, size_t n, struct arena *arena);
+
+#endif

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "search.h"
+
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "cbpf/prog.h"
+
+#define IP6_HEADER 40
+#define DATAGRAM_MAX 65600 /* a parser looks at no more than 65535 bytes */
+
+/* What a program is shown. */
+struct datagram {
+	const uint8_t *data;
+	uint32_t caplen, len;
+};
+
+static inline bool
+run(const struct match_entry *e, bool is_jit, size_t family, const uint8_t *data, uint32_t caplen,
+	uint32_t len)
+{
+	if (is_jit)
+		return e->code[family].fn(data, caplen, len) != 0;
+	return cbpf_run(e->code[family].prog, data, caplen, len) != 0;
+}
+
+static inline bool
+run_on_view(const struct match_entry *e, bool is_jit, enum match_run kind, const struct pkt_view *v)
+{
+	/* Family 4 has number 0, 6 has 1. */
+	const size_t family = kind == MATCH_RUN_RAW ? v->family >> 1 & 1 : 0;
+
+	if (kind == MATCH_RUN_ETHER)
+		return run(e, is_jit, 0, v->frame, v->caplen, v->wirelen);
+	return run(e, is_jit, family, v->frame + v->l3_off, v->l3_caplen, v->l3_len);
+}
+
+/* ---- a burst ---- */
+
+/* The blocks of keys that test_keys() reads whole. */
+#define KEY_BLOCK 16
+
+/* The numbers 0..63. */
+#define FOUR(n) (n), (n) + 1, (n) + 2, (n) + 3
+#define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
+static const uint8_t in_order[] = {SIXTEEN(0), SIXTEEN(16), SIXTEEN(32), SIXTEEN(48)};
+_Static_assert(sizeof(in_order) == MATCH_BURST, "a number a frame");
+
+void
+search_init(struct search *s, const struct pkt_view *views, uint32_t n)
+{
+	uint32_t i;
+
+	s->views = views;
+	s->n = n;
+	s->alive = search_mask(n);
+	s->in_order = true;
+	memcpy(s->frame, in_order, sizeof(in_order));
+	for (i = 0; i < n; i++)
+		s->key[i] = scope_key(&views[i]);
+	for (; i % KEY_BLOCK != 0; i++)
+		s->key[i] = 0;
+}
+
+void
+search_add(struct search *s, uint32_t frame)
+{
+	if (s->n % KEY_BLOCK == 0)
+		for (uint32_t i = s->n; i < s->n + KEY_BLOCK; i++)
+			s->key[i] = 0;
+	s->key[s->n] = scope_key(&s->views[frame]);
+	s->frame[s->n] = (uint8_t)frame;
+	s->alive |= UINT64_C(1) << s->n;
+	s->in_order = false;
+	s->n++;
+}
+
+void
+search_remove(struct search *s, uint64_t gone)
+{
+	const uint32_t left = (uint32_t)__builtin_popcountll(s->alive & ~gone);
+	uint32_t kept = 0;
+
+	s->alive &= ~gone;
+	if (left != 0 && left > s->n / 2)
+		return;
+	/* Which frames of a mixed burst are left is anybody's guess: no branch on it. */
+	for (uint32_t i = 0; i < s->n && kept < left; i++) {
+		s->key[kept] = s->key[i];
+		s->frame[kept] = s->frame[i];
+		kept += s->alive >> i & 1;
+	}
+	s->n = left;
+	s->alive = search_mask(left);
+	s->in_order = false;
+}
+
+/* Bit i: the comparison holds for key i. Bits from s->n on mean nothing. */
+#ifdef __SSE2__
+static inline uint64_t
+test_keys(const struct search *s, struct scope_test t)
+{
+	const __m128i mask = _mm_set1_epi32((int)t.mask), val = _mm_set1_epi32((int)t.val);
+	uint64_t hold = 0;
+
+	for (uint32_t i = 0; i < s->n; i += KEY_BLOCK) {
+		const __m128i *k = (const __m128i *)(const void *)&s->key[i];
+		__m128i eq[4];
+
+		for (int j = 0; j < 4; j++)
+			eq[j] = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(k + j), mask), val);
+		eq[0] = _mm_packs_epi16(
+			_mm_packs_epi32(eq[0], eq[1]), _mm_packs_epi32(eq[2], eq[3]));
+		hold |= (uint64_t)(uint32_t)_mm_movemask_epi8(eq[0]) << i;
+	}
+	return hold;
+}
+#else
+static inline uint64_t
+test_keys(const struct search *s, struct scope_test t)
+{
+	uint64_t hold = 0;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		hold |= (uint64_t)scope_test(&t, s->key[i]) << i;
+	return hold;
+}
+#endif
+
+uint64_t
+search_odd(const struct search *s, const struct match_image *im)
+{
+	static const struct scope_test exts = {
+		.mask = KEY_FAMILY(KEY_FAMILY_BITS) | KEY_FLAGS(PKT_IP_OPTIONS),
+		.val = KEY_FAMILY(6) | KEY_FLAGS(PKT_IP_OPTIONS),
+	};
+
+	return im->any_generated ? test_keys(s, exts) & s->alive : 0;
+}
+
+/* Of the frames in @some, those for which lists and prefixes hold. */
+static uint64_t
+test_more(const struct search *s, const struct scope_more *more, uint64_t some, bool late)
+{
+	uint64_t hold = some;
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		if (!scope_more_holds(more, search_view(s, i), late))
+			hold &= ~(UINT64_C(1) << i);
+	}
+	return hold;
+}
+
+/*
+ * Run the program of @e on the frames in @some. Returns those it matches.
+ * Called with constants, so that each combination is a loop of its own.
+ */
+static inline uint64_t
+run_all(const struct search *s, const struct match_entry *e, bool is_jit, enum match_run kind,
+	uint64_t some)
+{
+	uint64_t hit = 0;
+
+	/* In a flood all frames of a burst get here: 2.8 ns a frame instead of 3.9. */
+	if (s->in_order && some == search_mask(s->n)) {
+		for (uint32_t i = 0; i < s->n; i++)
+			hit |= (uint64_t)run_on_view(e, is_jit, kind, &s->views[i]) << i;
+		return hit;
+	}
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		hit |= (uint64_t)run_on_view(e, is_jit, kind, search_view(s, i)) << i;
+	}
+	return hit;
+}
+
+uint64_t
+search_match(const struct search *s, const struct match_entry *e, bool is_jit)
+{
+	const struct scope_more *more = e->scope.more;
+	uint64_t some = test_keys(s, e->scope.test) & s->alive, late = 0;
+
+	if (more != NULL) {
+		late = test_more(s, more, test_keys(s, more->late) & s->alive, true);
+		some = test_more(s, more, some, false);
+	}
+	switch ((enum match_run)e->run) {
+	case MATCH_RUN_NONE: break;
+	case MATCH_RUN_RAW:
+		some = is_jit ? run_all(s, e, true, MATCH_RUN_RAW, some)
+			      : run_all(s, e, false, MATCH_RUN_RAW, some);
+		break;
+	case MATCH_RUN_RAW_ONE:
+		some = is_jit ? run_all(s, e, true, MATCH_RUN_RAW_ONE, some)
+			      : run_all(s, e, false, MATCH_RUN_RAW_ONE, some);
+		break;
+	case MATCH_RUN_ETHER:
+		some = is_jit ? run_all(s, e, true, MATCH_RUN_ETHER, some)
+			      : run_all(s, e, false, MATCH_RUN_ETHER, some);
+		break;
+	}
+	return some | late;
+}
+
+/* ---- one frame with extension headers ---- */
+
+/*
+ * The datagram of @v without its extension headers, copied to @buf, which has
+ * DATAGRAM_MAX bytes. False when L4 could not be found.
+ */
+static bool
+without_exts(const struct pkt_view *v, uint8_t *buf, struct datagram *ret)
+{
+	const uint8_t *ip = v->frame + v->l3_off;
+	uint32_t cut, len;
+
+	if (v->l4_off == 0)
+		return false;
+	cut = v->l4_off - v->l3_off - IP6_HEADER;
+	ret->data = buf;
+	ret->caplen = MIN(v->l3_caplen - cut, DATAGRAM_MAX);
+	ret->len = v->l3_len - cut;
+	memcpy(buf, ip, IP6_HEADER);
+	memcpy(buf + IP6_HEADER, v->frame + v->l4_off, ret->caplen - IP6_HEADER);
+	/* Where the length field says nothing it goes on saying so. */
+	len = load_be16(ip + 4);
+	store_be16(buf + 4, (uint16_t)(len >= cut ? len - cut : len));
+	buf[6] = v->proto;
+	return true;
+}
+
+/* Whether the scope of @e holds for @v; @ret_late: and that is all there is to ask. */
+static bool
+scope_holds(const struct match_entry *e, uint32_t key, const struct pkt_view *v, bool *ret_late)
+{
+	const struct scope_more *more = e->scope.more;
+
+	*ret_late = more != NULL && scope_test(&more->late, key);
+	if (!*ret_late && !scope_test(&e->scope.test, key))
+		return false;
+	return more == NULL || scope_more_holds(more, v, *ret_late);
+}
+
+void
+search_alone(const struct match_image *im, const struct pkt_view *v, uint32_t port, uint32_t from,
+	search_hit hit, void *ctx)
+{
+	const uint32_t key = scope_key(v);
+	struct datagram d = {.data = NULL};
+	uint8_t buf[DATAGRAM_MAX];
+	bool found = false, late, match;
+
+	for (uint32_t i = from; i < im->n; i++) {
+		const struct match_entry *e = &im->entries[i];
+
+		if (!search_in_force(e, port) || !scope_holds(e, key, v, &late))
+			continue;
+		if (late || e->run == MATCH_RUN_NONE) {
+			match = true;
+		} else if (e->run != MATCH_RUN_ETHER && e->generated) {
+			/* Copied for the first rule that asks, if any does. */
+			if (d.data == NULL) {
+				found = without_exts(v, buf, &d);
+				d.data = buf;
+			}
+			match = found && run(e, im->is_jit, 1, d.data, d.caplen, d.len);
+		} else {
+			match = run_on_view(e, im->is_jit, (enum match_run)e->run, v);
+		}
+		if (match && !hit(ctx, i))
+			return;
+	}
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_SEARCH_H
+#define MATCH_SEARCH_H
+
+/*
+ * The frames of a burst on their way through the rules, rule by rule: so a
+ * rule's scope stays in registers and its code in the cache for the whole
+ * burst. Frames whose datagram may have to be shown without its extension
+ * headers go through the rules alone.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image_impl.h"
+#include "match/image.h"
+#include "pkt/view.h"
+#include "scope.h"
+
+/*
+ * Frames have a number in the search, by which masks name them. Those that are
+ * not @alive any more are dropped from it once they are many.
+ */
+struct search {
+	const struct pkt_view *views;
+	uint32_t n;
+	bool in_order; /* frame[i] == i */
+	uint64_t alive;
+	/* Up to the next multiple of 16 behind @n, keys are set and mean nothing. */
+	uint32_t key[MATCH_BURST] __attribute__((aligned(16)));
+	uint8_t frame[MATCH_BURST]; /* in views */
+};
+
+/* The numbers 0..@n - 1 as a mask, @n in 0..64. */
+static inline uint64_t
+search_mask(uint32_t n)
+{
+	return n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+}
+
+static inline const struct pkt_view *
+search_view(const struct search *s, uint32_t i)
+{
+	return &s->views[s->frame[i]];
+}
+
+/* Put frames 0..@n - 1 of @views into @s, all alive. */
+void search_init(struct search *s, const struct pkt_view *views, uint32_t n);
+
+/* One more, alive. */
+void search_add(struct search *s, uint32_t frame);
+
+/* The frames of @s that @e matches. */
+uint64_t search_match(const struct search *s, const struct match_entry *e, bool is_jit);
+
+/* The frames in @gone are not to be searched for any more. Numbers may change. */
+void search_remove(struct search *s, uint64_t gone);
+
+/* Whether @e may be asked at all of frames from port @port. */
+static inline bool
+search_in_force(const struct match_entry *e, uint32_t port)
+{
+	/* Pairs with match_image_enable(); nothing else depends on it. */
+	return atomic_load_explicit(&e->enabled, memory_order_relaxed) &&
+		(e->ports >> port & 1) != 0;
+}
+
+/* The frames of @s that have to go through the rules of @im alone, by search_alone(). */
+uint64_t search_odd(const struct search *s, const struct match_image *im);
+
+/* The same for one frame. */
+static inline bool
+search_is_odd(const struct match_image *im, const struct pkt_view *v)
+{
+	return im->any_generated && v->family == 6 && (v->flags & PKT_IP_OPTIONS) != 0;
+}
+
+/*
+ * Go through the rules of @im from @from on with one frame. @hit is called for
+ * each that matches, until it returns false.
+ */
+typedef bool (*search_hit)(void *ctx, uint32_t index);
+void search_alone(const struct match_image *im, const struct pkt_view *v, uint32_t port,
+	uint32_t from, search_hit hit, void *ctx);
+
+#endif

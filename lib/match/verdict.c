@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Verdicts. A transparent rule is counted where the search meets it, and its
+ * frames simply stay in the search: going through the rules once gives what
+ * asking again for the first match behind each transparent rule would.
+ */
+#include "match/verdict.h"
+
+#include <stdbool.h>
+
+#include "image_impl.h"
+#include "pkt/view.h"
+#include "search.h"
+
+/* After so many transparent matches of a frame only rules that decide are looked for. */
+#define TRANSPARENT_MAX 16
+
+/* What transparent rules have done with a frame. Set up only where one matches. */
+struct seen {
+	uint8_t n; /* transparent matches */
+	uint8_t n_would;
+	uint32_t shadow_slot; /* the first shadow rule, or MATCH_NONE */
+	uint32_t would_slot[TRANSPARENT_MAX]; /* shadow rules that would have dropped it */
+};
+
+/* One burst on its way. */
+struct burst {
+	const struct match_image *image;
+	uint32_t port;
+	uint64_t vital;
+	bool enforce;
+	struct match_counters *counters;
+	uint64_t now_s;
+	struct match_verdict *verdicts;
+	struct match_notes *notes;
+	uint64_t has_seen, tired; /* frames with a valid seen[], and with seen[].n at its end */
+	struct search search;
+	struct seen seen[MATCH_BURST];
+};
+
+/* One writer: a plain add, made visible without tearing. Readers load relaxed. */
+static inline void
+counter_add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(
+		c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static inline uint32_t
+ip_bytes(const struct pkt_view *v)
+{
+	return v->family != 0 ? v->l3_len : v->wirelen;
+}
+
+static inline void
+count_matches(const struct burst *b, struct match_counters *c, uint64_t packets, uint64_t bytes)
+{
+	counter_add(&c->packets, packets);
+	counter_add(&c->bytes, bytes);
+	atomic_store_explicit(&c->last_hit_s, b->now_s, memory_order_relaxed);
+}
+
+/* ---- rules that decide ---- */
+
+/* The frames with the numbers @some in the search, as numbers of the burst. */
+static uint64_t
+frames_of(const struct burst *b, uint64_t some)
+{
+	uint64_t frames = 0;
+
+	for (uint64_t m = some; m != 0; m &= m - 1)
+		frames |= UINT64_C(1) << b->search.frame[__builtin_ctzll(m)];
+	return frames;
+}
+
+/*
+ * What transparent rules and protection add to verdicts that are else like all
+ * others of their rule. Returns how many drops protection prevented.
+ */
+static uint32_t
+correct(struct burst *b, uint64_t frames)
+{
+	uint32_t n = 0;
+
+	for (uint64_t m = frames & b->has_seen; m != 0; m &= m - 1) {
+		const uint32_t f = (uint32_t)__builtin_ctzll(m);
+
+		b->verdicts[f].shadow_slot = b->seen[f].shadow_slot;
+	}
+	for (uint64_t m = frames & b->vital; m != 0; m &= m - 1) {
+		struct match_verdict *v = &b->verdicts[__builtin_ctzll(m)];
+
+		v->is_protected = v->kind == MATCH_VERDICT_DROP;
+		v->kind = MATCH_VERDICT_PASS;
+		n += v->is_protected;
+	}
+	return n;
+}
+
+/* Rule @index decides for the frames @hit of the search. */
+static void
+decide_all(struct burst *b, uint32_t index, uint64_t hit)
+{
+	const struct match_leaf *leaf = &b->image->leaves[index];
+	struct match_counters *c = &b->counters[leaf->slot];
+	const bool drop = leaf->action == MATCH_DROP;
+	const struct match_verdict verdict = {
+		.slot = leaf->slot,
+		.shadow_slot = MATCH_NONE,
+		.index = index,
+		.kind = drop ? MATCH_VERDICT_DROP : MATCH_VERDICT_PASS,
+	};
+	const uint64_t special = b->has_seen | b->vital;
+	uint32_t packets = 0, vital = 0;
+	uint64_t bytes = 0;
+
+	for (uint64_t m = hit; m != 0; m &= m - 1) {
+		const uint32_t f = b->search.frame[__builtin_ctzll(m)];
+
+		b->verdicts[f] = verdict;
+		bytes += ip_bytes(&b->search.views[f]);
+		packets++;
+	}
+	if (special != 0)
+		vital = correct(b, frames_of(b, hit));
+	count_matches(b, c, packets, bytes);
+	if (!drop)
+		return;
+	counter_add(&c->dropped, packets - vital);
+	if (vital != 0) {
+		counter_add(&c->prot, vital);
+		b->notes->is_protected += vital;
+	}
+}
+
+/* No rule decides for the frames that are left: they pass. */
+static void
+pass_all(struct burst *b)
+{
+	static const struct match_verdict none = {
+		.slot = MATCH_NONE,
+		.shadow_slot = MATCH_NONE,
+		.index = MATCH_NONE,
+		.kind = MATCH_VERDICT_PASS,
+	};
+
+	for (uint64_t m = b->search.alive; m != 0; m &= m - 1)
+		b->verdicts[b->search.frame[__builtin_ctzll(m)]] = none;
+	if (b->has_seen != 0)
+		(void)correct(b, frames_of(b, b->search.alive));
+}
+
+/* ---- transparent rules ---- */
+
+/* Rule @index matched frame @f and does not end its search. */
+static void
+see(struct burst *b, uint32_t f, uint32_t index)
+{
+	const struct match_leaf *leaf = &b->image->leaves[index];
+	const bool is_shadow = leaf->shadow || leaf->action != MATCH_COUNT;
+	struct match_counters *c = &b->counters[leaf->slot];
+	struct seen *s = &b->seen[f];
+
+	if ((b->has_seen >> f & 1) == 0) {
+		b->has_seen |= UINT64_C(1) << f;
+		s->n = s->n_would = 0;
+		s->shadow_slot = MATCH_NONE;
+	}
+	if (s->n == TRANSPARENT_MAX)
+		return;
+	s->n++;
+	count_matches(b, c, 1, ip_bytes(&b->search.views[f]));
+	if (s->n == TRANSPARENT_MAX) {
+		b->tired |= UINT64_C(1) << f;
+		b->notes->transparent_overflow += index + 1 < b->image->n;
+	}
+	if (is_shadow && s->shadow_slot == MATCH_NONE)
+		s->shadow_slot = leaf->slot;
+	if (is_shadow && leaf->action == MATCH_DROP) {
+		counter_add(&c->would_drop, 1);
+		s->would_slot[s->n_would++] = leaf->slot;
+	}
+}
+
+static void
+see_all(struct burst *b, uint32_t index, uint64_t hit)
+{
+	for (uint64_t m = hit; m != 0; m &= m - 1)
+		see(b, b->search.frame[__builtin_ctzll(m)], index);
+}
+
+/* The frames that shadow rules would have dropped and that passed all the same. */
+static void
+count_would_passed(const struct burst *b)
+{
+	for (uint64_t m = b->has_seen; m != 0; m &= m - 1) {
+		const uint32_t f = (uint32_t)__builtin_ctzll(m);
+		const struct seen *s = &b->seen[f];
+
+		if (b->verdicts[f].kind != MATCH_VERDICT_PASS)
+			continue;
+		for (uint32_t i = 0; i < s->n_would; i++)
+			counter_add(&b->counters[s->would_slot[i]].would_drop_passed, 1);
+	}
+}
+
+/* ---- the way ---- */
+
+static inline bool
+decides(const struct burst *b, uint32_t index)
+{
+	return b->enforce && b->image->entries[index].deciding;
+}
+
+/* True when all frames left have seen so many transparent rules that none is looked for. */
+static bool
+all_tired(const struct burst *b)
+{
+	return b->tired != 0 && (frames_of(b, b->search.alive) & ~b->tired) == 0;
+}
+
+static void
+go_together(struct burst *b)
+{
+	for (uint32_t i = 0; i < b->image->n && b->search.alive != 0; i++) {
+		const struct match_entry *e = &b->image->entries[i];
+		uint64_t hit;
+
+		if (!search_in_force(e, b->port) || (!decides(b, i) && all_tired(b)))
+			continue;
+		hit = search_match(&b->search, e, b->image->is_jit);
+		if (hit == 0)
+			continue;
+		if (!decides(b, i)) {
+			see_all(b, i, hit);
+			continue;
+		}
+		decide_all(b, i, hit);
+		search_remove(&b->search, hit);
+	}
+}
+
+/* A frame that goes alone, the only one in the search. */
+static bool
+take_hit(void *ctx, uint32_t index)
+{
+	struct burst *b = ctx;
+
+	if (!decides(b, index)) {
+		see(b, b->search.frame[0], index);
+		return true;
+	}
+	decide_all(b, index, 1);
+	b->search.alive = 0;
+	return false;
+}
+
+static void
+go_alone(struct burst *b, uint32_t frame)
+{
+	search_init(&b->search, b->search.views, 0);
+	search_add(&b->search, frame);
+	search_alone(b->image, &b->search.views[frame], b->port, 0, take_hit, b);
+	pass_all(b);
+}
+
+void
+match_verdicts(const struct match_image *image, const struct pkt_view *views, uint32_t n,
+	uint32_t port, uint64_t vital, bool enforce, struct match_counters *counters,
+	uint64_t now_s, struct match_verdict *ret, struct match_notes *notes)
+{
+	struct burst b;
+	uint64_t odd;
+
+	/* One by one on purpose: search and seen[] are 6 KiB, set up where they are used. */
+	b.image = image;
+	b.port = port;
+	b.vital = vital;
+	b.enforce = enforce;
+	b.counters = counters;
+	b.now_s = now_s;
+	b.verdicts = ret;
+	b.notes = notes;
+	b.has_seen = b.tired = 0;
+
+	search_init(&b.search, views, n);
+	odd = search_odd(&b.search, image);
+	b.search.alive &= ~odd;
+	go_together(&b);
+	pass_all(&b);
+	for (uint64_t m = odd; m != 0; m &= m - 1)
+		go_alone(&b, (uint32_t)__builtin_ctzll(m));
+	if (b.has_seen != 0)
+		count_would_passed(&b);
+}

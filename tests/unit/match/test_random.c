@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Random rulesets on random frames: every engine gives the reference's first
+ * match from any start, its verdicts and its counters. An engine that is wrong
+ * on purpose must be noticed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "cbpf/jit.h"
+#include "match/image.h"
+#include "match/verdict.h"
+#include "pkt/view.h"
+#include "ref.h"
+#include "world.h"
+
+/* What an engine may do wrong, to be noticed. */
+enum fault { FAULT_NONE, FAULT_PADDING, FAULT_LATER, FAULT_EXTS, FAULT_LAST };
+
+static const struct engine {
+	const char *name;
+	enum match_engine engine;
+	enum fault fault;
+} engines[] = {
+	{"interpreter", MATCH_ENGINE_INTERP, FAULT_NONE},
+	{"jit", MATCH_ENGINE_JIT, FAULT_NONE},
+};
+
+static const struct engine broken[] = {
+	{"sees padding", MATCH_ENGINE_INTERP, FAULT_PADDING},
+	{"takes later fragments for first ones", MATCH_ENGINE_INTERP, FAULT_LATER},
+	{"does not see extension headers", MATCH_ENGINE_INTERP, FAULT_EXTS},
+	{"lacks the last rule", MATCH_ENGINE_INTERP, FAULT_LAST},
+};
+
+#define SLOTS 256
+
+struct burst {
+	struct world_frame frames[MATCH_BURST];
+	struct pkt_view views[MATCH_BURST];
+	struct ref_frame refs[MATCH_BURST];
+	uint32_t n;
+};
+
+static void
+burst_make(struct burst *b)
+{
+	b->n = world_percent(70) ? MATCH_BURST : rng_below(&world_rng, MATCH_BURST + 1);
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct world_frame *f = &b->frames[i];
+
+		*f = world_frame_make();
+		pkt_parse_ether(f->data, f->caplen, f->wirelen, &b->views[i]);
+		ref_parse(f->data, f->caplen, f->wirelen, &b->refs[i]);
+	}
+}
+
+static void
+burst_fini(struct burst *b)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		free(b->frames[i].data);
+}
+
+static void
+break_view(enum fault fault, struct pkt_view *v)
+{
+	switch (fault) {
+	case FAULT_PADDING:
+		if (v->family != 0)
+			v->l3_caplen = v->caplen - v->l3_off;
+		break;
+	case FAULT_LATER: v->flags &= (uint16_t)~PKT_FRAG_LATER; break;
+	case FAULT_EXTS: v->flags &= (uint16_t)~PKT_IP_OPTIONS; break;
+	case FAULT_NONE:
+	case FAULT_LAST: break;
+	}
+}
+
+static struct match_image *
+image_make(const struct engine *e, const struct world_rules *rules)
+{
+	struct match_image *image = NULL;
+	struct diag diag = {0};
+	const size_t n = rules->n - (e->fault == FAULT_LAST && rules->n > 0);
+
+	if (match_image_new(rules->v, n, e->engine, &image, &diag) != 0)
+		fail_msg("%s: %s", e->name, diag.msg);
+	assert_int_equal(match_image_count(image), n);
+	return image;
+}
+
+/* Which frames, from where: anything. Returns how many answers differ from the reference's. */
+static long
+compare_first(const struct match_image *image, const struct world_rules *rules,
+	const struct burst *b, const struct pkt_view *views, const char **ret_what)
+{
+	const uint32_t port = rng_below(&world_rng, 4);
+	uint32_t from[MATCH_BURST] = {0}, got[MATCH_BURST], alias[MATCH_BURST], n = 0;
+	uint8_t which[MATCH_BURST] = {0};
+	const bool uniform = world_percent(50);
+	long bad = 0;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		if (world_percent(20))
+			continue;
+		which[n] = (uint8_t)i;
+		from[n] = uniform ? 0 : rng_below(&world_rng, (uint32_t)rules->n + 2);
+		if (world_percent(3))
+			from[n] = MATCH_NONE;
+		n++;
+	}
+	for (uint32_t i = 0; i + 1 < n; i++) {
+		const uint32_t j = i + rng_below(&world_rng, n - i);
+		const uint8_t t = which[i];
+
+		which[i] = which[j];
+		which[j] = t;
+	}
+	memcpy(alias, from, sizeof(alias));
+	match_image_first(image, views, which, n, port, from, got);
+	match_image_first(image, views, which, n, port, alias, alias);
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t want = from[i] == MATCH_NONE
+			? MATCH_NONE
+			: ref_first(rules->v, rules->n, &b->refs[which[i]], port, from[i]);
+
+		if (got[i] != want || alias[i] != want) {
+			*ret_what = "first match";
+			bad++;
+		}
+	}
+	return bad;
+}
+
+static bool
+counters_differ(const struct match_counters *a, const struct ref_counters *b)
+{
+	return a->packets != b->packets || a->bytes != b->bytes || a->dropped != b->dropped ||
+		a->would_drop != b->would_drop || a->would_drop_passed != b->would_drop_passed ||
+		a->prot != b->prot || a->last_hit_s != b->last_hit_s || a->limited != 0;
+}
+
+static long
+compare_verdicts(const struct match_image *image, const struct world_rules *rules,
+	const struct burst *b, const struct pkt_view *views, struct match_counters *counters,
+	const char **ret_what)
+{
+	const uint32_t port = rng_below(&world_rng, 4);
+	const uint64_t vital = world_percent(30) ? rng_next(&world_rng) : 0;
+	const bool enforce = world_percent(85);
+	struct match_verdict got[MATCH_BURST], want;
+	struct ref_counters ref[SLOTS] = {{0}};
+	struct match_notes notes = {1000, 1000}, want_notes = {1000, 1000};
+	long bad = 0;
+
+	memset((void *)counters, 0, SLOTS * sizeof(*counters));
+	match_verdicts(image, views, b->n, port, vital, enforce, counters, 12345, got, &notes);
+	for (uint32_t i = 0; i < b->n; i++) {
+		ref_verdict(rules->v, rules->n, &b->refs[i], port, vital >> i & 1, enforce, ref,
+			12345, &want, &want_notes);
+		if (got[i].slot != want.slot || got[i].shadow_slot != want.shadow_slot ||
+			got[i].index != want.index || got[i].kind != want.kind ||
+			got[i].is_protected != want.is_protected) {
+			*ret_what = "verdict";
+			bad++;
+		}
+	}
+	for (size_t s = 0; s < SLOTS; s++)
+		if (counters_differ(&counters[s], &ref[s])) {
+			*ret_what = "counters";
+			bad++;
+		}
+	if (memcmp(&notes, &want_notes, sizeof(notes)) != 0) {
+		*ret_what = "notes";
+		bad++;
+	}
+	return bad;
+}
+
+static void
+toggle(struct world_rules *rules, struct match_image *image)
+{
+	for (uint32_t i = 0; i < match_image_count(image); i++)
+		if (world_percent(10)) {
+			rules->v[i].enabled = !rules->v[i].enabled;
+			match_image_enable(image, i, rules->v[i].enabled);
+		}
+}
+
+/* One ruleset and some bursts. Returns the differences. */
+static long
+run_set(const struct engine *e, size_t n_rules, int bursts, struct match_counters *counters,
+	long *pairs)
+{
+	struct world_rules *rules = malloc(sizeof(*rules));
+	struct match_image *image;
+	struct pkt_view views[MATCH_BURST];
+	const char *what = "";
+	struct burst b;
+	long bad = 0;
+
+	world_rules_make(rules, n_rules);
+	image = image_make(e, rules);
+	for (int i = 0; i < bursts; i++) {
+		burst_make(&b);
+		memcpy(views, b.views, sizeof(views));
+		for (uint32_t j = 0; j < b.n; j++)
+			break_view(e->fault, &views[j]);
+		bad += compare_first(image, rules, &b, views, &what);
+		bad += compare_verdicts(image, rules, &b, views, counters, &what);
+		toggle(rules, image);
+		*pairs += b.n;
+		burst_fini(&b);
+		if (bad != 0)
+			break;
+	}
+	if (bad != 0 && e->fault == FAULT_NONE)
+		print_error("%s: %s differs, %zu rules\n", e->name, what, n_rules);
+	match_image_free(image);
+	world_rules_fini(rules);
+	free(rules);
+	return bad;
+}
+
+static size_t
+a_size(void)
+{
+	if (world_percent(30))
+		return 1 + rng_below(&world_rng, 4);
+	return 1 + rng_below(&world_rng, 200);
+}
+
+static struct match_counters *
+counters_new(void)
+{
+	return mem_zalloc_aligned(64, SLOTS * sizeof(struct match_counters));
+}
+
+static void
+every_engine_gives_the_references_answer(void **state)
+{
+	const int sets = getenv("SLUICE_LONG") != NULL ? 25000 : 500;
+	struct match_counters *counters = counters_new();
+	long pairs = 0;
+
+	(void)state;
+	for (size_t e = 0; e < DIM(engines); e++) {
+		if (engines[e].engine == MATCH_ENGINE_JIT && !cbpf_jit_available())
+			continue;
+		for (int i = 0; i < sets; i++) {
+			const uint64_t seed = world_rng.state;
+
+			if (run_set(&engines[e], a_size(), 8, counters, &pairs) != 0)
+				fail_msg("SLUICE_SEED=%llu, set %d", (unsigned long long)seed, i);
+		}
+		print_message(
+			"%s: %ld pairs of ruleset and frame so far\n", engines[e].name, pairs);
+	}
+	assert_true(pairs >= 200000);
+	mem_free(counters);
+}
+
+static void
+a_broken_engine_is_noticed(void **state)
+{
+	struct match_counters *counters = counters_new();
+	long pairs = 0;
+
+	(void)state;
+	for (size_t e = 0; e < DIM(broken); e++) {
+		int noticed = 0;
+
+		for (int i = 0; i < 60; i++)
+			noticed += run_set(&broken[e], 50, 2, counters, &pairs) != 0;
+		print_message(
+			"an engine that %s: noticed in %d of 60 sets\n", broken[e].name, noticed);
+		assert_true(noticed > 0);
+	}
+	mem_free(counters);
+}
+
+static void
+no_rules_and_no_frames(void **state)
+{
+	struct match_counters *counters = counters_new();
+	struct match_image *image = NULL;
+	struct match_verdict v[MATCH_BURST];
+	struct match_notes notes = {0};
+	struct burst b;
+
+	(void)state;
+	assert_int_equal(match_image_new(NULL, 0, MATCH_ENGINE_AUTO, &image, NULL), 0);
+	burst_make(&b);
+	match_verdicts(image, b.views, b.n, 0, UINT64_MAX, true, counters, 1, v, &notes);
+	for (uint32_t i = 0; i < b.n; i++)
+		assert_int_equal(v[i].kind, MATCH_VERDICT_PASS);
+	match_verdicts(image, b.views, 0, 0, UINT64_MAX, true, counters, 1, v, &notes);
+	assert_int_equal(notes.is_protected + notes.transparent_overflow, 0);
+	burst_fini(&b);
+	match_image_free(image);
+	match_image_free(NULL);
+	mem_free(counters);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_engine_gives_the_references_answer),
+		cmocka_unit_test(a_broken_engine_is_noticed),
+		cmocka_unit_test(no_rules_and_no_frames),
+	};
+	int r;
+
+	world_seed();
+	world_init();
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	world_fini();
+	return r;
+}
