@@ -5,8 +5,10 @@
  * outside can see; what needs root comes before "privileges".
  */
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -34,6 +36,7 @@
 #include "ttl.h"
 
 #define GROUP "sluice" /* may talk to the daemon */
+#define RUN_DIR "/run/sluice"
 
 #define STOPPED 1 /* above every -errno */
 
@@ -112,11 +115,33 @@ fail:
 	return r;
 }
 
+/*
+ * The service manager makes /run/sluice; where none does, root makes it, writable
+ * for the group, so that the socket can be removed as another user. A folder
+ * anywhere else is its owner's to make.
+ */
+static void
+make_run_folder(const char *socket_path)
+{
+	const struct group *gr = getgrnam(GROUP);
+	const char *slash = strrchr(socket_path, '/');
+
+	if (geteuid() != 0 || slash == NULL || (size_t)(slash - socket_path) != strlen(RUN_DIR) ||
+		strncmp(socket_path, RUN_DIR, strlen(RUN_DIR)) != 0)
+		return;
+	if (mkdir(RUN_DIR, 0770) < 0 || gr == NULL)
+		return; /* there already; if it cannot be made, the socket says so */
+	if (chown(RUN_DIR, (uid_t)-1, gr->gr_gid) < 0 || chmod(RUN_DIR, 0770) < 0)
+		log_line(LOG_LEVEL_WARNING, "cannot give %s to group " GROUP ": %s", RUN_DIR,
+			strerror(errno));
+}
+
 static int
 init_control(struct daemon *d, struct diag *diag)
 {
 	int r;
 
+	make_run_folder(d->config->conf->control_socket);
 	r = ctl_server_new(
 		d->config->conf->control_socket, GROUP, control_handle, d, &d->server, diag);
 	if (r != -ENOSYS)

@@ -63,6 +63,11 @@ bind_path(int fd, const struct sockaddr_un *sa, struct diag *diag)
 		(void)unlink(sa->sun_path);
 		r = bind_mode(fd, sa);
 	}
+	if (r == -ENOENT)
+		return diag_fail(diag, r,
+			"cannot listen on %s: make its folder or set another \"socket =\" in "
+			"[control]",
+			sa->sun_path);
 	if (r < 0)
 		return diag_fail(diag, r, "cannot listen on %s: %s", sa->sun_path, strerror(-r));
 	return 0;
