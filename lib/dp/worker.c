@@ -11,7 +11,6 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_prefetch.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,12 +21,6 @@
 #include "sample/ring.h"
 
 #include "maybe_vital.h"
-
-/*
- * Frames ahead. On drivers that copy (all virtual ones) the first line is in
- * cache anyway; a NIC's DMA leaves it in the last-level cache at best.
- */
-#define PREFETCH_AHEAD 8
 
 /* While frames flow, looking for the kernel's answers costs a system call. */
 #define BACK_GAP_MIN_US 5
@@ -82,28 +75,32 @@ linear(struct worker *w, const struct rte_mbuf *m, uint16_t i, uint32_t *ret_len
 	return rte_pktmbuf_read(m, 0, *ret_len, w->scratch + (size_t)i * WORKER_FRAME_MAX);
 }
 
-/* Parse the burst; mark frames that may be vital. */
+/*
+ * Parse the burst; mark frames that may be vital. No prefetching: it cost 1.3 ns
+ * a frame on net_pcap, where all is in cache, and with a NIC as many frames are
+ * in flight by themselves, since one does not depend on the other. Sums are kept
+ * in registers: in memory each would wait for the one before.
+ */
 static inline uint64_t
 parse(struct worker *w, struct burst *b)
 {
-	uint64_t maybe = 0;
+	uint64_t maybe = 0, bytes = 0;
+	uint16_t flags = 0;
 
-	for (uint16_t i = 0; i < MIN(b->n, PREFETCH_AHEAD); i++)
-		rte_prefetch0(rte_pktmbuf_mtod(b->pkts[i], const void *));
 	for (uint16_t i = 0; i < b->n; i++) {
 		const struct rte_mbuf *m = b->pkts[i];
 		struct pkt_view *v = &b->views[i];
 		const uint8_t *frame;
 		uint32_t len;
 
-		if (i + PREFETCH_AHEAD < b->n)
-			rte_prefetch0(rte_pktmbuf_mtod(b->pkts[i + PREFETCH_AHEAD], const void *));
 		frame = linear(w, m, i, &len);
 		pkt_parse_ether(frame, len, m->pkt_len, v);
-		b->bytes += m->pkt_len;
-		b->flags |= v->flags;
+		bytes += m->pkt_len;
+		flags |= v->flags;
 		maybe |= (uint64_t)maybe_vital(v) << i;
 	}
+	b->bytes = bytes;
+	b->flags = flags;
 	return maybe;
 }
 
@@ -320,8 +317,6 @@ work(struct worker *w, uint64_t now)
 	b.n = rte_eth_rx_burst(w->ethdev, w->queue, b.pkts, WORKER_BURST);
 	if (b.n == 0)
 		return 0;
-	b.bytes = 0;
-	b.flags = 0;
 	b.vital = 0;
 	if (now >= w->clock.renew_at)
 		clock_renew(&w->clock, now);
