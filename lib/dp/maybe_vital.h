@@ -16,13 +16,7 @@
  * By the low byte of a port, or by protocol: bit 0 BGP's and BFD's destination
  * ports 179, 3784, 3785, 4784; bit 1 BGP's source port; bit 2 ICMPv6.
  */
-static const uint8_t maybe_vital_bits[256] = {
-	[179 & 255] = 1 | 2,
-	[3784 & 255] = 1,
-	[3785 & 255] = 1,
-	[4784 & 255] = 1,
-	[58] = 4,
-};
+extern const uint8_t maybe_vital_bits[256];
 
 /* What is not IP may be ARP, LACP or LLDP. */
 static inline bool
