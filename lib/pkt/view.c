@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The parser of the data plane: it runs once for every frame received, so the
- * common frames (untagged IPv4 without options, IPv6 without extension headers)
- * go straight down one path of forward branches, and what is rare (tags,
- * options, extension headers, lengths that cannot be) leaves it.
+ * The parser of the data plane: it runs once for every frame received that is
+ * not as common as pkt_parse_ether() has it inline. IPv4 without options and
+ * IPv6 without extension headers go straight down one path of forward branches,
+ * and what is rare (tags, options, extension headers, lengths that cannot be)
+ * leaves it.
  *
  * Every offset is checked against what is readable before it is used, and all
  * of them stay far below 65536: at most 30 bytes of link layer, and 40 bytes
@@ -12,7 +13,6 @@
 #include "pkt/view.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "base/util.h"
 #include "linktype.h"
@@ -256,64 +256,10 @@ view_init(struct pkt_view *v, const uint8_t *frame, uint32_t caplen, uint32_t wi
 	};
 }
 
-/* Fields of struct pkt_view that are written as one word: nine stores less a frame. */
-_Static_assert(offsetof(struct pkt_view, ethertype) == offsetof(struct pkt_view, flags) + 2 &&
-		offsetof(struct pkt_view, l3_off) == offsetof(struct pkt_view, flags) + 4 &&
-		offsetof(struct pkt_view, l4_off) == offsetof(struct pkt_view, flags) + 6,
-	"where a frame's layers are");
-_Static_assert(offsetof(struct pkt_view, proto) == offsetof(struct pkt_view, family) + 1 &&
-		offsetof(struct pkt_view, hop_limit) == offsetof(struct pkt_view, family) + 2 &&
-		offsetof(struct pkt_view, tcp_flags) == offsetof(struct pkt_view, family) + 3 &&
-		offsetof(struct pkt_view, sport) == offsetof(struct pkt_view, family) + 4 &&
-		offsetof(struct pkt_view, dport) == offsetof(struct pkt_view, family) + 6,
-	"what it is");
-
-/*
- * What nearly every frame of a flood is: untagged IPv4 without options, whole,
- * not a fragment, with ports. The same answer as parse_type()'s, and false,
- * nothing written, for everything else.
- */
-static inline bool
-parse_common(const uint8_t *frame, uint32_t caplen, uint32_t wirelen, struct pkt_view *v)
-{
-	enum { L3 = ETHER_BYTES, L4 = ETHER_BYTES + IP4_BYTES };
-	const uint64_t layers = (uint64_t)PKT_PORTS | (uint64_t)ETHERTYPE_IP4 << 16 |
-		(uint64_t)L3 << 32 | (uint64_t)L4 << 48;
-	uint32_t len, have, l4_have;
-	uint64_t what;
-	uint8_t proto, header;
-
-	/* The type, version and header length in one word; the last byte is the TOS. */
-	if (caplen < L4 || (load_be32(frame + 12) & 0xffffff00) != 0x08004500)
-		return false;
-	len = load_be16(frame + L3 + 2);
-	proto = frame[L3 + 9];
-	header = l4_header[proto];
-	have = MIN(caplen - L3, len);
-	l4_have = have - IP4_BYTES;
-	if ((load_be16(frame + L3 + 6) & 0x3fff) != 0 || (header & L4_PORTS) == 0 ||
-		have < IP4_BYTES || l4_have < (header & L4_LEN))
-		return false;
-
-	what = 4 | (uint64_t)proto << 8 | (uint64_t)frame[L3 + 8] << 16 |
-		(uint64_t)load_be16(frame + L4) << 32 | (uint64_t)load_be16(frame + L4 + 2) << 48;
-	if (proto == PROTO_TCP)
-		what |= (uint64_t)frame[L4 + 13] << 24;
-	v->frame = frame;
-	v->caplen = caplen;
-	v->wirelen = MAX(wirelen, caplen);
-	memcpy(&v->flags, &layers, sizeof(layers));
-	memcpy(&v->family, &what, sizeof(what));
-	v->l3_caplen = have;
-	v->l3_len = len;
-	return true;
-}
-
 void
-pkt_parse_ether(const uint8_t *frame, uint32_t caplen, uint32_t wirelen, struct pkt_view *ret_view)
+pkt_parse_ether_any(
+	const uint8_t *frame, uint32_t caplen, uint32_t wirelen, struct pkt_view *ret_view)
 {
-	if (parse_common(frame, caplen, wirelen, ret_view))
-		return;
 	view_init(ret_view, frame, caplen, wirelen);
 	if (caplen < ETHER_BYTES) {
 		ret_view->flags = PKT_TRUNCATED;
