@@ -44,7 +44,10 @@ int bench_opts(const char *cmd, const char *help, const struct bench_opt *opts, 
 /* Print "sluice-bench: ..." to stderr and return BENCH_FAILED. */
 int bench_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Nanoseconds of the monotonic clock. */
+/*
+ * Nanoseconds that this thread ran: what else the machine does meanwhile is not
+ * counted, although it still takes its share of the caches.
+ */
 uint64_t bench_now_ns(void);
 
 /* The median of @n values, @n > 0; sorts them. */

@@ -31,7 +31,7 @@ set_kind(struct traffic_conf *conf, const char *name)
 			return BENCH_OK;
 		}
 	}
-	return bad("--kind", "dns-flood, dns-mixed, tcp-syn or mixed", name);
+	return bad("--kind", "dns-flood, dns-mixed, tcp-syn, syn-flood or mixed", name);
 }
 
 /* "02:00:00:00:00:01": six pairs of digits. */
@@ -121,7 +121,7 @@ frames_run(int argc, char **argv)
 {
 	struct frames_opts o = {.kind = "dns-flood", .count = 4096, .seed = 1, .dport = 53};
 	const struct bench_opt opts[] = {
-		{"--kind", "KIND", "dns-flood (default), dns-mixed, tcp-syn or mixed.",
+		{"--kind", "KIND", "dns-flood (default), dns-mixed, tcp-syn, syn-flood or mixed.",
 			.text = &o.kind},
 		{"--count", "N", "How many, 4096 unless told.", .number = &o.count, .min = 1,
 			.max = 100000000},

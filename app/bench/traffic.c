@@ -13,6 +13,7 @@ traffic_kind_name(enum traffic_kind kind)
 	case TRAFFIC_DNS_FLOOD: return "dns-flood";
 	case TRAFFIC_DNS_MIXED: return "dns-mixed";
 	case TRAFFIC_TCP_SYN: return "tcp-syn";
+	case TRAFFIC_SYN_FLOOD: return "syn-flood";
 	case TRAFFIC_MIXED: return "mixed";
 	case TRAFFIC_KINDS: break;
 	}
@@ -181,6 +182,25 @@ syn(struct pkt_build *b, const struct traffic_conf *conf, struct rng *rng, uint8
 	pkt_build_tcp(b, &tcp);
 }
 
+/* p0f's 4:64:0:*:mss*20,7:mss,sok,ts,nop,ws:df,id+:0; conf->dst is IPv4, or it is not sent there. */
+static void
+flood_syn(struct pkt_build *b, const struct traffic_conf *conf, struct rng *rng)
+{
+	uint8_t options[20] = {2, 4, 5, 0xb4, 4, 2, 8, 10, [16] = 1, 3, 3, 7};
+	struct pkt_ip4 ip4 = {.frag = 0x4000, .ttl = (uint8_t)(40 + rng_below(rng, 25))};
+	struct pkt_tcp tcp = {.flags = 2, .window = 1460 * 20, .options = options, .n_options = 20};
+
+	store_be32(options + 8, 1 + rng_below(rng, UINT32_MAX));
+	ip4.id = (uint16_t)(1 + rng_below(rng, 65535));
+	ip4.src = source4(conf, rng);
+	ip4.dst = conf->dst.family == 4 ? load_be32(conf->dst.bytes) : 0xc0000235;
+	pkt_build_ip4(b, &ip4);
+	tcp.sport = high_port(rng);
+	tcp.dport = conf->dport;
+	tcp.seq = 1 + rng_below(rng, UINT32_MAX);
+	pkt_build_tcp(b, &tcp);
+}
+
 static void
 payload(struct pkt_build *b, struct rng *rng, uint32_t max)
 {
@@ -272,6 +292,7 @@ traffic_frame(const struct traffic_conf *conf, struct rng *rng, uint8_t *buf)
 	switch (conf->kind) {
 	case TRAFFIC_DNS_FLOOD: flood_query(&b, conf, rng); break;
 	case TRAFFIC_DNS_MIXED: client_query(&b, conf, rng); break;
+	case TRAFFIC_SYN_FLOOD: flood_syn(&b, conf, rng); break;
 	case TRAFFIC_TCP_SYN: syn(&b, conf, rng, conf->dst.family); break;
 	case TRAFFIC_MIXED: mixed(&b, conf, rng); break;
 	case TRAFFIC_KINDS: break;

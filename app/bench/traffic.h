@@ -20,6 +20,7 @@ enum traffic_kind {
 	TRAFFIC_DNS_FLOOD, /* queries of @name, each with labels of its own */
 	TRAFFIC_DNS_MIXED, /* queries as a public server gets them */
 	TRAFFIC_TCP_SYN, /* SYNs as several systems send them */
+	TRAFFIC_SYN_FLOOD, /* SYNs of one system, Linux since 3.11 */
 	TRAFFIC_MIXED, /* a bit of everything, both families, tags and fragments too */
 	TRAFFIC_KINDS
 };
