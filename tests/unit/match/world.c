@@ -75,7 +75,7 @@ static struct source {
 		false, {NULL}},
 };
 
-static void
+static __attribute__((format(printf, 1, 2), noreturn)) void
 die(const char *fmt, ...)
 {
 	va_list ap;
