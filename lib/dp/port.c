@@ -6,6 +6,7 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -123,6 +124,34 @@ port_take(struct port *p, bool takeover, struct diag *diag)
 	return 0;
 }
 
+/*
+ * As rte_pktmbuf_pool_create(), but with every buffer right behind the one before
+ * where no hardware reads them. net_af_xdp counts on that: it tells the kernel of
+ * n times a buffer's size, whereas by default none straddles a page (without
+ * hugepages each then has a page of its own), and of the buffers beyond what it
+ * told the kernel refuses every frame without a word: seen to lose 1,937 of 2,000.
+ */
+static struct rte_mempool *
+pool_new(const struct port *p, const char *name, uint32_t n, uint16_t room)
+{
+	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = room};
+	const unsigned int flags = p->spec.pci ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+	struct rte_mempool *pool;
+
+	pool = rte_mempool_create_empty(name, n, sizeof(struct rte_mbuf) + room, POOL_CACHE,
+		sizeof(priv), rte_eth_dev_socket_id(p->ethdev), flags);
+	if (pool == NULL)
+		return NULL;
+	rte_pktmbuf_pool_init(pool, &priv);
+	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) < 0 ||
+		rte_mempool_populate_default(pool) < 0) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	(void)rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static int
 make_pools(struct port *p, struct diag *diag)
 {
@@ -134,8 +163,7 @@ make_pools(struct port *p, struct diag *diag)
 		char name[RTE_MEMPOOL_NAMESIZE];
 
 		snprintf(name, sizeof(name), "sluice-%u-%u", p->ethdev, q);
-		p->pools[q] = rte_pktmbuf_pool_create(name, n, POOL_CACHE, 0,
-			(uint16_t)MIN(room, UINT16_MAX), rte_eth_dev_socket_id(p->ethdev));
+		p->pools[q] = pool_new(p, name, n, (uint16_t)MIN(room, UINT16_MAX));
 		if (p->pools[q] == NULL)
 			return diag_fail(diag, -ENOMEM,
 				"port %s: no memory for %u buffers: raise [eal] memory", p->name,

@@ -9,7 +9,7 @@ import threading
 
 import frames
 import lab
-from usual import DROP_WWW, PORT, SERVER_IP, TAP, WORLD_IP, Site
+from usual import DROP_WWW, PORT, SERVER_IP, TAP, WORLD_IP, Site, af_packet, af_xdp
 
 RELOADS = 50
 
@@ -21,12 +21,12 @@ def mixed(rng, mac, count):
                         ident=i & 0xFFFF, dst_mac=mac) for i in range(count)]
 
 
-def three_rates(queues=1):
+def three_rates(queues=1, device=af_packet):
     """Counted frames at two paces and as fast as they can be sent."""
     rng = random.Random(frames.seed())
     scale = 10 if lab.LONG else 1
     with lab.Lab("books") as it:
-        site = Site(it, queues=queues)
+        site = Site(it, queues=queues, device=device)
         expected, passed = 0, 0
         for pps, count in ((1000, 500), (20000, 20000), (0, 100000)):
             batch = mixed(rng, site.mac, 1000) * (count * scale // 1000)
@@ -52,6 +52,11 @@ def three_rates(queues=1):
 def two_queues():
     """As above, over a fanout of two queues and two workers."""
     three_rates(queues=2)
+
+
+def xdp():
+    """As above, over an XDP socket, whose losses the driver counts."""
+    three_rates(device=af_xdp)
 
 
 def way_back():
@@ -118,4 +123,4 @@ def reloads():
         lab.check(min(by_rule.values()) > 0, "both rules were seen to decide")
 
 
-lab.main(three_rates, two_queues, way_back, reloads)
+lab.main(three_rates, two_queues, xdp, way_back, reloads)

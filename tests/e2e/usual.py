@@ -16,9 +16,14 @@ action = drop
 """
 
 
-def af_packet(dev, queues=1):
+def af_packet(dev, queues=1, unit=0):
     """A device string with rings that hold what a test sends in one go."""
-    return f"net_af_packet0,iface={dev},qpairs={queues},blocksz=1048576,framecnt=16384"
+    return f"net_af_packet{unit},iface={dev},qpairs={queues},blocksz=1048576,framecnt=16384"
+
+
+def af_xdp(dev, queues=1, unit=0):
+    """The same device by XDP; its rings are small (2,048 frames)."""
+    return f"net_af_xdp{unit},iface={dev},queue_count={queues}"
 
 
 def section(name, device, exception, **keys):
@@ -31,7 +36,7 @@ def section(name, device, exception, **keys):
 class Site:
     """Made inside a Lab; @keys go to the [port] section."""
 
-    def __init__(self, it, rules=DROP_WWW, queues=1, exception="tap", **keys):
+    def __init__(self, it, rules=DROP_WWW, queues=1, exception="tap", device=af_packet, **keys):
         self.it = it
         self.world, self.edge, self.server = it.ns("world"), it.ns("edge"), it.ns("server")
         it.veth(self.world, "w0", self.edge, "e0", queues=queues)
@@ -39,7 +44,7 @@ class Site:
             exception = f"tap:{TAP}"
             keys["exception_netns"] = self.server.name
         keys["queues"] = queues
-        self.base = section(PORT, af_packet("e0", queues), exception, **keys)
+        self.base = section(PORT, device("e0", queues), exception, **keys)
         self.daemon = it.sluiced(self.base + rules, ns=self.edge)
         if exception != "none":
             self.server.ip("link", "set", TAP, "up")
