@@ -23,11 +23,14 @@ is_saved(enum x86_reg r)
 static void
 use_in(struct ir_val *v, struct ir_block *at)
 {
+	struct ir_block *was;
+
 	if (v == NULL)
 		return;
+	was = v->place;
 	v->uses++;
-	v->place = v->place == NULL ? at : ir_dom_common(v->place, at);
-	v->outside |= v->place != at;
+	v->place = was == NULL ? at : ir_dom_common(was, at);
+	v->outside |= v->place != at || (was != NULL && was != v->place);
 }
 
 static void

@@ -154,6 +154,10 @@ static const struct engine_case {
 		"ldb [1] st M[0] ldb [2] st M[1] ldb [0] jeq #1, e "
 		"ld M[0] ldx M[1] st M[1] stx M[0] e: ld M[0] lsh #8 ldx M[1] or x ret a",
 		COUNTING, 9, 9, 0x0201, false},
+	{"a value computed between two tests, used behind the first",
+		"ldb [1] lsh #2 tax ldb [0] jneq #9, n ld #1 lsh x jneq #16, n ret #1 "
+		"n: ldb [2] add x ret a",
+		COUNTING, 9, 9, 6, false},
 	{"return A of many", "ld [0] ret a", "\xff\xff\xff\xff", 4, 4, 0xffffffff, false},
 	{"jump over everything", "ja e ret #1 ret #2 e: ret #3", COUNTING, 0, 0, 3, false},
 };

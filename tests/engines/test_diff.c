@@ -18,7 +18,7 @@
 #include "engines.h"
 #include "progs.h"
 
-#define PAIRS ((uint64_t)1100000)
+#define PAIRS ((uint64_t)2500000)
 #define KERNEL_PAIRS ((uint64_t)300000)
 #define BROKEN_PAIRS ((uint64_t)20000)
 #define NEAR_MISSES 24 /* per frame that matches */
