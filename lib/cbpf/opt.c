@@ -73,7 +73,7 @@ settle_guards(struct ir_block *b, const struct ir_val *base, uint32_t first)
 
 		if (g->v != base || g->end == 0) {
 			p = &g->next;
-		} else if (b->have >= want) {
+		} else if (b->have >= g->end) {
 			*p = g->next;
 		} else {
 			g->end = want;
