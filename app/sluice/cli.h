@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SLUICE_CLI_H
+#define SLUICE_CLI_H
+
+/*
+ * Commands and their options as tables: parsing, usage and help come from them.
+ * A command's cmd_NAME.c defines one struct cli_cmd and nothing else that is
+ * visible.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct diag;
+
+/* Exit statuses. */
+enum {
+	CLI_DONE = 0,
+	CLI_FAILED = 1, /* the system or the daemon did not do it */
+	CLI_USAGE = 2, /* bad usage or input */
+};
+
+/* One option. Exactly one of @flag and @text is set; a row without name ends the table. */
+struct cli_opt {
+	char letter; /* '\0': none */
+	const char *name; /* without "--" */
+	const char *arg; /* as the help shows it; NULL for a flag */
+	const char *help; /* one sentence, full stop included */
+	bool *flag;
+	const char **text;
+};
+
+struct cli_cmd {
+	const char *name;
+	const char *args; /* operands as in usage, "" for none */
+	const char *help; /* one imperative sentence, full stop included */
+	const char *more; /* what --help says besides, or NULL */
+	const struct cli_opt *opts;
+	int min_args, max_args; /* operands; -1: any number */
+	int (*run)(int argc, char **argv); /* operands only; returns an exit status */
+};
+
+extern const struct cli_cmd cmd_check, cmd_filter, cmd_stats;
+
+/* The command in hand, for messages. */
+extern const struct cli_cmd *cli_current;
+
+/* Say "sluice COMMAND: …" on stderr and return @status. */
+int cli_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same with what @diag says and where. */
+int cli_fail_diag(int status, const struct diag *diag);
+
+/*
+ * What was written is out: CLI_DONE, or CLI_FAILED with a sentence. A pipe that
+ * its reader closed is no failure.
+ */
+int cli_flush(void);
+
+/* Right behind a write to stdout: 0, or -errno of the first one that failed (-EPIPE: reader gone). */
+int cli_stdout_check(void);
+
+/*
+ * Sort @argv (without the command's name) into options, which are stored, and
+ * operands, moved to its front. "--" ends the options; "-" is an operand.
+ * Returns the number of operands, or -1 after telling stderr.
+ */
+int cli_parse(const struct cli_cmd *cmd, int argc, char **argv, bool *ret_help);
+
+void cli_print_help(const struct cli_cmd *cmd);
+
+#endif

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The offline datapath: frames of savefiles through the parser and the engines. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "cli.h"
+#include "filter.h"
+#include "pkt/savefile.h"
+#include "pkt/view.h"
+
+static struct {
+	const char *bytecode, *expr, *asm_file, *rules, *link, *engine, *location;
+	bool invert, verdicts;
+} args;
+
+/* Where matching frames go, and what is there so far. */
+struct output {
+	struct pkt_writer *writer; /* NULL: nothing written yet, or verdicts */
+	int dlt;
+};
+
+/*
+ * Frames that wait for their verdict, copied, as a reader's frame lives only
+ * until the next one.
+ */
+struct burst {
+	struct pkt_frame frames[MATCH_BURST];
+	struct pkt_view views[MATCH_BURST];
+	uint8_t *copies[MATCH_BURST]; /* each of @caps bytes */
+	uint32_t caps[MATCH_BURST];
+	uint32_t n;
+};
+
+static bool
+is_epipe(int r)
+{
+	return r == -EPIPE;
+}
+
+static int
+put_frame(struct output *out, const struct pkt_frame *frame)
+{
+	int r = pkt_writer_put(out->writer, frame);
+
+	if (r < 0 && !is_epipe(r))
+		return cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(-r));
+	return r < 0 ? -EPIPE : 0;
+}
+
+/* Exit status, 0, or -EPIPE: the reader has gone. */
+static int
+judge(const struct filter *f, struct burst *b, struct output *out)
+{
+	const char *names[MATCH_BURST];
+	int r = 0;
+
+	filter_burst(f, b->views, b->n, names);
+	for (uint32_t i = 0; r == 0 && i < b->n; i++) {
+		if (args.verdicts) {
+			if (puts(names[i] != NULL ? names[i] : "-") == EOF)
+				r = cli_stdout_check() == -EPIPE ? -EPIPE : cli_flush();
+		} else if ((names[i] != NULL) != args.invert) {
+			r = put_frame(out, &b->frames[i]);
+		}
+	}
+	b->n = 0;
+	return r;
+}
+
+/* Copy @frame behind those that wait. Returns 0, -ENOMEM. */
+static int
+burst_add(struct burst *b, const struct pkt_frame *frame, int dlt)
+{
+	const uint32_t i = b->n;
+
+	if (frame->caplen > b->caps[i] || b->copies[i] == NULL) {
+		uint8_t *p = mem_alloc((size_t)frame->caplen + 1);
+
+		if (p == NULL)
+			return -ENOMEM;
+		mem_free(b->copies[i]);
+		b->copies[i] = p;
+		b->caps[i] = frame->caplen;
+	}
+	if (frame->caplen > 0)
+		memcpy(b->copies[i], frame->data, frame->caplen);
+	b->frames[i] = *frame;
+	b->frames[i].data = b->copies[i];
+	pkt_parse_link(dlt, b->copies[i], frame->caplen, frame->wirelen, &b->views[i]);
+	b->n++;
+	return 0;
+}
+
+static void
+burst_fini(struct burst *b)
+{
+	for (size_t i = 0; i < MATCH_BURST; i++)
+		mem_free(b->copies[i]);
+	mem_free(b);
+}
+
+static int
+filter_frames(struct filter *f, struct pkt_reader *reader, struct burst *b, struct output *out)
+{
+	const int dlt = pkt_reader_dlt(reader);
+	struct pkt_frame frame;
+	struct diag diag = {0};
+	int more, r = 0;
+
+	while ((more = pkt_reader_next(reader, &frame, &diag)) > 0) {
+		if (burst_add(b, &frame, dlt) < 0)
+			return cli_fail(CLI_FAILED, "out of memory");
+		if (b->n == MATCH_BURST)
+			r = judge(f, b, out);
+		if (r != 0)
+			return r;
+	}
+	r = judge(f, b, out);
+	return r == 0 && more < 0 ? cli_fail_diag(CLI_USAGE, &diag) : r;
+}
+
+/* One savefile has one link type, so all that are written into it must have the same. */
+static int
+prepare_output(struct output *out, const char *path, const struct pkt_reader *reader)
+{
+	const int dlt = pkt_reader_dlt(reader);
+	struct diag diag = {0};
+
+	if (args.verdicts)
+		return 0;
+	if (out->writer == NULL) {
+		out->dlt = dlt;
+		if (pkt_writer_open("-", dlt, pkt_reader_snaplen(reader), &out->writer, &diag) < 0)
+			return cli_fail_diag(CLI_FAILED, &diag);
+	}
+	if (out->dlt != dlt)
+		return cli_fail(CLI_USAGE,
+			"'%s' has link type %d, the files before have %d; one savefile cannot hold both",
+			path, dlt, out->dlt);
+	return 0;
+}
+
+static int
+filter_file(struct filter *f, const char *path, struct burst *b, struct output *out)
+{
+	struct pkt_reader *reader = NULL;
+	struct diag diag = {0};
+	int r = pkt_reader_open(path, &reader, &diag);
+
+	if (r < 0)
+		return cli_fail_diag(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, &diag);
+	r = filter_link(f, pkt_reader_dlt(reader), &diag);
+	if (r < 0)
+		r = cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "'%s': %s", path, diag.msg);
+	if (r == 0)
+		r = prepare_output(out, path, reader);
+	if (r == 0)
+		r = filter_frames(f, reader, b, out);
+	pkt_reader_close(reader);
+	return r;
+}
+
+static int
+filter_all(struct filter *f, int argc, char **argv)
+{
+	static char standard_input[] = "-";
+	char *only[] = {standard_input};
+	struct burst *b = mem_zalloc(sizeof(*b));
+	struct output out = {0};
+	int r = 0, closed;
+
+	if (b == NULL)
+		return cli_fail(CLI_FAILED, "out of memory");
+	if (argc == 0) {
+		argc = 1;
+		argv = only;
+	}
+	for (int i = 0; r == 0 && i < argc; i++)
+		r = filter_file(f, argv[i], b, &out);
+	burst_fini(b);
+	closed = pkt_writer_close(out.writer);
+	if (r == 0 && closed < 0 && !is_epipe(closed))
+		r = cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(-closed));
+	return r == -EPIPE ? CLI_DONE : r;
+}
+
+/* The options as a filter's configuration. 0 or CLI_USAGE. */
+static int
+read_args(struct filter_conf *conf)
+{
+	static const struct {
+		const char *name;
+		enum filter_engine engine;
+	} engines[] = {{"interp", FILTER_INTERP}, {"jit", FILTER_JIT}, {"match", FILTER_MATCH}};
+	const char *const programs[] = {args.bytecode, args.expr, args.asm_file, args.rules};
+	size_t n = 0, e = 0;
+
+	*conf = (struct filter_conf){
+		.bytecode = args.bytecode,
+		.expr = args.expr,
+		.asm_file = args.asm_file,
+		.rules = args.rules,
+		.location = args.location,
+		.raw = args.link != NULL,
+	};
+	for (size_t i = 0; i < DIM(programs); i++)
+		n += programs[i] != NULL;
+	if (n > 1)
+		return cli_fail(CLI_USAGE, "expected one of -b, -e, -c and -r, got %zu of them", n);
+	if (args.link != NULL && strcmp(args.link, "raw") != 0)
+		return cli_fail(CLI_USAGE, "--link: expected raw, got '%.60s'", args.link);
+	if (args.link != NULL && args.rules != NULL)
+		return cli_fail(CLI_USAGE, "--link: each rule of -r has its own link");
+	if (args.location != NULL && args.rules == NULL)
+		return cli_fail(CLI_USAGE, "--location: expected -r RULES with it");
+	if (args.invert && args.verdicts)
+		return cli_fail(CLI_USAGE,
+			"--invert says which frames are written, --verdicts writes none");
+	if (args.engine == NULL)
+		return 0;
+	while (e < DIM(engines) && strcmp(engines[e].name, args.engine) != 0)
+		e++;
+	if (e == DIM(engines))
+		return cli_fail(CLI_USAGE, "--engine: expected interp, jit or match, got '%.60s'",
+			args.engine);
+	conf->engine = engines[e].engine;
+	return 0;
+}
+
+static int
+filter_run(int argc, char **argv)
+{
+	struct filter_conf conf;
+	struct filter f;
+	struct diag diag = {0};
+	int r = read_args(&conf);
+
+	if (r != 0)
+		return r;
+	r = filter_init(&conf, &f, &diag);
+	if (r < 0)
+		r = cli_fail_diag(
+			r == -ENOMEM || r == -EPERM || r == -ENOSYS ? CLI_FAILED : CLI_USAGE,
+			&diag);
+	else
+		r = filter_all(&f, argc, argv);
+	filter_fini(&f);
+	return r;
+}
+
+static const struct cli_opt filter_opts[] = {
+	{'b', "bytecode", "BYTECODE", "Match by a program in xt_bpf's format.", NULL,
+		&args.bytecode},
+	{'e', "expr", "EXPR", "Match by a tcpdump expression, compiled for the file's link type.",
+		NULL, &args.expr},
+	{'c', "compile", "ASMFILE", "Match by a program in a file, assembler or bytecode.", NULL,
+		&args.asm_file},
+	{'r', "rules", "RULES", "Match by the rules of a file.", NULL, &args.rules},
+	{'v', "invert", NULL, "Write the frames that do not match.", &args.invert, NULL},
+	{'\0', "link", "raw", "Give -b, -c and -e the IP datagram instead of the frame.", NULL,
+		&args.link},
+	{'\0', "verdicts", NULL,
+		"Write no frames but one line for each: the first matching rule's name, or -.",
+		&args.verdicts, NULL},
+	{'\0', "engine", "ENGINE",
+		"interp, jit or match; default jit for a program, match for rules.", NULL,
+		&args.engine},
+	{'\0', "location", "L", "Rules of this location are in force; default the file's [node].",
+		NULL, &args.location},
+	{0},
+};
+
+const struct cli_cmd cmd_filter = {
+	.name = "filter",
+	.args = "[FILE…]",
+	.help = "Read savefiles and write the frames that match as a savefile.",
+	.more = "FILE is a pcap or pcapng file, - or none standard input. Without -b, -e, -c and -r all\n"
+		"frames match. A frame matches a file of rules when any rule does, whatever its action\n"
+		"or mode; rules that are not enabled or of other locations are not looked at. A program\n"
+		"names itself 'match' in verdicts.",
+	.opts = filter_opts,
+	.min_args = 0,
+	.max_args = -1,
+	.run = filter_run,
+};

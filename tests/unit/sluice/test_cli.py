@@ -1,0 +1,446 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test_cli.py SLUICE SOURCE_ROOT [unittest options]: the command line, as its users meet it:
+every error it can have by its sentence and exit status, what filter says of built frames by
+every engine, what stats makes of a daemon's answer."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+import captures as cap
+
+SLUICE, ROOT = None, None
+XT_UDP = "4,48 0 0 23,21 0 1 17,6 0 0 65535,6 0 0 0"  # byte 9 of an IPv4 header behind Ethernet
+XT_UDP_RAW = "4,48 0 0 9,21 0 1 17,6 0 0 65535,6 0 0 0"
+ENGINES = ("interp", "jit", "match")
+
+
+def sluice(*args, data=b"", **more):
+    """Run it; (status, stdout, stderr) as text, or stdout as bytes with raw=True."""
+    raw = more.pop("raw", False)
+    done = subprocess.run([SLUICE, *args], input=data, capture_output=True, timeout=60,
+                          check=False, **more)
+    out = done.stdout if raw else done.stdout.decode()
+    return done.returncode, out, done.stderr.decode()
+
+
+class Case(unittest.TestCase):
+    """A folder of its own."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="sluice-cli-")
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name, text=None):
+        """A path in the folder, with @text in it."""
+        where = pathlib.Path(self.folder.name) / name
+        where.parent.mkdir(parents=True, exist_ok=True)
+        if text is not None:
+            where.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(where)
+
+    def fails(self, status, sentence, *args, **more):
+        """That this call ends with @status and says exactly @sentence."""
+        got, out, err = sluice(*args, **more)
+        self.assertEqual((got, out, err), (status, "", "sluice" + sentence + "\n"))
+
+
+class Usage(Case):
+    """Words that are wrong."""
+
+    def test_no_command(self):
+        self.fails(2, ": expected a command; see sluice --help")
+
+    def test_unknown_command(self):
+        self.fails(2, ": unknown command 'fliter'; did you mean 'filter'?", "fliter")
+        self.fails(2, ": unknown command 'something'; see sluice --help", "something")
+
+    def test_unknown_option(self):
+        self.fails(2, " filter: unknown option '--verdict'; did you mean '--verdicts'?",
+                   "filter", "--verdict")
+        self.fails(2, " filter: unknown option '--zzz'; see sluice filter --help", "filter", "--zzz")
+        self.fails(2, " stats: unknown option '-x'; see sluice stats --help", "stats", "-x")
+
+    def test_values(self):
+        self.fails(2, " filter: expected a value behind '-b'; see sluice filter --help", "filter", "-b")
+        self.fails(2, " filter: expected a value behind '--rules'; see sluice filter --help",
+                   "filter", "--rules")
+        self.fails(2, " filter: no value expected in '--verdicts=x'; see sluice filter --help",
+                   "filter", "--verdicts=x")
+        self.fails(2, " filter: given twice: '-e'; see sluice filter --help",
+                   "filter", "-e", "ip", "-e", "ip6")
+
+    def test_operands(self):
+        self.fails(2, " check: expected FILE…; see sluice check --help", "check")
+        self.fails(2, " stats: unexpected argument 'now'; see sluice stats --help", "stats", "now")
+
+    def test_help(self):
+        for args in (("--help",), ("help",), ("check", "--help"), ("filter", "-h"), ("stats", "--help")):
+            status, out, err = sluice(*args)
+            self.assertEqual((status, err), (0, ""))
+            self.assertTrue(out.startswith("Usage: sluice"))
+        self.assertIn("--verdicts", sluice("filter", "--help")[1])
+        self.assertRegex(sluice("--version")[1], r"^sluice \d+\.\d+")
+
+    def test_closed_pipe_and_full_disk(self):
+        for args in (("--help",), ("check", os.path.join(ROOT, "conf/demo.ini"))):
+            read, write = os.pipe()
+            os.close(read)
+            done = subprocess.run([SLUICE, *args], stdout=write, stderr=subprocess.PIPE, check=False)
+            os.close(write)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([SLUICE, "--help"], stdout=full, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, b"sluice: cannot write to standard output: "
+                                      b"No space left on device\n")
+
+
+class Check(Case):
+    """Configurations and rules files."""
+
+    def test_examples(self):
+        for name in ("sluiced.ini", "demo.ini", "rules/dns-random-subdomains.ini",
+                     "rules/reflection.ini", "rules/shadow.ini"):
+            path = os.path.join(ROOT, "conf", name)
+            status, out, err = sluice("check", path)
+            self.assertEqual((status, err), (0, ""), name)
+            self.assertRegex(out, r": \d+ ports, \d+ rules, no error$")
+
+    def test_bad(self):
+        bad = self.path("bad.ini", "[rule a]\nmatch = all\nacton = drop\n")
+        self.fails(2, f" check: {bad}:3: unknown key 'acton' in [rule]; did you mean 'action'?",
+                   "check", bad)
+        bad = self.path("long.ini", "[rule a]\naction = drop\n\ncomment = " + 65536 * "x" + "\n")
+        self.fails(2, f" check: {bad}:4: expected a line of at most 65536 bytes, got 65546", "check", bad)
+        bad = self.path("ctl.ini", "[port a]\ndevice = net_null0\nexception = none\nmode = burst\n")
+        self.fails(2, f" check: {bad}:4: mode = burst is not in this version; expected always",
+                   "check", bad)
+
+    def test_unreadable(self):
+        self.fails(2, " check: /nonexistent.ini: cannot open: No such file or directory",
+                   "check", "/nonexistent.ini")
+        self.fails(2, f" check: {self.folder.name}: cannot read: Is a directory",
+                   "check", self.folder.name)
+
+    def test_conf_d_and_several(self):
+        one = self.path("one.ini", "[port a]\ndevice = net_null0\nexception = none\n")
+        part = self.path("conf.d/b.ini", "[rule r]\nport = b\naction = drop\n")
+        two = self.path("other/two.ini", "[rule r]\nmatch = all\naction = drop\n")
+        status, out, err = sluice("check", one, two)
+        self.assertEqual(status, 2)
+        self.assertEqual(err, f"sluice check: {part}:2: port: there is no [port b]\n")
+        self.assertEqual(out, f"{two}: 0 ports, 1 rules, no error\n")
+
+    def test_stdin(self):
+        status, out, err = sluice("check", "-", data=b"[rule r]\nmatch = all\naction = drop\n")
+        self.assertEqual((status, out, err), (0, "-: 0 ports, 1 rules, no error\n", ""))
+
+
+RULES = """
+[set ten]
+prefixes = 10.0.0.0/8
+[rule dns]
+match = dns *.www.example.uk
+action = drop
+[rule tagged]
+expr = vlan 7
+link = ether
+action = count
+mode = shadow
+[rule fragment]
+fragments = only
+dst = ten
+action = pass
+when = attack
+[rule off]
+match = all
+action = drop
+enabled = no
+order = 0
+[rule elsewhere]
+match = all
+action = drop
+locations = ams
+order = 1
+[rule arp]
+expr = arp
+link = ether
+action = drop
+"""
+
+QUERY = cap.dns("x.www.example.uk")
+FRAMES = (
+    (cap.udp4(QUERY), "dns"),
+    (cap.udp6(QUERY), "dns"),
+    (cap.vlan(cap.udp4(QUERY)), "dns"),
+    (cap.vlan(cap.udp4(b"x")), "tagged"),
+    (cap.udp4(QUERY, dport=5353), "-"),
+    (cap.udp4(cap.dns("www.example.uk")), "-"),
+    (cap.udp4(QUERY, frag=100), "fragment"),
+    (cap.udp4(QUERY, frag=0x2000), "dns"),
+    (cap.udp4(QUERY, frag=100, dst="11.0.0.1"), "-"),
+    (cap.ARP, "arp"),
+    ((cap.udp4(QUERY)[:40], 200), "-"),
+    (b"", "-"),
+    (b"\0" * 5, "-"),
+)
+PCAP = cap.pcap([frame for frame, _ in FRAMES])
+WANT = "".join(name + "\n" for _, name in FRAMES)
+
+
+class Filter(Case):
+    """Frames in, frames or verdicts out."""
+
+    def test_verdicts_by_every_engine(self):
+        rules = self.path("r.ini", RULES)
+        for engine in ENGINES:
+            got = sluice("filter", "-r", rules, "--verdicts", "--engine", engine, data=PCAP)
+            self.assertEqual(got, (0, WANT, ""), engine)
+
+    def test_location(self):
+        rules = self.path("r.ini", RULES)
+        with_node = self.path("n.ini", "[node]\nlocation = ams\n" + RULES)
+        everything = "elsewhere\n" * len(FRAMES)
+        got = sluice("filter", "-r", rules, "--verdicts", "--location", "ams", data=PCAP)
+        self.assertEqual(got, (0, everything, ""))
+        got = sluice("filter", "-r", with_node, "--verdicts", data=PCAP)
+        self.assertEqual(got, (0, everything, ""))
+        got = sluice("filter", "-r", with_node, "--verdicts", "--location=lhr", data=PCAP)
+        self.assertEqual(got, (0, WANT, ""))
+
+    def test_one_program(self):
+        asm = self.path("p.bpf", "ldb [23]\njneq #17, no\nret #65535\nno: ret #0\n")
+        xt = self.path("p.xt", XT_UDP + ",\n")
+        is_udp4 = [frame[12:14] == b"\x08\x00" if isinstance(frame, bytes) else True
+                   for frame, _ in FRAMES]
+        want = "".join("match\n" if yes else "-\n" for yes in is_udp4)
+        for how in (("-b", XT_UDP), ("-c", asm), ("-c", xt), ("-e", "ip proto 17"), ("-bs", "")):
+            if how[0] == "-bs":
+                how = ("-b" + XT_UDP,)
+            for engine in ENGINES:
+                got = sluice("filter", *how, "--verdicts", "--engine", engine, data=PCAP)
+                self.assertEqual(got, (0, want, ""), (how, engine))
+
+    def test_link_raw(self):
+        frames = [cap.udp4(b"x"), cap.vlan(cap.udp4(b"x")), cap.ARP, cap.udp6(b"x")]
+        for how in (("-b", XT_UDP_RAW), ("-e", "ip and udp")):
+            for engine in ENGINES:
+                got = sluice("filter", *how, "--link", "raw", "--verdicts", "--engine", engine,
+                             data=cap.pcap(frames))
+                self.assertEqual(got, (0, "match\nmatch\n-\n-\n", ""), (how, engine))
+        # What stands behind the datagram is not there for a program of link raw.
+        length = "4,128 0 0 0,21 0 1 29,6 0 0 65535,6 0 0 0"
+        got = sluice("filter", "-b", length, "--link", "raw", "--verdicts",
+                     data=cap.pcap([cap.udp4(b"x", pad=17), cap.udp4(b"xy", pad=16)]))
+        self.assertEqual(got, (0, "match\n-\n", ""))
+
+    def test_frames_out(self):
+        frames = [cap.udp4(b"x"), cap.ARP, cap.udp6(b"x"), (cap.udp4(b"y")[:30], 99)]
+        data = cap.pcap(frames)
+        two = self.path("two.pcap", data)
+
+        def kept(*args):
+            status, out, err = sluice("filter", *args, data=data, raw=True)
+            self.assertEqual((status, err), (0, ""))
+            again = self.path("again.pcap", out)
+            hexes = subprocess.run(["tcpdump", "-r", again, "-xx", "-t", "-n"], capture_output=True,
+                                   check=True).stdout
+            return cap.count(out), out[40:], hexes
+
+        count, out, _ = kept("-e", "arp")
+        self.assertEqual((count, out), (1, cap.ARP))
+        self.assertEqual(kept("-v", "-e", "arp")[0], 3)
+        self.assertEqual(kept()[0], 4)
+        self.assertEqual(kept("-e", "ip", two, "-")[0], 4)
+        self.assertEqual(kept("-e", "ip6", "--", two)[0], 1)
+
+    def test_pcapng(self):
+        text = self.path("a.pcap", PCAP)
+        ng = self.path("a.pcapng")
+        if subprocess.run(["editcap", "-F", "pcapng", text, ng], check=False,
+                          capture_output=True).returncode != 0:
+            self.skipTest("editcap is missing")
+        rules = self.path("r.ini", RULES)
+        self.assertEqual(sluice("filter", "-r", rules, "--verdicts", ng), (0, WANT, ""))
+
+    def test_usage(self):
+        rules = self.path("r.ini", RULES)
+        self.fails(2, " filter: expected one of -b, -e, -c and -r, got 2 of them",
+                   "filter", "-e", "ip", "-r", rules)
+        self.fails(2, " filter: --link: expected raw, got 'ether'", "filter", "--link", "ether")
+        self.fails(2, " filter: --link: each rule of -r has its own link",
+                   "filter", "--link", "raw", "-r", rules)
+        self.fails(2, " filter: --engine: expected interp, jit or match, got 'fast'",
+                   "filter", "--engine", "fast")
+        self.fails(2, " filter: --location: expected -r RULES with it", "filter", "--location", "x")
+        self.fails(2, " filter: --invert says which frames are written, --verdicts writes none",
+                   "filter", "-v", "--verdicts")
+
+    def test_bad_programs(self):
+        asm = self.path("p.bpf", "ldb [9]\nfrob\n")
+        status, out, err = sluice("filter", "-c", asm)
+        self.assertEqual((status, out), (2, ""))
+        self.assertTrue(err.startswith(f"sluice filter: {asm}:2:1: "), err)
+        for how in (("-b", "1,6 0 0"), ("-b", "1,48 0 0 9"), ("-e", "nonsense"), ("-e", "")):
+            status, out, err = sluice("filter", *how, data=PCAP)
+            self.assertEqual((status, out), (2, ""), how)
+            self.assertIn(how[0] + ": ", err)
+        self.fails(2, " filter: /nonexistent: cannot open: No such file or directory",
+                   "filter", "-c", "/nonexistent")
+        self.fails(2, " filter: /nonexistent.ini: cannot open: No such file or directory",
+                   "filter", "-r", "/nonexistent.ini")
+
+    def test_bad_files(self):
+        good = self.path("a.pcap", PCAP)
+        status, out, err = sluice("filter", "/nonexistent.pcap")
+        self.assertEqual((status, out), (2, ""))
+        self.assertEqual(err, "sluice filter: cannot open '/nonexistent.pcap': "
+                              "No such file or directory\n")
+        status, _, err = sluice("filter", self.folder.name)
+        self.assertEqual(status, 2)
+        self.assertIn("it is a directory", err)
+        status, _, err = sluice("filter", data=b"not a savefile at all")
+        self.assertEqual(status, 2)
+        self.assertIn("'-' is no savefile", err)
+        # A file that breaks off: its whole frames have their verdicts.
+        rules = self.path("r.ini", RULES)
+        status, out, err = sluice("filter", "-r", rules, "--verdicts", data=PCAP[:-7])
+        self.assertEqual((status, out), (2, "".join(WANT.splitlines(True)[:-1])))
+        self.assertIn("behind frame 12", err)
+        raw = self.path("raw.pcap", cap.pcap([b"\x45" + 19 * b"\0"], dlt=cap.RAW))
+        status, out, err = sluice("filter", good, raw, raw=True)
+        self.assertEqual((status, cap.count(out)), (2, len(FRAMES)))
+        self.assertIn(b"one savefile cannot hold both".decode(), err)
+        other = self.path("other.pcap", cap.pcap([b"\0" * 20], dlt=105))
+        self.fails(2, f" filter: '{other}': --link raw: link type 105 is none that can be removed",
+                   "filter", "-b", XT_UDP_RAW, "--link", "raw", other)
+
+    def test_closed_pipe(self):
+        many = self.path("many.pcap", cap.pcap([cap.udp4(b"x" * 200)] * 5000))
+        for args in (("filter", many), ("filter", "--verdicts", many)):
+            with subprocess.Popen([SLUICE, *args], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as proc:
+                proc.stdout.read(10)
+                proc.stdout.close()
+                self.assertEqual(proc.stderr.read(), b"")
+                self.assertEqual(proc.wait(timeout=60), 0)
+        for args in (("filter", many), ("filter", "--verdicts", many)):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([SLUICE, *args], stdout=full, stderr=subprocess.PIPE, check=False)
+            self.assertEqual(done.returncode, 1, args)
+            self.assertIn(b"cannot write to standard output: No space left on device", done.stderr)
+
+
+def answer(number):
+    """What the daemon says the @number-th time it is asked."""
+    return {
+        "ok": True, "version": 1, "time_s": 1_700_000_000.125 + number,
+        "ports": {"edge0": {
+            "rx": 1000 + 200_000 * number, "rx_bytes": 1, "dropped": 199_000 * number, "limited": 0,
+            "passed": 1000 * number, "sampled": 200 * number, "tx": 5,
+            "lost": {"rx_missed": 3, "tx_full": 0}, "notes": {"truncated": 0, "malformed": 2}}},
+        "rules": {"random-subdomains": {
+            "packets": 199_000 * number, "bytes": 1, "dropped": 199_000 * number, "limited": 0,
+            "would_drop": 0, "last_hit_s": 0, "mode": "enforce", "state": "on", "source": "x:1"}},
+    }
+
+
+class Stats(Case):
+    """The daemon's numbers; the daemon is a thread here."""
+
+    def serve(self, answers):
+        """A socket whose one client gets these @answers, one a request, and then an end."""
+        path = self.path("s.sock")
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(path)
+        server.listen(1)
+
+        def run():
+            with server, server.accept()[0] as end, end.makefile("rwb") as stream:
+                for text in answers:
+                    request = stream.readline()
+                    if not request:
+                        return
+                    assert json.loads(request) == {"cmd": "stats"}
+                    stream.write(text.encode() + b"\n")
+                    try:
+                        stream.flush()
+                    except BrokenPipeError:
+                        return
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.addCleanup(thread.join)
+        return path
+
+    def setUp(self):
+        super().setUp()
+        if "built without jansson" in sluice("stats", "-S", "/nonexistent")[2]:
+            self.skipTest("built without jansson")
+
+    def test_json(self):
+        path = self.serve([json.dumps(answer(1))])
+        status, out, err = sluice("stats", "--json", "-S", path)
+        want = answer(1)
+        del want["ok"]
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(json.loads(out), want)
+        self.assertEqual(out.count("\n"), 1)
+
+    def test_table(self):
+        path = self.serve([json.dumps(answer(n)) for n in (1, 2)])
+        status, out, err = sluice("stats", "--socket", path)
+        lines = out.splitlines()
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(lines[0].split(),
+                         ["PORT", "rx", "dropped", "limited", "passed", "sampled", "tx", "lost"])
+        self.assertEqual(lines[1].split(), ["edge0", "401000", "398000", "0", "2000", "400", "5", "3"])
+        self.assertEqual(lines[2].split(),
+                         ["packets/s", "200.0k", "199.0k", "0", "1000", "200", "0", "0"])
+        self.assertEqual(lines[3], "  lost: rx_missed 3")
+        self.assertEqual(lines[4], "  notes: malformed 2")
+        self.assertEqual(lines[7].split(), ["random-subdomains", "398000", "199.0k", "398000", "0",
+                                            "enforce", "on", "never"])
+
+    def test_watch(self):
+        path = self.serve([json.dumps(answer(n)) for n in range(3)])
+        status, out, err = sluice("stats", "--watch", "-S", path)
+        lines = out.splitlines()
+        self.assertEqual(status, 1)
+        self.assertEqual(err, "sluice stats: sluiced closed the connection without an answer\n")
+        self.assertEqual(len(lines), 2)
+        self.assertRegex(lines[0], r"^\d\d:\d\d:\d\d  rx  200.0k  dropped  199.0k .* packets/s$")
+
+    def test_watch_json_until_the_pipe_closes(self):
+        path = self.serve([json.dumps(answer(n)) for n in range(9)])
+        with subprocess.Popen([SLUICE, "stats", "--watch", "--json", "-S", path],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as proc:
+            first = json.loads(proc.stdout.readline())
+            second = json.loads(proc.stdout.readline())
+            proc.stdout.close()
+            self.assertEqual((proc.stderr.read(), proc.wait(timeout=30)), (b"", 0))
+        self.assertEqual(second["ports"]["edge0"]["rx"] - first["ports"]["edge0"]["rx"], 200_000)
+
+    def test_errors(self):
+        self.fails(1, " stats: no daemon answers at /nonexistent; is sluiced running, "
+                      "with this [control] socket?", "stats", "-S", "/nonexistent")
+        path = self.serve([json.dumps({"ok": False, "error": "not now"})])
+        self.fails(1, " stats: not now", "stats", "-S", path, "--json")
+
+    def test_other_versions(self):
+        path = self.serve([json.dumps(answer(1) | {"version": 2})])
+        self.fails(1, " stats: the daemon's statistics are not of version 1; "
+                      "are sluice and sluiced of one version?", "stats", "-S", path, "--json")
+
+
+if __name__ == "__main__":
+    SLUICE, ROOT = sys.argv[1:3]
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
