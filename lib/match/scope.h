@@ -55,7 +55,7 @@ scope_test(const struct scope_test *t, uint32_t key)
 struct scope_more {
 	/*
 	 * later fragments of rules with fragments = match or only: neither ports
-	 * nor program are asked of them. Never true elsewhere.
+	 * nor program are asked of them. Never true elsewhere, with mask 0.
 	 */
 	struct scope_test late;
 	bool has_proto;

@@ -187,7 +187,8 @@ search_match(const struct search *s, const struct match_entry *e, bool is_jit)
 	uint64_t some = test_keys(s, e->scope.test) & s->alive, late = 0;
 
 	if (more != NULL) {
-		late = test_more(s, more, test_keys(s, more->late) & s->alive, true);
+		if (more->late.mask != 0)
+			late = test_more(s, more, test_keys(s, more->late) & s->alive, true);
 		some = test_more(s, more, some, false);
 	}
 	switch ((enum match_run)e->run) {

@@ -97,6 +97,14 @@ correct(struct burst *b, uint64_t frames)
 	return n;
 }
 
+/* Give frame @f its verdict. Returns the bytes to be counted. */
+static inline uint32_t
+take(const struct burst *b, uint32_t f, const struct match_verdict *verdict)
+{
+	b->verdicts[f] = *verdict;
+	return ip_bytes(&b->search.views[f]);
+}
+
 /* Rule @index decides for the frames @hit of the search. */
 static void
 decide_all(struct burst *b, uint32_t index, uint64_t hit)
@@ -114,12 +122,14 @@ decide_all(struct burst *b, uint32_t index, uint64_t hit)
 	uint32_t packets = 0, vital = 0;
 	uint64_t bytes = 0;
 
-	for (uint64_t m = hit; m != 0; m &= m - 1) {
-		const uint32_t f = b->search.frame[__builtin_ctzll(m)];
-
-		b->verdicts[f] = verdict;
-		bytes += ip_bytes(&b->search.views[f]);
-		packets++;
+	/* In a flood that is all of a burst, which needs no look at the mask. */
+	if (b->search.in_order && hit == search_mask(b->search.n)) {
+		packets = b->search.n;
+		for (uint32_t i = 0; i < packets; i++)
+			bytes += take(b, i, &verdict);
+	} else {
+		for (uint64_t m = hit; m != 0; m &= m - 1, packets++)
+			bytes += take(b, b->search.frame[__builtin_ctzll(m)], &verdict);
 	}
 	if (special != 0)
 		vital = correct(b, frames_of(b, hit));
