@@ -114,8 +114,11 @@ cbpf_jit_new(const struct cbpf_prog *prog, struct cbpf_jit **ret_jit, struct dia
 	if (jit == NULL)
 		return diag_fail(diag, -ENOMEM, "out of memory");
 	(void)cbpf_prog_insns(prog, &n);
-	/* No instruction takes over 64 bytes with its guard, jumps and moves. */
-	r = cbpf_arena_new(512 + 256 * n, &jit->arena, diag);
+	/*
+	 * An edge with a move for A, X and each M[] on the stack takes 300 bytes, a
+	 * branch has two. Memory is taken as it is used.
+	 */
+	r = cbpf_arena_new(4096 + 1024 * n, &jit->arena, diag);
 	if (r == 0)
 		r = cbpf_jit_into(jit->arena, prog, &jit->fn, &jit->bytes, diag);
 	if (r < 0) {

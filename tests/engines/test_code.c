@@ -2,7 +2,7 @@
 /*
  * The machine code itself: it decodes to its last byte, every jump lands on an
  * instruction inside, nothing but what the emitter knows occurs, and it ends
- * with a return.
+ * with a return. And the text of the program means the same program.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -105,6 +105,25 @@ check_code(csh cs, const struct cbpf_prog *prog)
 	return ok;
 }
 
+/* What the disassembler writes is what the assembler reads. */
+static bool
+check_text(const struct cbpf_prog *prog)
+{
+	const struct cbpf_insn *insns;
+	struct cbpf_insn *back = NULL;
+	struct sbuf b = SBUF_INIT;
+	size_t n, m = 0;
+	bool ok;
+
+	insns = cbpf_prog_insns(prog, &n);
+	cbpf_dis(insns, n, &b);
+	ok = cbpf_asm(sbuf_str(&b), &back, &m, NULL) == 0 && m == n &&
+		memcmp(back, insns, n * sizeof(*insns)) == 0;
+	mem_free(back);
+	sbuf_fini(&b);
+	return ok || complain(prog, "disassembled and assembled it is", "another program");
+}
+
 /* A program of the largest size in which jumps are long and registers run out. */
 static struct cbpf_prog *
 largest(struct rng *r)
@@ -176,7 +195,7 @@ main(void)
 	for (unsigned int i = 0; i < programs && ok; i++) {
 		struct cbpf_prog *prog = i % 2 ? progs_random(&r) : progs_real(&r);
 
-		ok = check_code(cs, prog);
+		ok = check_code(cs, prog) && check_text(prog);
 		cbpf_prog_free(prog);
 	}
 	for (int i = 0; i < 3 && ok; i++)

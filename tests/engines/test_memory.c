@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Every allocation of the compiler fails once; an arena that is full says so
- * and keeps what it has.
+ * and keeps what it has; no page is ever writable and executable, and where
+ * making one so is forbidden (systemd's MemoryDenyWriteExecute=) all works.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
@@ -74,6 +85,79 @@ arena_fills_up(const struct cbpf_prog *prog)
 	return ok;
 }
 
+/* The mappings of code as the kernel lists them: never "w" and "x" in one. */
+static bool
+no_page_is_both(const struct cbpf_prog *prog)
+{
+	struct cbpf_jit *jit = NULL;
+	char line[512], mode[8];
+	bool ok, seen_x = false, seen_w = false, both = false;
+	FILE *f = fopen("/proc/self/maps", "r");
+
+	if (f == NULL || cbpf_jit_new(prog, &jit, NULL) < 0)
+		return check(false, "maps and a program");
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%*s %7s", mode) != 1)
+			continue;
+		both |= mode[1] == 'w' && mode[2] == 'x';
+		if (strstr(line, "memfd:cbpf") == NULL)
+			continue;
+		seen_w |= mode[1] == 'w';
+		seen_x |= mode[2] == 'x';
+	}
+	fclose(f);
+	cbpf_jit_free(jit);
+	ok = check(!both, "no page is writable and executable");
+	return check(seen_w && seen_x, "code is mapped twice") && ok;
+}
+
+/* mprotect() with PROT_EXEC, and mmap() with PROT_WRITE | PROT_EXEC, fail from now on. */
+static bool
+deny_write_execute(void)
+{
+#define ARG2 (offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t))
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG2),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 4, 5),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG2),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, PROT_WRITE | PROT_EXEC),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROT_WRITE | PROT_EXEC, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {DIM(code), code};
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+		return false;
+	return mmap(NULL, page, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0) == MAP_FAILED;
+}
+
+static bool
+works_confined(const struct cbpf_prog *prog)
+{
+	static const uint8_t pkt[64];
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct cbpf_jit *jit = NULL;
+
+		if (!deny_write_execute())
+			_exit(2);
+		_exit(cbpf_jit_new(prog, &jit, NULL) < 0 ||
+			cbpf_jit_fn(jit)(pkt, sizeof(pkt), sizeof(pkt)) !=
+				cbpf_run(prog, pkt, sizeof(pkt), sizeof(pkt)));
+	}
+	return check(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0,
+		"compiles and runs where memory cannot become executable");
+}
+
 int
 main(void)
 {
@@ -86,6 +170,8 @@ main(void)
 		struct cbpf_prog *prog = i % 2 ? progs_random(&r) : progs_real(&r);
 
 		ok = each_allocation_fails(prog) && arena_fills_up(prog);
+		if (i == 0)
+			ok = ok && no_page_is_both(prog) && works_confined(prog);
 		cbpf_prog_free(prog);
 	}
 	printf("%s\n", ok ? "ok" : "NOT OK");
