@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <pwd.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
 
 #include "base/diag.h"
-#include "base/mem.h"
+#include "base/parse.h"
 #include "ctl/conf.h"
 #include "dp/dp.h"
 #include "dp/eal.h"
@@ -138,6 +139,40 @@ port_conf(const struct ctl_port *p, uid_t owner, struct dp_port_conf *ret)
 	};
 }
 
+static void
+protection(const struct ctl_conf *conf, struct dp_conf *ret)
+{
+	ret->vital = conf->vital;
+	ret->peers = conf->peers;
+	ret->n_peers = conf->n_peers;
+	ret->gtsm = conf->gtsm;
+	ret->vital_pps = conf->vital_pps;
+}
+
+static bool
+same_protection(const struct ctl_conf *a, const struct ctl_conf *b)
+{
+	_Static_assert(sizeof(struct ip_addr) == 17, "no padding: it is compared as bytes");
+	return a->vital == b->vital && a->gtsm == b->gtsm && a->vital_pps == b->vital_pps &&
+		a->n_peers == b->n_peers &&
+		(a->n_peers == 0 ||
+			memcmp(a->peers, b->peers, a->n_peers * sizeof(*a->peers)) == 0);
+}
+
+int
+eal_protect_new(
+	const struct ctl_conf *conf, const struct ctl_conf *was, struct dp_protect **ret_protect)
+{
+	struct dp_conf dc = {0};
+
+	if (same_protection(conf, was)) {
+		*ret_protect = NULL;
+		return 0;
+	}
+	protection(conf, &dc);
+	return dp_protect_new(&dc, ret_protect);
+}
+
 int
 eal_ports_new(const struct ctl_conf *conf, struct dp **ret_dp, struct diag *diag)
 {
@@ -148,12 +183,9 @@ eal_ports_new(const struct ctl_conf *conf, struct dp **ret_dp, struct diag *diag
 		.n_ports = conf->n_ports,
 		.sample_one_in = conf->sample_one_in,
 		.sample_snaplen = conf->sample_snaplen,
-		.vital = conf->vital,
-		.peers = conf->peers,
-		.n_peers = conf->n_peers,
-		.gtsm = conf->gtsm,
-		.vital_pps = conf->vital_pps,
 	};
+
+	protection(conf, &dc);
 
 	/* A seed that nobody can guess: who knows the gaps can stay out of the samples. */
 	if (getrandom(&dc.seed, sizeof(dc.seed), 0) != (ssize_t)sizeof(dc.seed))

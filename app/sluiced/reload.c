@@ -19,6 +19,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "eal.h"
 #include "log.h"
 #include "loop.h"
 #include "names.h"
@@ -35,6 +36,7 @@ struct build {
 	struct config *config;
 	struct ruleset_ttl *ttl;
 	struct sinks *sinks;
+	struct dp_protect *protect; /* NULL: as before */
 	struct match_image *image;
 	struct match_image *old_image; /* no worker reads it any more */
 };
@@ -83,7 +85,25 @@ prepare(const struct daemon *d, struct build *b)
 	r = names_learn(d->names, b->config->rules, b->image);
 	if (r < 0)
 		return diag_fail(&b->diag, r, "out of memory");
+	r = eal_protect_new(b->config->conf, d->config->conf, &b->protect);
+	if (r < 0)
+		return diag_fail(&b->diag, r, "out of memory");
 	return samples_prepare(d->samples, b->config->conf, &b->sinks, &b->diag);
+}
+
+/* Nothing fails after the image was taken. */
+static int
+put_in_force(const struct daemon *d, struct build *b)
+{
+	const int r = dp_publish(d->dp, b->image, &b->old_image);
+
+	if (r < 0)
+		return diag_fail(&b->diag, r, "too many rule names since the start");
+	if (b->protect != NULL)
+		dp_protect_publish(d->dp, b->protect);
+	b->protect = NULL; /* the data plane's now */
+	ttl_save(b->ttl, b->config->rules, b->config->conf);
+	return 0;
 }
 
 static void
@@ -102,13 +122,8 @@ builder(void *arg)
 	struct build *b = &r->build;
 
 	b->error = prepare(r->d, b);
-	if (b->error == 0) {
-		b->error = dp_publish(r->d->dp, b->image, &b->old_image);
-		if (b->error < 0)
-			diag_fail(&b->diag, b->error, "too many rule names since the start");
-		else
-			ttl_save(b->ttl, b->config->rules, b->config->conf);
-	}
+	if (b->error == 0)
+		b->error = put_in_force(r->d, b);
 	say_done(r);
 	return NULL;
 }
@@ -174,6 +189,7 @@ static void
 discard(struct build *b)
 {
 	sinks_discard(b->sinks);
+	dp_protect_free(b->protect);
 	match_image_free(b->image);
 	ruleset_ttl_free(b->ttl);
 	config_free(b->config);

@@ -107,16 +107,16 @@
 	X(gate, hold, LEAVE, duration, CONF(gate.hold_ms), RELOAD, MAY, \
 	  "DURATION", "0 s - 1 d", "30 s", \
 	  "How long the rate must stay below off; read by burst mode, which is not in this version.") \
-	X(protect, vital, LEAVE, bool, CONF(vital), RESTART, MAY, \
+	X(protect, vital, LEAVE, bool, CONF(vital), RELOAD, MAY, \
 	  "yes|no", NULL, "yes", \
 	  "Keep rules from dropping plausible ARP, ND, LACP, LLDP, BFD and BGP frames within their rate.") \
-	X(protect, peers, MUST, peers, 0, RESTART, MAY, \
+	X(protect, peers, MUST, peers, 0, RELOAD, MAY, \
 	  "ADDRESS, …", NULL, "", \
 	  "BGP and BFD neighbours.") \
-	X(protect, gtsm, LEAVE, bool, CONF(gtsm), RESTART, MAY, \
+	X(protect, gtsm, LEAVE, bool, CONF(gtsm), RELOAD, MAY, \
 	  "yes|no", NULL, "no", \
 	  "BGP frames are vital only with TTL 255 (RFC 5082).") \
-	X(protect, vital_rate, LEAVE, rate32, CONF(vital_pps), RESTART, MAY, \
+	X(protect, vital_rate, LEAVE, rate32, CONF(vital_pps), RELOAD, MAY, \
 	  "RATE pps|off", NULL, "10k pps", \
 	  "Protected frames of each class a second and queue; more are ordinary frames.") \
 	X(control, socket, LEAVE, str, CONF(control_socket), RESTART, MAY, \

@@ -148,26 +148,10 @@ make_workers(struct dp *dp, const struct dp_conf *conf, struct diag *diag)
 	return 0;
 }
 
-static int
-copy_protection(struct dp *dp, const struct dp_conf *conf)
-{
-	if (conf->n_peers > 0) {
-		dp->peers = mem_calloc(conf->n_peers, sizeof(*dp->peers));
-		if (dp->peers == NULL)
-			return -ENOMEM;
-		memcpy(dp->peers, conf->peers, conf->n_peers * sizeof(*dp->peers));
-	}
-	dp->vital_conf = (struct pkt_vital_conf){
-		.peers = dp->peers,
-		.n_peers = conf->n_peers,
-		.gtsm = conf->gtsm,
-	};
-	return 0;
-}
-
 int
 dp_new(const struct dp_conf *conf, struct dp **ret_dp, struct diag *diag)
 {
+	struct dp_protect *protect = NULL;
 	struct dp *dp;
 	int r;
 
@@ -179,10 +163,11 @@ dp_new(const struct dp_conf *conf, struct dp **ret_dp, struct diag *diag)
 		return diag_fail(diag, -ENOMEM, "out of memory");
 	atomic_init(&dp->shared.enforce, true);
 	dp->ports = mem_calloc(conf->n_ports, sizeof(*dp->ports));
-	if (dp->ports == NULL || copy_protection(dp, conf) < 0) {
+	if (dp->ports == NULL || dp_protect_new(conf, &protect) < 0) {
 		r = diag_fail(diag, -ENOMEM, "out of memory");
 		goto out;
 	}
+	atomic_init(&dp->shared.protect, protect);
 	r = take_ports(dp, conf, diag);
 	if (r < 0)
 		goto out;
@@ -295,7 +280,8 @@ dp_free(struct dp *dp)
 	mem_free(dp->workers);
 	mem_free(dp->rings);
 	mem_free(dp->rcu);
-	mem_free(dp->peers);
+	/* The workers are gone. */
+	dp_protect_free(atomic_load_explicit(&dp->shared.protect, memory_order_relaxed));
 	mem_free(dp->ports);
 	mem_free(dp);
 }

@@ -5,10 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "pkt/vital.h"
-
 #include "dp/dp.h"
 #include "port.h"
+#include "protect.h"
 #include "worker.h"
 
 struct dp {
@@ -21,8 +20,6 @@ struct dp {
 	size_t n_workers;
 	struct sample_ring **rings; /* by worker */
 	struct rte_rcu_qsbr *rcu;
-	struct pkt_vital_conf vital_conf;
-	struct ip_addr *peers;
 
 	/* Control thread. */
 	bool devices_running, workers_running;
@@ -32,5 +29,8 @@ struct dp {
 struct worker *worker_new(struct dp *dp, struct port *p, uint16_t queue, unsigned int id,
 	const struct dp_conf *conf, struct sample_ring **ret_ring);
 void worker_free(struct worker *w);
+
+/* publish.c: wait until no worker can be reading what was replaced before the call. */
+void dp_wait_workers(struct dp *dp);
 
 #endif

@@ -22,24 +22,30 @@ slots_fit(const struct match_image *image)
 	return true;
 }
 
+/*
+ * Workers that have not passed a quiescent state since may still read what was
+ * replaced. A sleeping worker is offline and counts as passed.
+ */
+void
+dp_wait_workers(struct dp *dp)
+{
+	const struct timespec again = {.tv_nsec = LOOK_AGAIN_NS};
+	const uint64_t token = rte_rcu_qsbr_start(dp->rcu);
+
+	while (rte_rcu_qsbr_check(dp->rcu, token, false) == 0)
+		(void)nanosleep(&again, NULL);
+}
+
 int
 dp_publish(struct dp *dp, struct match_image *image, struct match_image **ret_old)
 {
-	const struct timespec again = {.tv_nsec = LOOK_AGAIN_NS};
 	struct match_image *old;
-	uint64_t token;
 
 	if (image != NULL && !slots_fit(image))
 		return -E2BIG;
 	/* Release pairs with the acquire in the workers' judge(). */
 	old = atomic_exchange_explicit(&dp->shared.image, image, memory_order_acq_rel);
-	/*
-	 * Those that have not passed a quiescent state since may still read the old
-	 * one. A sleeping worker is offline and counts as passed.
-	 */
-	token = rte_rcu_qsbr_start(dp->rcu);
-	while (rte_rcu_qsbr_check(dp->rcu, token, false) == 0)
-		(void)nanosleep(&again, NULL);
+	dp_wait_workers(dp);
 	*ret_old = old;
 	return 0;
 }

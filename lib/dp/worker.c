@@ -21,6 +21,7 @@
 #include "sample/ring.h"
 
 #include "maybe_vital.h"
+#include "protect.h"
 
 /* While frames flow, looking for the kernel's answers costs a system call. */
 #define BACK_GAP_MIN_US 5
@@ -122,11 +123,21 @@ note_flaws(struct worker *w, const struct burst *b)
 static uint64_t
 pick_vital(struct worker *w, const struct burst *b, uint64_t maybe, uint64_t now)
 {
+	/* Pairs with the exchange in dp_protect_publish(). */
+	const struct dp_protect *p =
+		atomic_load_explicit(&w->shared->protect, memory_order_acquire);
 	uint64_t vital = 0;
 
+	if (!p->vital)
+		return 0;
+	if (w->vital_generation != p->generation) {
+		for (int c = 0; c < PKT_VITAL_COUNT; c++)
+			w->vital[c] = p->full;
+		w->vital_generation = p->generation;
+	}
 	for (; maybe != 0; maybe &= maybe - 1) {
 		const unsigned int i = (unsigned int)__builtin_ctzll(maybe);
-		const enum pkt_vital c = pkt_vital_class(&b->views[i], w->vital_conf);
+		const enum pkt_vital c = pkt_vital_class(&b->views[i], &p->conf);
 
 		if (c != PKT_VITAL_NONE && bucket_take(&w->vital[c], now))
 			vital |= UINT64_C(1) << i;
@@ -322,7 +333,7 @@ work(struct worker *w, uint64_t now)
 		clock_renew(&w->clock, now);
 
 	maybe = parse(w, &b);
-	if (w->protect && maybe != 0)
+	if (maybe != 0)
 		b.vital = pick_vital(w, &b, maybe, now);
 
 	one_in = atomic_load_explicit(w->sample_one_in, memory_order_relaxed);

@@ -24,6 +24,7 @@
 #include "exception.h"
 #include "idle.h"
 
+struct dp_protect;
 struct rte_mempool;
 struct sample_ring;
 
@@ -34,6 +35,8 @@ struct sample_ring;
 struct shared {
 	/* Stored by dp_publish() with release; NULL: everything passes. */
 	struct match_image *_Atomic image;
+	/* Stored by dp_protect_publish() with release; never NULL while workers run. */
+	struct dp_protect *_Atomic protect;
 	atomic_bool stop; /* relaxed: orders nothing */
 	atomic_bool enforce; /* relaxed */
 } __attribute__((aligned(BASE_CACHE_LINE)));
@@ -61,11 +64,9 @@ struct worker {
 	uint16_t peer; /* port that the exception path leads to, else port */
 	bool to_wire; /* the exception path is another port's wire, or our own */
 	bool drain; /* when told to stop, empty the ring first */
-	bool protect; /* vital frames */
 	bool intr; /* the driver has receive interrupts: enable around waiting */
 	int rx_fd; /* readable when frames wait; -1: none */
 	struct wire wire; /* our own way out */
-	const struct pkt_vital_conf *vital_conf;
 	_Atomic uint32_t *sample_one_in; /* control writes, relaxed */
 	struct sample_ring *ring;
 	uint8_t *scratch; /* WORKER_SCRATCH bytes, for frames in several pieces */
@@ -76,6 +77,7 @@ struct worker {
 	struct exc exc __attribute__((aligned(BASE_CACHE_LINE)));
 	struct sampler sampler;
 	struct bucket vital[PKT_VITAL_COUNT];
+	uint64_t vital_generation; /* of the struct dp_protect that the buckets belong to */
 	struct bucket policer;
 	struct worker_clock clock;
 	struct idle idle;

@@ -35,13 +35,11 @@ give_back(void *p, size_t bytes)
 #define RULES_BYTES ((size_t)DP_SLOTS_MAX * sizeof(struct match_counters))
 
 static void
-set_buckets(struct worker *w, const struct port *p, const struct dp_conf *conf)
+set_policer(struct worker *w, const struct port *p)
 {
 	const uint64_t hz = rte_get_tsc_hz();
 	uint64_t pps = p->policer_pps, burst = p->policer_burst;
 
-	for (int c = 0; c < PKT_VITAL_COUNT; c++)
-		bucket_init(&w->vital[c], hz, conf->vital_pps, MAX(conf->vital_pps / 10, 16));
 	if (burst == 0)
 		burst = MAX(pps / 100, POLICER_BURST_MIN);
 	if (pps != 0)
@@ -67,16 +65,14 @@ worker_new(struct dp *dp, struct port *p, uint16_t queue, unsigned int id,
 	w->port = p->number;
 	w->peer = p->peer != NULL ? p->peer->number : p->number;
 	w->to_wire = p->peer != NULL;
-	w->protect = conf->vital;
 	w->rx_fd = p->afp.n > queue ? p->afp.fd[queue] : -1;
 	w->drain = p->afp.n > 0;
 	w->wire = (struct wire){p->ethdev, queue, port_tx_max(p)};
-	w->vital_conf = &dp->vital_conf;
 	w->sample_one_in = &p->sample_one_in;
 	w->pool = p->pools[queue];
 	exc_none_init(&w->exc);
 	sampler_init(&w->sampler, conf->sample_one_in, conf->seed + id);
-	set_buckets(w, p, conf);
+	set_policer(w, p);
 
 	w->rules = reserve(RULES_BYTES);
 	w->scratch = reserve(WORKER_SCRATCH);

@@ -239,6 +239,40 @@ def drops_root():
         lab.check(not os.path.exists(it.file("n.sock")), "no socket is left")
 
 
+def protects_anew():
+    """[protect] changes by a reload: ARP lives, dies, lives under a rule that drops all."""
+    with lab.Lab("life") as it:
+        world, edge = it.ns("world"), it.ns("edge")
+        it.veth(world, "w0", edge, "e0")
+        conf = ("[port edge0]\ndevice = net_af_packet0,iface=e0\nexception = tap:sluice0\n"
+                "[rule all]\nmatch = all\nlink = ether\naction = drop\n")
+        daemon = it.sluiced(conf, ns=edge)
+        wire = world.wire("w0")
+        arp = frames.arp(1, "02:00:00:00:00:01", "192.0.2.1", "00:00:00:00:00:00", "192.0.2.2")
+
+        def send(n):
+            """n ARP requests: (dropped, passed, protected at the rule)."""
+            def now():
+                stats = daemon.ask("stats")
+                p, r = stats["ports"]["edge0"], stats["rules"]["all"]
+                return p["rx"], p["dropped"], p["passed"], r["protected"]
+            before = now()
+            wire.send([arp] * n)
+            lab.until(lambda: now()[0] >= before[0] + n, 10, "received")
+            return tuple(a - b for a, b in zip(lab.settled(now), before))[1:]
+
+        lab.equal(send(10), (0, 10, 10), "protected")
+        lab.check("STATUS=reloaded" in daemon.reload(conf + "[protect]\nvital = no\n"), "reload")
+        lab.equal(send(10), (10, 0, 0), "not protected")
+        lab.check("STATUS=reloaded" in daemon.reload(conf + "[protect]\nvital_rate = 1 pps\n"),
+                  "reload")
+        got = send(40)
+        lab.check(got[0] > 0 and got[1] > 0, f"beyond its bucket it is an ordinary frame: {got}")
+        lab.check("STATUS=reloaded" in daemon.reload(conf), "reload")
+        lab.equal(send(10), (0, 10, 10), "protected again")
+        lab.equal(daemon.stop(), 0, "exit status")
+
+
 def rules_end():
     """A ttl ends a rule, and it stays over after a reload and a restart."""
     rng = random.Random(frames.seed())
@@ -299,4 +333,4 @@ def stops_while_starting():
 
 
 lab.main(savefile_as_nobody, reload_good_and_bad, switches, ends_clean, mends_a_crash,
-         drops_root, rules_end, stops_while_starting)
+         drops_root, protects_anew, rules_end, stops_while_starting)

@@ -2,6 +2,7 @@
 /* Images change under traffic: no frame without a verdict, no counter lost, no waiting for sleepers. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -138,6 +139,70 @@ test_reload_under_traffic(void **state)
 	dp_free(dp);
 }
 
+/* Let both ports receive some more. False: they do not. */
+static bool
+more_traffic(struct dp *dp)
+{
+	const uint64_t end = now_ms() + 20000;
+	uint64_t rx[PORTS];
+
+	for (size_t p = 0; p < PORTS; p++)
+		rx[p] = rig_stat(dp, p, DP_STAT_RX);
+	for (size_t p = 0; p < PORTS; p++) {
+		while (rig_stat(dp, p, DP_STAT_RX) < rx[p] + 1000) {
+			if (now_ms() > end)
+				return false;
+			sched_yield();
+		}
+	}
+	return true;
+}
+
+/* Once protection is published, it is what protects: every frame, either way. */
+static void
+test_protection_under_traffic(void **state)
+{
+	uint8_t arp[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0,
+		6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 192, 0, 2, 2};
+	struct rig_file in = rig_file("arp.pcap");
+	struct dp_conf conf = {.vital = false};
+	struct dp_protect *protect;
+	char device[PORTS][512];
+	struct diag diag = {0};
+	struct dp *dp;
+	int wrong = 0; /* asserted when the workers have stopped */
+
+	(void)state;
+	for (int i = 0; i < 256; i++)
+		rig_add(&in, arp, sizeof(arp));
+	rig_write(&in);
+	rig_file_free(&in);
+	dp = make(device, "arp.pcap", true);
+	assert_int_equal(dp_start(dp, drop_all(0), &diag), 0);
+	for (int i = 0; i < 20; i++) {
+		const enum dp_stat still = i % 2 == 0 ? DP_STAT_DROPPED : DP_STAT_PROTECTED;
+		uint64_t before[PORTS];
+
+		conf.vital = i % 2 == 0;
+		assert_int_equal(dp_protect_new(&conf, &protect), 0);
+		dp_protect_publish(dp, protect);
+		for (size_t p = 0; p < PORTS; p++)
+			before[p] = rig_stat(dp, p, still);
+		wrong += !more_traffic(dp);
+		for (size_t p = 0; p < PORTS; p++)
+			wrong += rig_stat(dp, p, still) != before[p];
+	}
+	match_image_free(dp_stop(dp));
+	assert_int_equal(wrong, 0);
+	for (size_t p = 0; p < PORTS; p++) {
+		assert_true(rig_stat(dp, p, DP_STAT_PROTECTED) > 0);
+		assert_true(rig_stat(dp, p, DP_STAT_DROPPED) > 0);
+		rig_check_books(dp, p);
+	}
+	dp_free(dp);
+	dp_protect_free(NULL);
+}
+
 /* Workers with nothing to do sleep; nobody waits until they wake. */
 static void
 test_publish_to_sleepers(void **state)
@@ -215,6 +280,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reload_under_traffic),
+		cmocka_unit_test(test_protection_under_traffic),
 		cmocka_unit_test(test_publish_to_sleepers),
 		cmocka_unit_test(test_slot_out_of_range),
 		cmocka_unit_test(test_last_slot_counts),

@@ -37,7 +37,7 @@ struct dp_conf {
 	uint32_t sample_ring_slots; /* per worker; a power of two; 0: 4096 */
 	uint64_t seed; /* of the samplers */
 
-	/* Protection of vital frames. */
+	/* Protection of vital frames; can be changed later by dp_protect_publish(). */
 	bool vital;
 	const struct ip_addr *peers; /* copied */
 	size_t n_peers;
@@ -88,6 +88,18 @@ void dp_free(struct dp *dp);
  * Returns 0, or -E2BIG when a rule's slot is not below DP_SLOTS_MAX (then nothing changed).
  */
 int dp_publish(struct dp *dp, struct match_image *image, struct match_image **ret_old);
+
+/*
+ * Change what protects vital frames. dp_protect_new() takes the fields of @conf
+ * under "Protection" and no others, needs dp_eal_start() only, and may run on
+ * any thread; 0 or -ENOMEM. dp_protect_publish() puts it in force from every
+ * worker's next burst on, with full buckets, takes it over, and waits like
+ * dp_publish(), under the same rule for threads.
+ */
+struct dp_protect;
+int dp_protect_new(const struct dp_conf *conf, struct dp_protect **ret_protect);
+void dp_protect_free(struct dp_protect *protect);
+void dp_protect_publish(struct dp *dp, struct dp_protect *protect);
 
 /* The panic handle: with false no rule drops from the next burst on. Any thread. Starts true. */
 void dp_enforce_set(struct dp *dp, bool enforce);
