@@ -85,6 +85,7 @@ linear(struct worker *w, const struct rte_mbuf *m, uint16_t i, uint32_t *ret_len
 static inline uint64_t
 parse(struct worker *w, struct burst *b)
 {
+	struct maybe_vital_ports ports;
 	uint64_t maybe = 0, bytes = 0;
 	uint16_t flags = 0;
 
@@ -95,14 +96,19 @@ parse(struct worker *w, struct burst *b)
 		uint32_t len;
 
 		frame = linear(w, m, i, &len);
-		pkt_parse_ether(frame, len, m->pkt_len, v);
+		/* The common frame has no flaws, and only its ports may make it vital. */
+		if (!pkt_parse_ether_common(frame, len, m->pkt_len, v)) {
+			pkt_parse_ether_any(frame, len, m->pkt_len, v);
+			flags |= v->flags;
+			maybe |= (uint64_t)maybe_vital_kind(v) << i;
+		}
+		ports.src[i] = v->sport;
+		ports.dst[i] = v->dport;
 		bytes += m->pkt_len;
-		flags |= v->flags;
-		maybe |= (uint64_t)maybe_vital(v) << i;
 	}
 	b->bytes = bytes;
 	b->flags = flags;
-	return maybe;
+	return maybe | maybe_vital_ports(&ports, b->n);
 }
 
 /* Count frames that are not what they say. Seldom needed, so not in parse(). */
