@@ -17,6 +17,8 @@
 
 enum item_kind { ITEM_OP, ITEM_JUMP, ITEM_LABEL, ITEM_NOTE };
 
+#define NEXT (-1) /* no label: the next instruction */
+
 struct gen_item {
 	enum item_kind kind;
 	uint16_t code;
@@ -24,6 +26,7 @@ struct gen_item {
 	bool far; /* ITEM_JUMP: needs a ja of its own behind it */
 	uint32_t k;
 	int label; /* ITEM_JUMP, ITEM_LABEL */
+	int other; /* ITEM_JUMP: where the other outcome goes, NEXT: on */
 	char *note; /* ITEM_NOTE */
 };
 
@@ -75,8 +78,8 @@ gen_emit_op(struct gen_emit *e, uint16_t code, uint32_t k)
 	it->k = k;
 }
 
-void
-gen_emit_jump(struct gen_emit *e, uint16_t code, uint32_t k, bool when, int label)
+static void
+add_jump(struct gen_emit *e, uint16_t code, uint32_t k, bool when, int label, int other)
 {
 	struct gen_item *it = add_item(e, ITEM_JUMP);
 
@@ -86,6 +89,19 @@ gen_emit_jump(struct gen_emit *e, uint16_t code, uint32_t k, bool when, int labe
 	it->k = k;
 	it->when = when;
 	it->label = label;
+	it->other = other;
+}
+
+void
+gen_emit_jump(struct gen_emit *e, uint16_t code, uint32_t k, bool when, int label)
+{
+	add_jump(e, code, k, when, label, NEXT);
+}
+
+void
+gen_emit_branch(struct gen_emit *e, uint16_t code, uint32_t k, int yes, int no)
+{
+	add_jump(e, code, k, true, yes, no);
 }
 
 void
@@ -116,7 +132,7 @@ item_size(const struct gen_item *it)
 {
 	switch (it->kind) {
 	case ITEM_OP: return 1;
-	case ITEM_JUMP: return it->far ? 2 : 1;
+	case ITEM_JUMP: return !it->far ? 1 : it->other == NEXT ? 2 : 3;
 	case ITEM_LABEL:
 	case ITEM_NOTE: return 0;
 	}
@@ -137,9 +153,16 @@ layout(const struct gen_emit *e, size_t *at)
 	return pc;
 }
 
+/* A branch at @pc does not reach @label. */
+static bool
+too_far(const size_t *at, int label, size_t pc)
+{
+	return label != NEXT && at[label] - pc - 1 > UINT8_MAX;
+}
+
 /*
  * A conditional branch reaches 255 instructions. One that must reach further
- * is inverted over a ja. That moves others apart, so go on until all reach;
+ * goes over a ja for each label. That moves others apart, so go on until all reach;
  * each round makes at least one branch far, hence it ends.
  */
 static size_t
@@ -156,7 +179,7 @@ layout_far(struct gen_emit *e, size_t *at)
 			struct gen_item *it = &e->items.v[i];
 
 			if (it->kind == ITEM_JUMP && !it->far && it->code != CBPF_CODE_JA &&
-				at[it->label] - pc - 1 > UINT8_MAX) {
+				(too_far(at, it->label, pc) || too_far(at, it->other, pc))) {
 				it->far = true;
 				again = true;
 			}
@@ -164,6 +187,27 @@ layout_far(struct gen_emit *e, size_t *at)
 		}
 	} while (again);
 	return len;
+}
+
+/* The instructions of conditional branch @it, which end at @end. */
+static void
+write_branch(const struct gen_item *it, const size_t *at, size_t end, struct cbpf_insn *in)
+{
+	uint8_t *taken = it->when ? &in->jt : &in->jf;
+	uint8_t *other = it->when ? &in->jf : &in->jt;
+
+	if (!it->far) {
+		*taken = (uint8_t)(at[it->label] - end);
+		*other = it->other == NEXT ? 0 : (uint8_t)(at[it->other] - end);
+		return;
+	}
+	*other = 1;
+	in[1].code = CBPF_CODE_JA;
+	in[1].k = (uint32_t)(at[it->label] - (it->other == NEXT ? end : end - 1));
+	if (it->other == NEXT)
+		return;
+	in[2].code = CBPF_CODE_JA;
+	in[2].k = (uint32_t)(at[it->other] - end);
 }
 
 static void
@@ -182,52 +226,81 @@ write_insns(const struct gen_emit *e, const size_t *at, struct cbpf_insn *insns)
 		in->k = it->k;
 		if (it->kind == ITEM_OP)
 			continue;
-		if (it->code == CBPF_CODE_JA) {
+		if (it->code == CBPF_CODE_JA)
 			in->k = (uint32_t)(at[it->label] - pc);
-		} else if (!it->far) {
-			*(it->when ? &in->jt : &in->jf) = (uint8_t)(at[it->label] - pc);
-		} else {
-			*(it->when ? &in->jf : &in->jt) = 1;
-			in[1].code = CBPF_CODE_JA;
-			in[1].k = (uint32_t)(at[it->label] - pc);
-		}
+		else
+			write_branch(it, at, pc, in);
 	}
 }
 
-/* Mnemonic of a branch that is taken when the test is true, and when it is false. */
+/*
+ * Mnemonics of a branch that is taken when the test is true, and when it is
+ * false; NULL where the assembler has none.
+ */
 static const struct {
 	uint16_t code;
+	bool with_x;
 	const char *name[2];
 } jump_names[] = {
-	{CBPF_CODE_JEQ_K, {"jneq", "jeq"}},
-	{CBPF_CODE_JGT_K, {"jle", "jgt"}},
-	{CBPF_CODE_JGE_K, {"jlt", "jge"}},
+	{CBPF_CODE_JEQ_K, false, {"jneq", "jeq"}},
+	{CBPF_CODE_JGT_K, false, {"jle", "jgt"}},
+	{CBPF_CODE_JGE_K, false, {"jlt", "jge"}},
+	{CBPF_CODE_JSET_K, false, {NULL, "jset"}},
+	{CBPF_CODE_JEQ_X, true, {"jneq", "jeq"}},
+	{CBPF_CODE_JGT_X, true, {"jle", "jgt"}},
+	{CBPF_CODE_JGE_X, true, {"jlt", "jge"}},
+	{CBPF_CODE_JSET_X, true, {NULL, "jset"}},
 };
 
-static const char *
-jump_name(uint16_t code, bool when)
-{
-	for (size_t i = 0; i < DIM(jump_names); i++)
-		if (jump_names[i].code == code)
-			return jump_names[i].name[when];
-	return "?"; /* the generators use no other */
-}
-
+/*
+ * A branch to @yes when it is @when, else to @no; each a label's name, @no may
+ * be "" for the next instruction. @n makes the names of labels unique.
+ */
 static void
-write_jump(const struct gen_item *it, int far_label, struct sbuf *out)
+write_test(const struct gen_item *it, bool when, const char *yes, const char *no, size_t n,
+	struct sbuf *out)
 {
-	/* Lengths read better in decimal, bytes of a name in hexadecimal. */
+	size_t row = 0;
 	char k[16];
 
+	while (row + 1 < DIM(jump_names) && jump_names[row].code != it->code)
+		row++;
+	/* Lengths read better in decimal, bytes of a name in hexadecimal. */
 	(void)snprintf(k, sizeof(k),
-		it->code == CBPF_CODE_JEQ_K && it->k > UINT8_MAX ? "#0x%08x" : "#%u", it->k);
-	if (it->code == CBPF_CODE_JA)
-		sbuf_addf(out, "    ja lb_%d\n", it->label);
-	else if (!it->far)
-		sbuf_addf(out, "    %s %s, lb_%d\n", jump_name(it->code, it->when), k, it->label);
+		jump_names[row].with_x                                     ? "x"
+			: it->code == CBPF_CODE_JEQ_K && it->k > UINT8_MAX ? "#0x%08x"
+									   : "#%u",
+		it->k);
+	if (no[0] == '\0' && jump_names[row].name[when] == NULL)
+		sbuf_addf(out, "    %s %s, on_%zu, %s\non_%zu:\n", jump_names[row].name[true], k, n,
+			yes, n);
+	else if (no[0] == '\0')
+		sbuf_addf(out, "    %s %s, %s\n", jump_names[row].name[when], k, yes);
 	else
-		sbuf_addf(out, "    %s %s, far_%d\n    ja lb_%d\nfar_%d:\n",
-			jump_name(it->code, !it->when), k, far_label, it->label, far_label);
+		sbuf_addf(out, "    %s %s, %s, %s\n", jump_names[row].name[true], k,
+			when ? yes : no, when ? no : yes);
+}
+
+/* Branch number @n of the program. */
+static void
+write_jump(const struct gen_item *it, size_t n, struct sbuf *out)
+{
+	char label[32], other[32] = "", far[32];
+
+	(void)snprintf(label, sizeof(label), "lb_%d", it->label);
+	(void)snprintf(far, sizeof(far), "far_%zu", n);
+	if (it->other != NEXT)
+		(void)snprintf(other, sizeof(other), "lb_%d", it->other);
+	if (it->code == CBPF_CODE_JA) {
+		sbuf_addf(out, "    ja %s\n", label);
+	} else if (!it->far) {
+		write_test(it, it->when, label, other, n, out);
+	} else {
+		write_test(it, !it->when, far, "", n, out);
+		sbuf_addf(out, "    ja %s\n%s:\n", label, far);
+		if (other[0] != '\0')
+			sbuf_addf(out, "    ja %s\n", other);
+	}
 }
 
 /* How the operand of an instruction is written. The branch forms are write_jump()'s. */
@@ -263,7 +336,10 @@ write_op(const struct gen_item *it, struct sbuf *out)
 	char k[16];
 
 	/* A mask reads better in hexadecimal. */
-	(void)snprintf(k, sizeof(k), it->code == CBPF_CODE_ALU_OR_K ? "#0x%08x" : "#%u", it->k);
+	(void)snprintf(k, sizeof(k),
+		it->code == CBPF_CODE_ALU_OR_K || it->code == CBPF_CODE_ALU_AND_K ? "#0x%08x"
+										  : "#%u",
+		it->k);
 	switch (op_texts[cbpf_op_of(it->code)].form) {
 	case FORM_ABS: sbuf_addf(out, "    %s [%u]\n", name, it->k); break;
 	case FORM_IND: sbuf_addf(out, "    %s [x + %u]\n", name, it->k); break;
@@ -283,14 +359,12 @@ write_op(const struct gen_item *it, struct sbuf *out)
 static void
 write_text(const struct gen_emit *e, struct sbuf *out)
 {
-	int n_far = 0;
-
 	for (size_t i = 0; i < e->items.n; i++) {
 		const struct gen_item *it = &e->items.v[i];
 
 		switch (it->kind) {
 		case ITEM_OP: write_op(it, out); break;
-		case ITEM_JUMP: write_jump(it, it->far ? n_far++ : 0, out); break;
+		case ITEM_JUMP: write_jump(it, i, out); break;
 		case ITEM_LABEL: sbuf_addf(out, "lb_%d:\n", it->label); break;
 		case ITEM_NOTE: sbuf_addf(out, "    ; %s\n", it->note); break;
 		}

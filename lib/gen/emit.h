@@ -46,6 +46,9 @@ void gen_emit_op(struct gen_emit *e, uint16_t code, uint32_t k);
  */
 void gen_emit_jump(struct gen_emit *e, uint16_t code, uint32_t k, bool when, int label);
 
+/* A branch to @yes when the test holds, else to @no. Any distance. */
+void gen_emit_branch(struct gen_emit *e, uint16_t code, uint32_t k, int yes, int no);
+
 /* A comment line of its own, without the ';'. */
 void gen_emit_note(struct gen_emit *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

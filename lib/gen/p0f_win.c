@@ -107,7 +107,7 @@ load_divisor(struct p0f_gen *g, const struct divisor *d)
 	gen_emit_op(g->e, CBPF_CODE_TAX, 0);
 }
 
-/* The window is a multiple of @d: it matches or fails here, else goes on at @next. */
+/* A window that @d divides matches or fails here; another goes on at @next. */
 static void
 emit_divisor(struct p0f_gen *g, const struct divisor *d, int match, int next)
 {
@@ -121,15 +121,16 @@ emit_divisor(struct p0f_gen *g, const struct divisor *d, int match, int next)
 		load_window(g);
 		gen_emit_op(g->e, CBPF_CODE_ALU_MOD_K, (uint32_t)d->delta);
 	}
-	gen_emit_jump(g->e, CBPF_CODE_JEQ_K, 0, false, next);
-	if (right_kind) {
-		load_window(g);
-		if (d->of_mss)
-			gen_emit_op(g->e, CBPF_CODE_ALU_DIV_X, 0);
-		gen_emit_jump(g->e, CBPF_CODE_JEQ_K,
-			d->of_mss ? g->s.win : g->s.win * (uint32_t)d->delta, true, match);
+	if (!right_kind) {
+		gen_emit_branch(g->e, CBPF_CODE_JEQ_K, 0, g->fail, next);
+		return;
 	}
-	gen_emit_jump(g->e, CBPF_CODE_JA, 0, true, g->fail);
+	gen_emit_jump(g->e, CBPF_CODE_JEQ_K, 0, false, next);
+	load_window(g);
+	if (d->of_mss)
+		gen_emit_op(g->e, CBPF_CODE_ALU_DIV_X, 0);
+	gen_emit_branch(g->e, CBPF_CODE_JEQ_K, d->of_mss ? g->s.win : g->s.win * (uint32_t)d->delta,
+		match, g->fail);
 }
 
 static bool
@@ -167,10 +168,9 @@ emit_multiple(struct p0f_gen *g)
 		gen_emit_op(g->e, CBPF_CODE_LD_MEM, P0F_M_MSS);
 		gen_emit_jump(g->e, CBPF_CODE_JGE_K, MSS_LEAST, false, g->fail);
 	}
-	load_window(g);
-	gen_emit_jump(g->e, CBPF_CODE_JEQ_K, 0, true, g->fail);
+	/* A window of 0 is divided by all; the quotient is never N. */
 	for (size_t i = 0; i < end; i++) {
-		const int next = gen_emit_label(g->e);
+		const int next = i + 1 < end ? gen_emit_label(g->e) : g->fail;
 
 		if (!divisor_counts(g, &divisors[i]))
 			continue;
@@ -179,9 +179,9 @@ emit_multiple(struct p0f_gen *g)
 			gen_emit_jump(g->e, CBPF_CODE_JEQ_K, 0, true, next);
 		}
 		emit_divisor(g, &divisors[i], match, next);
-		gen_emit_place(g->e, next);
+		if (next != g->fail)
+			gen_emit_place(g->e, next);
 	}
-	gen_emit_jump(g->e, CBPF_CODE_JA, 0, true, g->fail);
 	gen_emit_place(g->e, match);
 }
 

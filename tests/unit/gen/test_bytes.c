@@ -22,12 +22,28 @@
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
+#include "cbpf/text.h"
 #include "gen/gen.h"
 
 #define PACKETS 4000
 #define PACKET_MAX 256
 
 static struct rng rng;
+
+/* The text is the program: assembled, it gives the same instructions. */
+static void
+check_text(const struct gen_out *out)
+{
+	struct cbpf_insn *insns = NULL;
+	struct diag diag = {0};
+	size_t n = 0;
+
+	if (cbpf_asm(out->text, &insns, &n, &diag) < 0)
+		fail_msg("line %u: %s in\n%s", diag.line, diag.msg, out->text);
+	assert_int_equal(n, out->n);
+	assert_memory_equal(insns, out->insns, n * sizeof(*insns));
+	mem_free(insns);
+}
 
 struct packet {
 	uint8_t b[PACKET_MAX]; /* from the IP header on */
@@ -44,6 +60,7 @@ generate(const char *type, const struct gen_opts *opts, int argc, const char *co
 
 	if (gen_run(type, opts, argc, argv, &out, &diag) < 0)
 		fail_msg("%s %s: %s", type, argc > 0 ? argv[argc - 1] : "", diag.msg);
+	check_text(&out);
 	return out;
 }
 

@@ -18,15 +18,32 @@
 #include <pcap/pcap.h>
 
 #include "base/diag.h"
+#include "base/mem.h"
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
+#include "cbpf/text.h"
 #include "gen/gen.h"
 
 #define PACKETS 3000
 #define PAYLOAD_MAX 128
 
 static struct rng rng;
+
+/* The text is the program: assembled, it gives the same instructions. */
+static void
+check_text(const struct gen_out *out)
+{
+	struct cbpf_insn *insns = NULL;
+	struct diag diag = {0};
+	size_t n = 0;
+
+	if (cbpf_asm(out->text, &insns, &n, &diag) < 0)
+		fail_msg("line %u: %s in\n%s", diag.line, diag.msg, out->text);
+	assert_int_equal(n, out->n);
+	assert_memory_equal(insns, out->insns, n * sizeof(*insns));
+	mem_free(insns);
+}
 
 /* A payload as the service's clients or servers send it, without its NUL. */
 struct sample {
@@ -217,6 +234,7 @@ check(const struct service *s, uint8_t family, unsigned int *hits)
 
 	assert_int_equal(gen_run(s->name, &opts, s->response, argv, &out, &diag), 0);
 	assert_int_equal(s->response ? out.scope.sport : out.scope.dport, s->port);
+	check_text(&out);
 	assert_int_equal(cbpf_prog_new(out.insns, out.n, &prog, &diag), 0);
 	assert_true(out.n <= DIM(theirs));
 	for (size_t i = 0; i < out.n; i++)
