@@ -10,6 +10,9 @@
 
 /* In the order of the help. */
 static const struct cli_cmd *const commands[] = {
+	&cmd_gen,
+	&cmd_asm,
+	&cmd_dis,
 	&cmd_check,
 	&cmd_filter,
 	&cmd_stats,

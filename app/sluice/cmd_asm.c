@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <stddef.h>
+
+#include "cli.h"
+#include "program.h"
+
+static const char *format;
+
+static int
+asm_run(int argc, char **argv)
+{
+	return program_convert(argc > 0 ? argv[0] : "-", format != NULL ? format : "xt");
+}
+
+static const struct cli_opt asm_opts[] = {
+	{'f', "format", "FORMAT", "Write " PROGRAM_FORMATS "; default xt.", NULL, &format},
+	{0},
+};
+
+const struct cli_cmd cmd_asm = {
+	.name = "asm",
+	.args = "[FILE]",
+	.help = "Assemble a program, or convert it from any format to another.",
+	.more = "Reads assembler, xt_bpf's bytecode, what tcpdump -d, -dd and -ddd print, and C arrays;\n"
+		"which of them is seen from the text. - or nothing is standard input.",
+	.opts = asm_opts,
+	.min_args = 0,
+	.max_args = 1,
+	.run = asm_run,
+};

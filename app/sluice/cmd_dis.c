@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <stddef.h>
+
+#include "cli.h"
+#include "program.h"
+
+static const char *format;
+
+static int
+dis_run(int argc, char **argv)
+{
+	return program_convert(argc > 0 ? argv[0] : "-", format != NULL ? format : "asm");
+}
+
+static const struct cli_opt dis_opts[] = {
+	{'f', "format", "FORMAT", "Write " PROGRAM_FORMATS "; default asm.", NULL, &format},
+	{0},
+};
+
+const struct cli_cmd cmd_dis = {
+	.name = "dis",
+	.args = "[FILE]",
+	.help = "Disassemble a program, or convert it from any format to another.",
+	.more = "Reads what sluice asm reads; asm makes the same program of what dis writes.",
+	.opts = dis_opts,
+	.min_args = 0,
+	.max_args = 1,
+	.run = dis_run,
+};

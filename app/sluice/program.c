@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/parse.h"
+#include "base/sbuf.h"
+#include "base/util.h"
+#include "cbpf/prog.h"
+#include "cbpf/text.h"
+#include "cli.h"
+
+#define PROGRAM_TEXT_MAX ((size_t)16 << 20) /* bytes; 4,096 instructions take far less */
+
+/* {"instructions":[[code,jt,jf,k],…]}, in numbers. */
+static void
+write_json(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
+{
+	sbuf_adds(out, "{\"instructions\":[");
+	for (size_t i = 0; i < n; i++)
+		sbuf_addf(out, "%s[%u,%u,%u,%u]", i > 0 ? "," : "", insns[i].code, insns[i].jt,
+			insns[i].jf, insns[i].k);
+	sbuf_adds(out, "]}\n");
+}
+
+static const struct format {
+	const char *name;
+	void (*write)(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
+} formats[] = {
+	{"xt", cbpf_write_xt}, {"asm", cbpf_dis}, {"ddd", cbpf_write_ddd},
+	{"c-array", cbpf_write_c_array}, {"json", write_json},
+	{"c", NULL}, /* needs a validated program */
+};
+
+static const struct format *
+find_format(const char *name)
+{
+	for (size_t i = 0; i < DIM(formats); i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
+	return NULL;
+}
+
+int
+program_check_format(const char *format)
+{
+	const char *names[DIM(formats)];
+	const char *near;
+
+	if (find_format(format) != NULL)
+		return CLI_DONE;
+	for (size_t i = 0; i < DIM(formats); i++)
+		names[i] = formats[i].name;
+	near = parse_nearest(format, names, DIM(names));
+	if (near != NULL)
+		return cli_fail(
+			CLI_USAGE, "unknown format '%.40s'; did you mean '%s'?", format, near);
+	return cli_fail(CLI_USAGE, "expected the format " PROGRAM_FORMATS ", got '%.40s'", format);
+}
+
+static int
+write_c(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
+{
+	struct cbpf_prog *prog = NULL;
+	struct diag diag = {0};
+	int r = cbpf_prog_new(insns, n, &prog, &diag);
+
+	if (r < 0)
+		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "instruction %u: %s",
+			diag.line, diag.msg);
+	cbpf_write_c(prog, "filter", out);
+	cbpf_prog_free(prog);
+	return CLI_DONE;
+}
+
+int
+program_print(const char *format, const struct cbpf_insn *insns, size_t n, const char *text)
+{
+	const struct format *f = find_format(format);
+	struct sbuf out = SBUF_INIT;
+	int status = CLI_DONE;
+
+	if (f == NULL)
+		return program_check_format(format);
+	if (f->write == cbpf_dis && text != NULL)
+		sbuf_adds(&out, text);
+	else if (f->write != NULL)
+		f->write(insns, n, &out);
+	else
+		status = write_c(insns, n, &out);
+	if (status == CLI_DONE && !sbuf_ok(&out))
+		status = cli_fail(CLI_FAILED, "out of memory");
+	if (status == CLI_DONE)
+		(void)fputs(sbuf_str(&out), stdout);
+	sbuf_fini(&out);
+	return status;
+}
+
+int
+program_convert(const char *path, const char *format)
+{
+	struct cbpf_insn *insns = NULL;
+	struct diag diag = {0};
+	char *text = NULL;
+	size_t len, n;
+	int r, status;
+
+	status = program_check_format(format);
+	if (status != CLI_DONE)
+		return status;
+	diag_set_file(&diag, path);
+	r = file_read(path, PROGRAM_TEXT_MAX, &text, &len, &diag);
+	if (r == 0 && strlen(text) != len)
+		r = diag_fail(&diag, -EINVAL, "expected text, got a NUL byte");
+	if (r == 0)
+		r = cbpf_read(text, &insns, &n, &diag);
+	mem_free(text);
+	if (r < 0)
+		return cli_fail_diag(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, &diag);
+	status = program_print(format, insns, n, NULL);
+	mem_free(insns);
+	return status;
+}
