@@ -339,6 +339,84 @@ class Filter(Case):
             self.assertIn(b"cannot write to standard output: No space left on device", done.stderr)
 
 
+LATER, FIRST = 100, 0x2000  # fragment offset 100; more fragments follow
+Q4, Q6 = cap.udp4(QUERY), cap.udp6(QUERY)
+
+# What the keys of one rule say to one frame, row by row.
+SEMANTICS = (
+    # generators bring their scope, which named ports replace
+    ("match = dns *.www.example.uk", Q4, True),
+    ("match = dns *.www.example.uk", Q6, True),
+    ("match = dns *.www.example.uk\nfamily = 4", Q6, False),
+    ("match = dns -6 *.www.example.uk", Q4, False),
+    ("match = dns -6 *.www.example.uk", Q6, True),
+    ("match = dns *.www.example.uk\ndport = 5353", Q4, False),
+    ("match = dns *.www.example.uk\ndport = 5353", cap.udp4(QUERY, dport=5353), True),
+    ("match = dns *.www.example.uk\ndport = any\nsport = 53",
+     cap.udp4(QUERY, sport=53, dport=999), True),
+    ("match = dns *.www.example.uk\ndport = any\nsport = 53", Q4, False),
+    ("match = dns *.www.example.uk\ndst = 10.0.0.0/8", Q4, True),
+    ("match = dns *.www.example.uk\ndst = 10.0.0.0/8", Q6, False),
+    ("match = -n dns *.www.example.uk", Q4, False),
+    ("match = -n dns *.www.example.uk", cap.udp4(cap.dns("a.b.c.d.e")), True),
+    # fragments
+    ("match = dns *.www.example.uk", cap.udp4(QUERY, frag=LATER), False),
+    ("match = dns *.www.example.uk", cap.udp4(QUERY, frag=FIRST), True),
+    ("proto = udp", cap.udp4(b"x", frag=LATER), True),
+    ("proto = udp\ndport = 53", cap.udp4(b"x", frag=LATER), False),
+    ("proto = udp\ndport = 53\nfragments = match", cap.udp4(b"x", frag=LATER), True),
+    ("proto = tcp\ndport = 53\nfragments = match", cap.udp4(b"x", frag=LATER), False),
+    ("match = dns a.b\nfragments = match", cap.udp4(b"x", frag=LATER), True),
+    ("match = dns a.b\nfragments = match", cap.udp4(b"x"), False),
+    ("proto = udp\nfragments = only", cap.udp4(b"x"), False),
+    ("proto = udp\nfragments = only", cap.udp4(b"x", frag=LATER), True),
+    ("proto = udp\nfragments = only", cap.udp4(b"x", frag=FIRST), True),
+    ("proto = udp\nfragments = never", cap.udp4(b"x"), True),
+    ("proto = udp\nfragments = never", cap.udp4(b"x", frag=FIRST), False),
+    ("proto = udp\nfragments = never", cap.udp4(b"x", frag=LATER), False),
+    # link, and what each sees of tags, padding and frames that are not IP
+    ("expr = udp", cap.vlan(Q4), True),
+    ("expr = udp\nlink = ether", cap.vlan(Q4), False),
+    ("expr = vlan and udp\nlink = ether", cap.vlan(Q4), True),
+    ("expr = arp\nlink = ether", cap.ARP, True),
+    ("match = all", cap.ARP, True),
+    ("family = 4", cap.ARP, False),
+    ("bytecode = " + XT_UDP_RAW, cap.ARP, False),
+    ("expr = len = 29", cap.udp4(b"x", pad=17), True),
+    ("expr = len = 60\nlink = ether", cap.udp4(b"x", pad=17), True),
+    # families hold for both, unless one is named
+    ("expr = udp port 53", Q4, True),
+    ("expr = udp port 53", Q6, True),
+    ("expr = udp port 53\nfamily = 6", Q4, False),
+    ("bytecode = " + XT_UDP_RAW + "\nfamily = 6", Q4, False),
+    ("dport = 53, 100-200", Q6, True),
+    ("dport = 1-52, 54-65535", Q6, False),
+    ("src = 192.0.2.1\ndst = 10.0.0.1", Q4, True),
+    ("src = 192.0.2.2\ndst = 10.0.0.1", Q4, False),
+    ("src = 2001::/16", Q6, True),
+    # what filter does not look at
+    ("match = all\nmode = shadow", Q4, True),
+    ("match = all\nwhen = attack", Q4, True),
+    ("match = all\nttl = 1 s", Q4, True),
+    ("match = all\nenabled = no", Q4, False),
+    ("match = all\nlocations = lhr", Q4, False),
+    ("match = all\nport = anything", Q4, True),
+)
+
+
+class Semantics(Case):
+    """One rule and one frame, by every engine."""
+
+    def test_rows(self):
+        for number, (keys, frame, matches) in enumerate(SEMANTICS):
+            rules = self.path(f"{number}.ini", f"[rule r]\naction = drop\n{keys}\n")
+            for engine in ENGINES:
+                with self.subTest(keys=keys, engine=engine):
+                    got = sluice("filter", "-r", rules, "--verdicts", "--engine", engine,
+                                 data=cap.pcap([frame]))
+                    self.assertEqual(got, (0, "r\n" if matches else "-\n", ""))
+
+
 def answer(number):
     """What the daemon says the @number-th time it is asked."""
     return {
