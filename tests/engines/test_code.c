@@ -158,12 +158,29 @@ largest(struct rng *r)
 	return prog;
 }
 
-/* The same, run: register pressure shows only in results. */
-static bool
-check_largest(csh cs, struct rng *r)
+/* As large, and every value depends on the one before. */
+static struct cbpf_prog *
+deepest(void)
 {
-	struct cbpf_prog *prog = largest(r);
-	bool ok = check_code(cs, prog);
+	static struct cbpf_insn insns[CBPF_MAX_INSNS];
+	struct cbpf_prog *prog = NULL;
+	size_t n = DIM(insns);
+
+	for (size_t i = 0; i < n; i++)
+		insns[i].code = i % 2 ? CBPF_CODE_ALU_MUL_X : CBPF_CODE_ALU_XOR_X;
+	insns[0] = (struct cbpf_insn){CBPF_CODE_LDX_MSH, 0, 0, 0};
+	insns[1] = (struct cbpf_insn){CBPF_CODE_LD_W_IND, 0, 0, 4};
+	insns[n - 1] = (struct cbpf_insn){CBPF_CODE_RET_A, 0, 0, 0};
+	if (cbpf_prog_new(insns, n, &prog, NULL) < 0)
+		abort();
+	return prog;
+}
+
+/* Decoded and run: register pressure shows only in results. */
+static bool
+check_large(csh cs, struct cbpf_prog *prog, struct rng *r)
+{
+	bool ok = check_code(cs, prog) && check_text(prog);
 	void *jit = engine_jit.load(prog);
 
 	for (int i = 0; i < 200 && ok; i++) {
@@ -173,7 +190,7 @@ check_largest(csh cs, struct rng *r)
 		frame_random(r, &f);
 		p = fence_end(f.bytes, f.len);
 		if (engine_jit.run(jit, p, f.len, f.len) != cbpf_run(prog, p, f.len, f.len))
-			ok = complain(prog, "wrong result of", "the largest program");
+			ok = complain(prog, "wrong result of", "a large program");
 	}
 	cbpf_prog_free(prog);
 	return ok;
@@ -199,7 +216,8 @@ main(void)
 		cbpf_prog_free(prog);
 	}
 	for (int i = 0; i < 3 && ok; i++)
-		ok = check_largest(cs, &r);
+		ok = check_large(cs, largest(&r), &r);
+	ok = ok && check_large(cs, deepest(), &r);
 	(void)cs_close(&cs);
 	printf("%s: %u programs decoded\n", ok ? "ok" : "NOT OK", programs);
 	return !ok;
