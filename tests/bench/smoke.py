@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""smoke.py SLUICE-BENCH: its commands run, their JSON has what it should, our
+engines are right, the pipeline drops all. Nothing is said of speed."""
+
+import json
+import subprocess
+import sys
+
+ENGINES = ["interpreter", "jit", "libpcap", "rte_bpf", "rte_bpf_jit", "clang"]
+
+
+def run(*args):
+    done = subprocess.run([sys.argv[1], *args], capture_output=True, text=True, timeout=100)
+    return done.returncode, done.stdout, done.stderr
+
+
+def check(holds, what):
+    if not holds:
+        sys.exit(f"smoke: {what}")
+
+
+def engines():
+    status, out, err = run("engines", "--rounds", "1", "--json")
+    check(status == 0, f"engines ends with {status}: {err}")
+    report = json.loads(out)
+    check(len(report["filters"]) == 5, "engines leaves a filter out")
+    for one in report["filters"]:
+        name, state = one["name"], one["state"]
+        check(list(state) == ENGINES, f"{name}: engines are {list(state)}")
+        for engine in ("interpreter", "jit", "libpcap"):
+            check(state[engine] == "right", f"{name}: {engine} is {state[engine]}")
+        check(state["clang"] in ("right", "absent"), f"{name}: clang is {state['clang']}")
+        if name != "ret #0":
+            check(0.9 < one["flood"]["match"] < 1, f"{name}: {one['flood']['match']} match")
+        check(one["mixed"]["match"] < 0.5, f"{name}: {one['mixed']['match']} match")
+        check(one["flood"]["jit"] > 0 and one["mixed"]["jit"] > 0, f"{name}: no time")
+
+
+def pipeline():
+    for rules in ("1", "3"):
+        status, out, err = run("pipeline", "--no-huge", "--seconds", "1", "--json", "--rules", rules)
+        check(status == 0, f"pipeline ends with {status}: {err}")
+        report = json.loads(out)
+        check(report["frames"] > 0 and report["mpps"] > 0, "pipeline: no frames")
+        check(report["rules"] == int(rules), "pipeline: other rules")
+        check(0.0005 < report["sampled"] < 0.002, f"pipeline: {report['sampled']} sampled")
+
+
+def usage():
+    for args in (["nothing"], [], ["engines", "--rounds"], ["engines", "--rounds", "0"],
+                 ["pipeline", "--rules", "x"], ["frames"], ["frames", "-w", "-", "--kind", "x"]):
+        status, _, err = run(*args)
+        check(status == 2 and err != "", f"{args}: exit {status}, '{err}'")
+    for command in ("engines", "pipeline", "frames"):
+        status, out, _ = run(command, "--help")
+        check(status == 0 and out.startswith("usage: "), f"{command} --help: exit {status}")
+
+
+usage()
+engines()
+pipeline()
