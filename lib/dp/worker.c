@@ -274,24 +274,23 @@ struct piles {
 static inline void
 sort(const struct burst *b, bool any_vital, struct piles *p)
 {
-	uint32_t n_pass = 0, n_vital = 0, n_drop = 0, n_limit = 0;
+	uint32_t n_vital = 0, n_drop = 0, n_limit = 0;
 
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
 		const uint32_t kind = b->verdicts[i].kind;
 		const uint32_t gone = kind != MATCH_VERDICT_PASS;
-		const uint32_t first = any_vital ? (uint32_t)(b->vital >> i) & 1 & !gone : 0;
 
 		p->drop[n_drop] = m;
-		p->pass[n_pass] = m;
-		if (any_vital)
+		p->pass[i - n_drop - n_vital] = m;
+		if (any_vital) {
 			p->vital[n_vital] = m;
+			n_vital += (uint32_t)(b->vital >> i) & 1 & !gone;
+		}
 		n_drop += gone;
-		n_vital += first;
-		n_pass += !gone & !first;
 		n_limit += kind == MATCH_VERDICT_LIMIT;
 	}
-	p->n_pass = n_pass;
+	p->n_pass = b->n - n_drop - n_vital;
 	p->n_vital = n_vital;
 	p->n_drop = n_drop;
 	p->n_limit = n_limit;

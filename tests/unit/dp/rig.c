@@ -21,6 +21,25 @@
 #define DLT_ETHERNET 1
 
 static char folder[64];
+static struct dp *running; /* the test's data plane, NULL between tests */
+
+struct dp *
+rig_dp(const struct dp_conf *conf)
+{
+	struct diag diag = {0};
+
+	rig_free(running);
+	if (dp_new(conf, &running, &diag) < 0)
+		fail_msg("%s", diag.msg);
+	return running;
+}
+
+void
+rig_free(struct dp *dp)
+{
+	dp_free(dp);
+	running = NULL;
+}
 
 int
 rig_setup(void **state)
@@ -52,6 +71,7 @@ rig_teardown(void **state)
 	char cmd[128];
 
 	(void)state;
+	rig_free(running);
 	dp_eal_stop();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", folder);
 	return system(cmd) == 0 ? 0 : -1;

@@ -33,6 +33,13 @@ struct rig_file {
 int rig_setup(void **state);
 int rig_teardown(void **state);
 
+/*
+ * dp_new() and dp_free() through the rig, which stops what a failed test left
+ * running: workers that go on would keep the process from ending.
+ */
+struct dp *rig_dp(const struct dp_conf *conf);
+void rig_free(struct dp *dp);
+
 /* A file named @name in the folder. */
 void rig_path(const char *name, char *buf, size_t size);
 

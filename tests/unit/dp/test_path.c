@@ -54,12 +54,8 @@ make(const struct dp_port_conf *ports, size_t n, uint32_t one_in)
 		.vital = true,
 		.vital_pps = 1000,
 	};
-	struct diag diag = {0};
-	struct dp *dp = NULL;
 
-	if (dp_new(&conf, &dp, &diag) < 0)
-		fail_msg("%s", diag.msg);
-	return dp;
+	return rig_dp(&conf);
 }
 
 static void
@@ -114,7 +110,7 @@ test_drop_and_pass(void **state)
 	assert_true(rule.last_hit_s > 1500000000);
 	rig_check_books(dp, 0);
 	rig_check_books(dp, 1);
-	dp_free(dp);
+	rig_free(dp);
 	rig_file_free(&in);
 	rig_file_free(&want);
 	rig_file_free(&got);
@@ -167,7 +163,7 @@ test_bump_in_the_wire(void **state)
 		rig_file_free(&in[side]);
 		rig_file_free(&want[side]);
 	}
-	dp_free(dp);
+	rig_free(dp);
 }
 
 /* Frames larger than a buffer: same verdicts, unchanged on the other side. */
@@ -202,7 +198,7 @@ test_many_segments(void **state)
 	assert_int_equal(rig_stat(dp, 0, DP_STAT_SAMPLED), 200);
 	assert_int_equal(rig_stat(dp, 0, DP_STAT_TRUNCATED), 0);
 	rig_check_books(dp, 0);
-	dp_free(dp);
+	rig_free(dp);
 	rig_file_free(&in);
 	rig_file_free(&want);
 	rig_file_free(&got);
@@ -245,7 +241,7 @@ test_none_and_samples(void **state)
 		sample_ring_release(rings[0]);
 	}
 	assert_int_equal(n, 500);
-	dp_free(dp);
+	rig_free(dp);
 	rig_file_free(&in);
 }
 
@@ -289,7 +285,7 @@ test_policer_spares_vital(void **state)
 	assert_memory_equal(got.frames[0].data, arp, sizeof(arp));
 	assert_int_equal(rig_stat(dp, 0, DP_STAT_EXCEPTION_POLICED), 1000 - got.n);
 	rig_check_books(dp, 0);
-	dp_free(dp);
+	rig_free(dp);
 	rig_file_free(&in);
 	rig_file_free(&got);
 }
@@ -329,7 +325,7 @@ test_vital_is_protected(void **state)
 	assert_int_equal(rule.packets, 1000);
 	assert_int_equal(rule.prot, passed);
 	rig_check_books(dp, 0);
-	dp_free(dp);
+	rig_free(dp);
 	rig_file_free(&in);
 }
 
@@ -357,7 +353,7 @@ test_enforce_off(void **state)
 	got = rig_read("out.pcap");
 	assert_true(rig_same(&got, &in));
 	assert_int_equal(rig_stat(dp, 0, DP_STAT_DROPPED), 0);
-	dp_free(dp);
+	rig_free(dp);
 	rig_file_free(&in);
 	rig_file_free(&got);
 }
@@ -411,8 +407,7 @@ test_refusals(void **state)
 
 	/* The name of every device is free again. */
 	ports[0] = file_port("a", "in.pcap", NULL, NULL, device[0]);
-	assert_int_equal(dp_new(&conf, &dp, &diag), 0);
-	dp_free(dp);
+	rig_free(rig_dp(&conf));
 }
 
 int

@@ -52,8 +52,6 @@ make(char device[PORTS][512], const char *file, bool loops)
 		.sample_one_in = 100,
 		.sample_snaplen = 64,
 	};
-	struct diag diag = {0};
-	struct dp *dp = NULL;
 
 	rig_path(file, path, sizeof(path));
 	for (int i = 0; i < PORTS; i++) {
@@ -66,9 +64,7 @@ make(char device[PORTS][512], const char *file, bool loops)
 			.exception_uid = (uid_t)-1,
 		};
 	}
-	if (dp_new(&conf, &dp, &diag) < 0)
-		fail_msg("%s", diag.msg);
-	return dp;
+	return rig_dp(&conf);
 }
 
 static void
@@ -136,7 +132,7 @@ test_reload_under_traffic(void **state)
 	assert_true(rx > RELOADS);
 	assert_int_equal(rx, dropped);
 	assert_int_equal(rx, rule[0].packets + rule[1].packets);
-	dp_free(dp);
+	rig_free(dp);
 }
 
 /* Let both ports receive some more. False: they do not. */
@@ -228,7 +224,7 @@ test_publish_to_sleepers(void **state)
 	/* 50 ms each would be the descheduling of a busy machine, not a sleep. */
 	assert_true(now_ms() - begin < 50 * RELOADS);
 	match_image_free(dp_stop(dp));
-	dp_free(dp);
+	rig_free(dp);
 }
 
 static void
@@ -250,7 +246,7 @@ test_slot_out_of_range(void **state)
 	assert_int_equal(dp_publish(dp, NULL, &old), 0);
 	assert_ptr_equal(old, image);
 	match_image_free(old);
-	dp_free(dp);
+	rig_free(dp);
 }
 
 /* The highest slot is as good as any. */
@@ -272,7 +268,7 @@ test_last_slot_counts(void **state)
 	assert_int_equal(rule.dropped, 512);
 	dp_rule_stats_get(dp, DP_SLOTS_MAX, &rule);
 	assert_int_equal(rule.packets, 0);
-	dp_free(dp);
+	rig_free(dp);
 }
 
 int
