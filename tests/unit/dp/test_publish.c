@@ -195,7 +195,7 @@ test_protection_under_traffic(void **state)
 		assert_true(rig_stat(dp, p, DP_STAT_DROPPED) > 0);
 		rig_check_books(dp, p);
 	}
-	dp_free(dp);
+	rig_free(dp);
 	dp_protect_free(NULL);
 }
 
