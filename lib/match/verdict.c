@@ -7,6 +7,7 @@
 #include "match/verdict.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "image_impl.h"
 #include "pkt/view.h"
@@ -97,12 +98,36 @@ correct(struct burst *b, uint64_t frames)
 	return n;
 }
 
-/* Give frame @f its verdict. Returns the bytes to be counted. */
-static inline uint32_t
-take(const struct burst *b, uint32_t f, const struct match_verdict *verdict)
+/*
+ * Give the frames with the numbers @hit in the search @verdict, which is two
+ * words, so that it is stored as such. Returns the bytes to be counted.
+ */
+static uint64_t
+give_verdict(const struct burst *b, uint64_t hit, const struct match_verdict *verdict)
 {
-	b->verdicts[f] = *verdict;
-	return ip_bytes(&b->search.views[f]);
+	const struct pkt_view *views = b->search.views;
+	struct match_verdict *out = b->verdicts;
+	uint64_t bytes = 0, words[2];
+
+	_Static_assert(sizeof(words) == sizeof(*verdict), "two words");
+	memcpy(words, verdict, sizeof(words));
+	/* In a flood that is all of a burst, which needs no look at the mask. */
+	if (b->search.in_order && hit == search_mask(b->search.n)) {
+		const uint32_t n = b->search.n;
+
+		for (uint32_t f = 0; f < n; f++) {
+			memcpy(&out[f], words, sizeof(words));
+			bytes += ip_bytes(&views[f]);
+		}
+		return bytes;
+	}
+	for (uint64_t m = hit; m != 0; m &= m - 1) {
+		const uint32_t f = b->search.frame[__builtin_ctzll(m)];
+
+		memcpy(&out[f], words, sizeof(words));
+		bytes += ip_bytes(&views[f]);
+	}
+	return bytes;
 }
 
 /* Rule @index decides for the frames @hit of the search. */
@@ -118,20 +143,11 @@ decide_all(struct burst *b, uint32_t index, uint64_t hit)
 		.index = index,
 		.kind = drop ? MATCH_VERDICT_DROP : MATCH_VERDICT_PASS,
 	};
-	const uint64_t special = b->has_seen | b->vital;
-	uint32_t packets = 0, vital = 0;
-	uint64_t bytes = 0;
+	const uint32_t packets = (uint32_t)__builtin_popcountll(hit);
+	const uint64_t bytes = give_verdict(b, hit, &verdict);
+	uint32_t vital = 0;
 
-	/* In a flood that is all of a burst, which needs no look at the mask. */
-	if (b->search.in_order && hit == search_mask(b->search.n)) {
-		packets = b->search.n;
-		for (uint32_t i = 0; i < packets; i++)
-			bytes += take(b, i, &verdict);
-	} else {
-		for (uint64_t m = hit; m != 0; m &= m - 1, packets++)
-			bytes += take(b, b->search.frame[__builtin_ctzll(m)], &verdict);
-	}
-	if (special != 0)
+	if ((b->has_seen | b->vital) != 0)
 		vital = correct(b, frames_of(b, hit));
 	count_matches(b, c, packets, bytes);
 	if (!drop)
@@ -154,8 +170,7 @@ pass_all(struct burst *b)
 		.kind = MATCH_VERDICT_PASS,
 	};
 
-	for (uint64_t m = b->search.alive; m != 0; m &= m - 1)
-		b->verdicts[b->search.frame[__builtin_ctzll(m)]] = none;
+	(void)give_verdict(b, b->search.alive, &none);
 	if (b->has_seen != 0)
 		(void)correct(b, frames_of(b, b->search.alive));
 }
