@@ -8,6 +8,7 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 import frames
@@ -102,6 +103,29 @@ def without_root():
                   "no frame of the flood survived")
 
 
+def own_configuration():
+    """-c FILE is the daemon itself: it says when it is ready, and ends well on SIGTERM."""
+    with lab.Lab("ownrun") as it:
+        frames.write_pcap(it.file("in.pcap"), [frames.dns4("a.example.uk", "192.0.2.1",
+                                                           "192.0.2.2")])
+        conf = it.file("real.ini", f"""[port p]
+device = net_pcap0,rx_pcap={it.file("in.pcap")},tx_pcap={it.file("out.pcap")}
+exception = port:p
+[control]
+socket = {it.file("control.sock")}
+[eal]
+hugepages = no
+""")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notes:
+            notes.bind(it.file("notify"))
+            notes.settimeout(30)
+            p = it.spawn(RUN, "-c", conf, env={"SLUICE_BUILD": lab.BUILD,
+                                               "NOTIFY_SOCKET": it.file("notify")})
+            lab.check(b"READY=1" in notes.recv(4096), f"ready: {p.log()}")
+        lab.equal(p.stop(), 0, f"exit status after SIGTERM: {p.log()}")
+        lab.equal(len(frames.read_pcap(it.file("out.pcap"))), 1, "frames that passed")
+
+
 def refuses():
     """Bad usage is one clear line and status 2; the lab without root is one, too."""
     for argv in (["--seconds", "0"], ["--device", "net"], ["--what"], ["--pps"],
@@ -145,4 +169,4 @@ def _belongs(pid, mark):
         return False
 
 
-lab.main(with_lab, unplugged, without_root, refuses, interrupted)
+lab.main(with_lab, unplugged, without_root, own_configuration, refuses, interrupted)
