@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -15,6 +17,7 @@
 
 #define KINDS_MAX 16 /* kinds of sections */
 #define PORTS_MAX 64
+#define QUEUES_MAX 64 /* over all ports: one worker each */
 
 /* What ctl_conf_load() returns a part of. */
 struct conf_box {
@@ -394,10 +397,51 @@ check_peers(const struct loading *l, const struct ctl_conf *c)
 	return 0;
 }
 
+static int
+check_queues(const struct loading *l, const struct ctl_conf *c)
+{
+	unsigned int sum = 0;
+
+	for (size_t i = 0; i < c->n_ports; i++) {
+		const struct ini_entry *e;
+		const struct ini_section *s = origin(l, "port", c->ports[i].name, "queues", &e);
+
+		sum += c->ports[i].queues;
+		if (sum > QUEUES_MAX)
+			return ini_fail(l->diag, -EINVAL, s, e,
+				"queues: expected at most %d over all ports, got %u up to here",
+				QUEUES_MAX, sum);
+	}
+	return 0;
+}
+
+/* A socket's path has a fixed place in its address. */
+static int
+check_socket(const struct loading *l, const struct ctl_conf *c)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+	const size_t len = strlen(c->control_socket);
+	const struct ini_entry *e;
+	const struct ini_section *s;
+
+	if (len >= 1 && len <= max)
+		return 0;
+	s = origin(l, "control", "", "socket", &e);
+	return ini_fail(l->diag, -EINVAL, s, e,
+		"socket: expected a path of 1 to %zu bytes, got %zu", max, len);
+}
+
 /* What no single key can know. */
 static int
 check_whole(const struct loading *l)
 {
+	static int (*const checks[])(const struct loading *l, const struct ctl_conf *c) = {
+		check_queues,
+		check_socket,
+		check_sinks,
+		check_gate,
+		check_peers,
+	};
 	const struct ctl_conf *c = &l->box->pub;
 	int r;
 
@@ -406,10 +450,12 @@ check_whole(const struct loading *l)
 		if (r < 0)
 			return r;
 	}
-	r = check_sinks(l, c);
-	if (r == 0)
-		r = check_gate(l, c);
-	return r < 0 ? r : check_peers(l, c);
+	for (size_t i = 0; i < DIM(checks); i++) {
+		r = checks[i](l, c);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* Move what was read into the arena, and fill in what the machine knows. */

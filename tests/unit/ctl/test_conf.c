@@ -237,6 +237,12 @@ static const struct bad_case {
 	{"[protect]\npeers = 192.0.2.1, 192.0.2.1\n", 2, "peers: address number 2 is there twice"},
 	{"[control]\nhttp = 127.0.0.1:9466\n", 2,
 		"http is not in this version; leave the key out or its value empty"},
+	{"[control]\nsocket =\n", 2, "socket: expected a path of 1 to 107 bytes, got 0"},
+	{"[control]\nsocket = /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
+		2, "socket: expected a path of 1 to 107 bytes, got 131"},
+	{PORT "queues = 60\n[port b]\ndevice = net_null1\nqueues = 5\nexception = none\n", 7,
+		"queues: expected at most 64 over all ports, got 65 up to here"},
 	{"[eal]\nhugepages = 2\n", 2, "hugepages: expected auto, yes or no, got '2'"},
 	{"[eal]\nmemory = 100000 KiB\n", 2, "memory: expected whole MiB, got '100000 KiB'"},
 	{"[eal]\nmain_lcore = 1024\n", 2, "main_lcore: expected 0 to 1023, got '1024'"},
