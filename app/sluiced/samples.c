@@ -164,6 +164,7 @@ samples_prepare(const struct samples *samples, const struct ctl_conf *conf, stru
 void
 samples_replace(struct samples *samples, struct sinks *next)
 {
+	samples_step(samples); /* what is in the rings was taken for the old sinks */
 	sinks_replace(samples->sinks, next);
 	samples->sinks = next;
 }

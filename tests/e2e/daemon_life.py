@@ -129,6 +129,50 @@ BAD_RELOADS = [
 ]
 
 
+def samples_in(path):
+    """How many samples a file holds."""
+    return len(lab.run("tshark", "-r", path, "-T", "fields", "-e", "frame.number")
+               .stdout.splitlines())
+
+
+def sinks_change():
+    """A reload opens, closes and changes sinks; those that stay go on in their file."""
+    rng = random.Random(frames.seed())
+    with lab.Lab("life") as it:
+        world, edge = it.ns("world"), it.ns("edge")
+        it.veth(world, "w0", edge, "e0")
+        base = ("[port edge0]\ndevice = net_af_packet0,iface=e0\nexception = tap:sluice0\n"
+                f"[protect]\nvital = no\n[sample]\nrate = 1/1\n{RULE}")
+        one, two = it.file("one.pcapng"), it.file("two.pcapng")
+        sinks = [f"[sink one]\nfile = {one}\n", f"[sink two]\nfile = {two}\n"]
+        daemon = it.sluiced(base + sinks[0], ns=edge)
+        wire, sent = world.wire("w0"), 0
+
+        def send(n):
+            nonlocal sent
+            sent += n
+            wire.send(queries(rng, "www.example.uk", n))
+            lab.until(lambda: daemon.ask("stats")["ports"]["edge0"]["sampled"] == sent, 10,
+                      "sampled")
+
+        send(10)
+        lab.check("STATUS=reloaded" in daemon.reload(base + sinks[0] + sinks[1]), "both")
+        send(10)
+        lab.check("STATUS=reloaded" in daemon.reload(base + sinks[1]), "two alone")
+        lab.equal(samples_in(one), 20, "samples of a closed sink")
+        send(10)
+        changed = base + sinks[1] + "comments = no\n"
+        lab.check("STATUS=reloaded" in daemon.reload(changed), "changed")
+        lab.equal(samples_in(two + ".1"), 20, "samples before the change, rotated away")
+        send(10)
+        said = daemon.reload(changed + "[sink three]\nfile = /nonexistent/x\n")
+        lab.check("refused" in "".join(said), "refused")
+        send(10)
+        lab.equal(daemon.stop(), 0, "exit status")
+        lab.equal(samples_in(two), 20, "samples after the change")
+        lab.check(not os.path.exists(one + ".1"), "a sink that stays is not rotated")
+
+
 def switches():
     """enforce off lets everything through at once and counts; the sample rate changes."""
     rng = random.Random(frames.seed())
@@ -289,7 +333,7 @@ def rules_end():
             wire.send(queries(rng, "www.example.uk", n))
             return lab.until(lambda: (lambda p: (p["dropped"] - before["dropped"],
                                                  p["passed"] - before["passed"])
-                                      if p["rx"] - before["rx"] >= n else None)(
+                                      if lab.accounted(p) - lab.accounted(before) >= n else None)(
                 daemon.ask("stats")["ports"]["edge0"]), 10, "received")
 
         def state():
@@ -332,5 +376,5 @@ def stops_while_starting():
                 lab.check(not os.path.exists(it.file("s.sock")), f"after {delay_ms} ms: socket")
 
 
-lab.main(savefile_as_nobody, reload_good_and_bad, switches, ends_clean, mends_a_crash,
+lab.main(savefile_as_nobody, reload_good_and_bad, sinks_change, switches, ends_clean, mends_a_crash,
          drops_root, protects_anew, rules_end, stops_while_starting)
