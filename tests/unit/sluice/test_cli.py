@@ -7,6 +7,7 @@ every engine, what stats makes of a daemon's answer."""
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -142,6 +143,45 @@ class Check(Case):
     def test_stdin(self):
         status, out, err = sluice("check", "-", data=b"[rule r]\nmatch = all\naction = drop\n")
         self.assertEqual((status, out, err), (0, "-: 0 ports, 1 rules, no error\n", ""))
+
+
+@unittest.skipIf(os.geteuid() != 0, "only root can become nobody")
+class Permission(Case):
+    """What a user who may not gets told."""
+
+    NOBODY = 65534
+
+    def as_nobody(self, *args):
+        """Run a copy that nobody may run, wherever the build folder is."""
+        os.chmod(self.folder.name, 0o755)
+        copy = self.path("sluice")
+        shutil.copy(SLUICE, copy)
+        done = subprocess.run([copy, *args], capture_output=True, timeout=60, check=False,
+                              user=self.NOBODY, group=self.NOBODY, extra_groups=[])
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def test_files(self):
+        for name, args in (("a.ini", ("check",)), ("a.ini", ("filter", "-r")), ("p.bpf", ("filter", "-c"))):
+            secret = self.path(name, "secret")
+            os.chmod(secret, 0o600)
+            self.assertEqual(self.as_nobody(*args, secret),
+                             (2, "", f"sluice {args[0]}: {secret}: cannot open: Permission denied\n"))
+        secret = self.path("a.pcap", PCAP)
+        os.chmod(secret, 0o600)
+        self.assertEqual(self.as_nobody("filter", secret),
+                         (2, "", f"sluice filter: cannot open '{secret}': Permission denied\n"))
+
+    def test_socket(self):
+        if "built without jansson" in sluice("stats", "-S", "/nonexistent")[2]:
+            self.skipTest("built without jansson")
+        path = self.path("s.sock")
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+            server.listen(1)
+            os.chmod(path, 0o660)
+            self.assertEqual(self.as_nobody("stats", "-S", path),
+                             (1, "", f"sluice stats: no permission to use {path}; "
+                                     "be root, or a member of the group sluice\n"))
 
 
 RULES = """
