@@ -14,9 +14,9 @@
 #include "match/image.h"
 #include "pkt/view.h"
 
-/* The ports of a burst's frames; 0 where there are none. */
+/* The ports of a burst's frames, source and destination; 0 where there are none. */
 struct maybe_vital_ports {
-	uint16_t src[MATCH_BURST], dst[MATCH_BURST];
+	uint16_t v[2 * MATCH_BURST];
 };
 
 /* What is not IP may be ARP, LACP or LLDP; ICMPv6 may be ND. */
@@ -26,12 +26,14 @@ maybe_vital_kind(const struct pkt_view *v)
 	return (v->family == 0) | (v->proto == 58);
 }
 
-/* BGP has port 179 on either side, BFD (RFC 5881, 5883) has its own as destination. */
+/*
+ * BGP has port 179 on either side, BFD (RFC 5881, 5883) has its own as
+ * destination; as source they are taken too, which pkt_vital_class() sorts out.
+ */
 static inline uint16_t
-maybe_vital_port(uint16_t src, uint16_t dst)
+maybe_vital_port(uint16_t port)
 {
-	return (uint16_t)((src == 179) | (dst == 179) | (dst == 3784) | (dst == 3785) |
-		(dst == 4784));
+	return (uint16_t)((port == 179) | (port == 3784) | (port == 3785) | (port == 4784));
 }
 
 /* Bit i: the ports of frame i, of @n, are those of BGP or BFD. */
@@ -42,12 +44,12 @@ maybe_vital_ports(const struct maybe_vital_ports *p, uint32_t n)
 	uint16_t any = 0;
 
 	/* No early end: the compiler makes vectors of this. */
-	for (uint32_t i = 0; i < n; i++)
-		any |= maybe_vital_port(p->src[i], p->dst[i]);
+	for (uint32_t i = 0; i < 2 * n; i++)
+		any |= maybe_vital_port(p->v[i]);
 	if (any == 0)
 		return 0;
-	for (uint32_t i = 0; i < n; i++)
-		some |= (uint64_t)maybe_vital_port(p->src[i], p->dst[i]) << i;
+	for (uint32_t i = 0; i < 2 * n; i++)
+		some |= (uint64_t)maybe_vital_port(p->v[i]) << i / 2;
 	return some;
 }
 

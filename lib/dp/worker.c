@@ -102,8 +102,7 @@ parse(struct worker *w, struct burst *b)
 			flags |= v->flags;
 			maybe |= (uint64_t)maybe_vital_kind(v) << i;
 		}
-		ports.src[i] = v->sport;
-		ports.dst[i] = v->dport;
+		memcpy(&ports.v[2 * i], &v->sport, 2 * sizeof(v->sport));
 		bytes += m->pkt_len;
 	}
 	b->bytes = bytes;

@@ -203,12 +203,12 @@ test_start_refusals(void **state)
 static bool
 maybe_vital(const struct pkt_view *v, struct rng *rng)
 {
-	struct maybe_vital_ports ports = {{0}, {0}};
+	struct maybe_vital_ports ports = {{0}};
 	const uint32_t n = 1 + rng_below(rng, MATCH_BURST), i = rng_below(rng, n);
 	uint64_t some;
 
-	ports.src[i] = v->sport;
-	ports.dst[i] = v->dport;
+	ports.v[2 * i] = v->sport;
+	ports.v[2 * i + 1] = v->dport;
 	some = maybe_vital_ports(&ports, n);
 	assert_true((some & ~(UINT64_C(1) << i)) == 0);
 	return some != 0 || maybe_vital_kind(v);
