@@ -67,7 +67,7 @@ struct burst {
 
 /* All bytes of a frame in one piece: in place, or copied to the scratch area. */
 static inline const uint8_t *
-linear(struct worker *w, const struct rte_mbuf *m, uint16_t i, uint32_t *ret_len)
+linear(struct worker *w, const struct rte_mbuf *m, uint32_t i, uint32_t *ret_len)
 {
 	*ret_len = m->data_len;
 	if (m->nb_segs == 1)
@@ -86,10 +86,11 @@ static inline uint64_t
 parse(struct worker *w, struct burst *b)
 {
 	struct maybe_vital_ports ports;
+	const uint32_t n = b->n;
 	uint64_t maybe = 0, bytes = 0;
 	uint16_t flags = 0;
 
-	for (uint16_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct rte_mbuf *m = b->pkts[i];
 		struct pkt_view *v = &b->views[i];
 		const uint8_t *frame;
@@ -107,7 +108,7 @@ parse(struct worker *w, struct burst *b)
 	}
 	b->bytes = bytes;
 	b->flags = flags;
-	return maybe | maybe_vital_ports(&ports, b->n);
+	return maybe | maybe_vital_ports(&ports, n);
 }
 
 /* Count frames that are not what they say. Seldom needed, so not in parse(). */
