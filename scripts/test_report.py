@@ -63,6 +63,16 @@ def tail(text):
     return text if len(text) <= SHOWN else f"[{len(text) - SHOWN} characters cut]\n{text[-SHOWN:]}"
 
 
+def first_errors(text):
+    """Of a build's log the lines that say what is wrong, with what follows them."""
+    lines = text.splitlines()
+    shown = []
+    for i, line in enumerate(lines):
+        if re.search(r"error:|ERROR:|undefined reference|^FAILED: ", line) and len(shown) < 60:
+            shown += [s[:400] for s in lines[i:i + 3]]
+    return "\n".join(shown) or text
+
+
 def main():
     results, skips_path = map(pathlib.Path, sys.argv[1:3])
     skips = read_skips(skips_path)
@@ -71,7 +81,7 @@ def main():
 
     for path in sorted(results.glob("*.build")):
         total["fail"] += 1
-        logs.append((f"{path.stem}: does not build", path.read_text(errors="replace")))
+        logs.append((f"{path.stem}: does not build", first_errors(path.read_text(errors="replace"))))
     for path in sorted(results.glob("*.broken")):
         total["fail"] += 1
         logs.append((f"{path.stem}: no test ran", path.read_text(errors="replace")))
