@@ -349,6 +349,15 @@ log_passive(const struct daemon *d)
 	}
 }
 
+/* What the configuration asks for and this version does not do. */
+static void
+log_not_served(const struct ctl_conf *conf)
+{
+	if (conf->http[0] != '\0')
+		log_line(LOG_LEVEL_WARNING, "http = %s: this version serves no metrics over HTTP",
+			conf->http);
+}
+
 static int
 serve(struct daemon *d)
 {
@@ -358,6 +367,7 @@ serve(struct daemon *d)
 	log_line(LOG_LEVEL_INFO, "sluiced " SLUICE_VERSION " runs: %zu ports, %zu rules",
 		dp_port_count(d->dp), ruleset_count(d->config->rules));
 	log_passive(d);
+	log_not_served(d->config->conf);
 	notify_send("READY=1");
 	r = loop_run(d->loop);
 	notify_send("STOPPING=1");

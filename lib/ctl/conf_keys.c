@@ -124,7 +124,7 @@
 	  "The socket that the command sluice talks to.") \
 	X(control, http, LEAVE, http, CONF(http), RESTART, MAY, \
 	  "ADDRESS:PORT", NULL, "", \
-	  "Metrics over HTTP, which is not in this version.") \
+	  "Where metrics are to be had over HTTP; checked only, as this version serves none.") \
 	X(control, user, MUST, str, CONF(user), RESTART, MAY, \
 	  "NAME", NULL, "", \
 	  "User to run as after the start; left out: whoever started the daemon.") \

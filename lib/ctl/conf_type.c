@@ -283,13 +283,36 @@ equal_huge(const void *a, const void *b)
 
 const struct conf_type conf_huge = {set_huge, equal_huge};
 
+/* "127.0.0.1:9466" or "[::1]:9466"; empty is off. */
+static bool
+is_addr_port(const char *text)
+{
+	const bool bracket = text[0] == '[';
+	const char *colon = strrchr(text, ':');
+	char addr[64];
+	struct ip_addr parsed;
+	uint32_t port;
+	size_t n;
+
+	if (colon == NULL || (bracket && colon[-1] != ']'))
+		return false;
+	n = (size_t)(colon - text) - (bracket ? 2 : 0);
+	if (n >= sizeof(addr))
+		return false;
+	memcpy(addr, text + bracket, n);
+	addr[n] = '\0';
+	return parse_ip_addr(addr, &parsed, NULL) == 0 && bracket == (parsed.family == 6) &&
+		parse_u32(colon + 1, 1, 65535, &port, NULL) == 0;
+}
+
 static int
 set_http(const struct ini_key *key, const char *text, void *at, struct arena *arena,
 	struct diag *why)
 {
-	if (text[0] != '\0')
+	if (text[0] != '\0' && !is_addr_port(text))
 		return diag_fail(why, -EINVAL,
-			"http is not in this version; leave the key out or its value empty");
+			"expected an address and a port such as 127.0.0.1:9466 or [::1]:9466, got '%.60s'",
+			text);
 	return set_str(key, text, at, arena, why);
 }
 
