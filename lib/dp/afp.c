@@ -8,8 +8,30 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/util.h"
+
+/*
+ * The driver joins its sockets to a fanout group, whatever their number, and
+ * asks the kernel to put IPv4 fragments together first: a datagram larger than
+ * the ring's slots would reach us cut off, and fragments never as they came. A
+ * group cannot be left or changed, so the request is corrected on its way: this
+ * definition stands before libc's for all libraries of the process.
+ */
+int
+setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int fanout;
+
+	if (level == SOL_PACKET && name == PACKET_FANOUT && len == sizeof(fanout)) {
+		memcpy(&fanout, value, sizeof(fanout));
+		fanout &= ~(PACKET_FANOUT_FLAG_DEFRAG << 16);
+		value = &fanout;
+	}
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
+}
 
 /* Above any descriptor that a driver's start gets; limits the search. */
 #define FDS (sizeof(((struct afp_mark *)0)->fds) * 8)
