@@ -279,6 +279,9 @@ def as_root(args, samples):
         figures, again, sent, stats = show.run(flood)
         out = result(figures, sent, stats, samples)
         show.daemon.stop()
+    # For who called sudo to read.
+    if os.environ.get("SUDO_UID", "").isdigit():
+        os.chown(samples, int(os.environ["SUDO_UID"]), -1)
     in_words(out, sent, stats["ports"][PORT]["limited"])
     say(f"Of the real clients' queries {figures['answered_quiet']:.1%} were answered in quiet, "
         f"{figures['answered_flood']:.1%} under the flood without a rule, "
@@ -299,7 +302,8 @@ def without_root(args, samples):
             shutil.copyfileobj(f, to)
         frames.write_pcap(empty, [])
         cpu = lab.cpus()
-        conf = config(f"net_pcap0,rx_pcap={every}", "port:wire0\npolicer = off", samples, cpu[-1], cpu[0],
+        conf = config(f"net_pcap0,rx_pcap={every}", "port:wire0\npolicer = off", samples,
+                      cpu[-1], cpu[0],
                       f"""
 [port wire0]
 device = net_pcap1,rx_pcap={empty},tx_pcap={survivors}
@@ -308,7 +312,8 @@ exception = none
 """) + RULE_TEXT
         daemon = it.sluiced(conf)
         start = time.monotonic()
-        lab.until(lambda: lab.accounted(daemon.port(PORT)) >= flood + legitimate, 120, "the capture is read")
+        lab.until(lambda: lab.accounted(daemon.port(PORT)) >= flood + legitimate, 120,
+                  "the capture is read")
         took = time.monotonic() - start
         stats = daemon.stats()
         daemon.stop()

@@ -498,19 +498,21 @@ def background(fn, *args):
 
 
 def main(*tests):
-    """Run test functions one after another; the exit status says if all held."""
+    """Run test functions one after another, as TAP; the exit status says if all held."""
     need_root()
-    wanted, failed = sys.argv[1:], 0
-    for test in tests:
-        if wanted and test.__name__ not in wanted:
-            continue
-        start = time.monotonic()
+    tests = [t for t in tests if not sys.argv[1:] or t.__name__ in sys.argv[1:]]
+    failed = 0
+    print(f"1..{len(tests)}", flush=True)
+    for number, test in enumerate(tests, 1):
+        start, why = time.monotonic(), ""
         try:
             test()
-            result = "ok"
         except (AssertionError, LabError, OSError, KeyError, ValueError,
                 subprocess.SubprocessError) as e:
             failed += 1
-            result = f"FAILED: {type(e).__name__}: {e}"
-        print(f"{test.__name__}: {result} ({time.monotonic() - start:.1f} s)", flush=True)
+            why = f"{type(e).__name__}: {e}"
+        print(f"{'not ok' if why else 'ok'} {number} - {test.__name__} "
+              f"# {time.monotonic() - start:.1f} s", flush=True)
+        if why:
+            print("# " + why.replace("\n", "\n# "), flush=True)
     sys.exit(1 if failed else 0)

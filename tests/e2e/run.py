@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 import frames
 import lab
@@ -56,10 +57,10 @@ def with_lab():
     rows = re.findall(r"^ *\d+  (quiet|flood, no rule|flood, rule|quiet again) +\d", p.stdout, re.M)
     lab.equal(sorted(set(rows)), ["flood, no rule", "flood, rule", "quiet", "quiet again"],
               "phases in the table")
-    # Every sample of the file says what became of the frame.
     text = lab.run("tshark", "-r", out["samples_file"], "-T", "fields", "-e",
                    "frame.comment").stdout.splitlines()
-    lab.check(len(text) > 0 and all("verdict=" in x for x in text), "comments of the samples")
+    lab.equal(len(text), out["sampled"], "samples in the file")
+    lab.check(all("verdict=" in x for x in text), "each sample says what became of its frame")
     lab.check(any("verdict=drop" in x and "rule=random-subdomains" in x for x in text),
               "a sample of the flood names the rule that dropped it")
 
@@ -137,28 +138,31 @@ def refuses():
 
 
 def interrupted():
-    """Ctrl-C or SIGTERM in the midst of the flood: nothing is left, the status says it."""
-    for sig in (signal.SIGINT, signal.SIGTERM):
+    """Ctrl-C in the quiet, SIGTERM in the flood: nothing is left, the status says it."""
+    for sig, seconds, row in ((signal.SIGINT, 60, " quiet "),
+                              (signal.SIGTERM, 2, " flood, no rule ")):
         before = namespaces()
-        with subprocess.Popen([RUN, "--seconds", "60"], stdout=subprocess.PIPE,
+        with subprocess.Popen([RUN, "--seconds", str(seconds)], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True,
                               env={**os.environ, "SLUICE_BUILD": lab.BUILD}) as p:
             made = set()
             for line in p.stdout:
-                if " quiet " in line:
+                if row in line:
                     made = namespaces() - before
                     p.send_signal(sig)
                     break
             rest = p.stdout.read()
             p.wait(30)
         lab.equal(p.returncode, 128 + sig, f"exit status after signal {sig}: {rest}")
+        made = {n for n in made if n.split("-")[2] == str(p.pid)}
         lab.equal(len(made), 3, "namespaces of the lab")
         lab.equal(namespaces() & made, set(), f"namespaces left after signal {sig}")
-        pid = next(iter(made)).split("-")[2]
-        left = [d for d in os.listdir("/tmp") if d.startswith(f"slu-run-{pid}-")]
+        left = [d for d in os.listdir(tempfile.gettempdir())
+                if d.startswith(f"slu-run-{p.pid}-")]
         lab.equal(left, [], f"folders left after signal {sig}")
-        with_pid = [c for c in os.listdir("/proc") if c.isdigit() and _belongs(c, f"slu-run-{pid}-")]
-        lab.equal(with_pid, [], f"processes left after signal {sig}")
+        left = [c for c in os.listdir("/proc")
+                if c.isdigit() and _belongs(c, f"slu-run-{p.pid}-")]
+        lab.equal(left, [], f"processes left after signal {sig}")
 
 
 def _belongs(pid, mark):
