@@ -4,7 +4,7 @@
 
 RESULTS-DIR holds BUILD.PART.json (meson's testlog), BUILD.build (the log of a
 build that failed) and BUILD.PART.broken (the log of a meson that ran no test).
-A program with cmocka or TAP cases counts by its cases, any other as one. Prints
+A program with cases of cmocka, TAP or Python's unittest counts by them, any other as one. Prints
 the log of what failed, then the line "N passed, N failed, N skipped"; exit
 status 1 when anything failed, or skipped without being named in SKIPS-FILE.
 """
@@ -17,6 +17,7 @@ import sys
 CMOCKA_CASE = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (.+)$", re.M)
 CMOCKA_STARTED = re.compile(r"^\[ RUN      \] ", re.M)
 TAP_CASE = re.compile(r"^(ok|not ok)\b *(\d*)[ -]*([^#\n]*)(?:# *(SKIP)?.*)?$", re.M)
+UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n\n(OK|FAILED)(?: \((.*)\))?$", re.M)
 TAP_PLAN = re.compile(r"^1\.\.\d+", re.M)
 SHOWN = 12000  # characters of a failing test's output that are printed
 
@@ -50,6 +51,14 @@ def cases_of(test):
         for m in TAP_CASE.finditer(out):
             outcome = "skip" if m[4] == "SKIP" else "pass" if m[1] == "ok" else "fail"
             cases.append((outcome, m[3].strip() or m[2]))
+    else:
+        # unittest without -v names nothing; several at once are one report each.
+        for m in UNITTEST.finditer((test.get("stderr") or "") + "\n" + out):
+            odd = dict(re.findall(r"(\w+)=(\d+)", m[3] or ""))
+            skipped = int(odd.get("skipped", 0))
+            failed = int(odd.get("failures", 0)) + int(odd.get("errors", 0))
+            cases += [("skip", "")] * skipped + [("fail", "")] * failed
+            cases += [("pass", "")] * (int(m[1]) - skipped - failed)
     good = result in ("OK", "EXPECTEDFAIL")
     if not cases:
         cases = [("pass" if good else "fail", "")]
@@ -98,12 +107,14 @@ def main():
                 full = f"{name}/{case}" if case else name
                 count[outcome] += 1
                 if outcome == "skip":
-                    if name not in skips and full not in skips:
+                    reason = next((skips[n] for n in (full, name, f"{build}/{name}") if n in skips),
+                                  None)
+                    if reason is None:
                         bad.append(f"{full}: skipped, which tests/skips.txt does not allow")
                         count["skip"] -= 1
                         count["fail"] += 1
                     else:
-                        skipped.setdefault(full, skips.get(full) or skips[name])
+                        skipped.setdefault(full, reason)
                 elif outcome == "fail":
                     bad.append(f"{full}: {test['result'].lower()}")
             if bad:

@@ -19,6 +19,7 @@ CMOCKA = """[==========] Running 3 test(s).
 [       OK ] three
 [==========] 3 test(s) run.
 """
+UNITTEST = ".........\n------\nRan 9 tests in 0.1s\n\n{}\n"
 TAP = "1..3\nok 1 - one\n{two}\nok 3 - three\n"
 
 
@@ -53,6 +54,14 @@ ROWS = (
      "2 passed, 1 failed, 0 skipped", 1, "a/two: fail"),
     ("a TAP skip needs its reason", [result("a", "OK", TAP.format(two="ok 2 - two # SKIP no"))],
      "", {}, "2 passed, 1 failed, 0 skipped", 1, "does not allow"),
+    ("cases of unittest count", [result("a", "OK", UNITTEST.format("OK"))], "", {},
+     "9 passed, 0 failed, 0 skipped", 0, ""),
+    ("a skip of unittest needs its reason", [result("a", "OK", UNITTEST.format("OK (skipped=2)"))],
+     "b: why\n", {}, "7 passed, 2 failed, 0 skipped", 1, "does not allow"),
+    ("a reason may be for one build", [result("a", "OK", UNITTEST.format("OK (skipped=2)"))],
+     "release/a: why\n", {}, "7 passed, 0 failed, 2 skipped", 0, "skipped: a: why"),
+    ("a failed unittest counts", [result("a", "FAIL", UNITTEST.format("FAILED (failures=1, errors=1)"))],
+     "", {}, "7 passed, 2 failed, 0 skipped", 1, "a: fail"),
     ("a build that fails counts", [result("a", "OK")], "", {"clang.build": "no such header"},
      "1 passed, 1 failed, 0 skipped", 1, "no such header"),
     ("nothing is no success", [], "", {}, "0 passed, 1 failed, 0 skipped", 1, "no test ran"),
