@@ -156,6 +156,14 @@ def machine_lacks():
         bench.fails("not enough hugepages",
                     PORT + "[eal]\nhugepages = yes\nmemory = 900 GiB\n", 1, r"nr_hugepages")
 
+        # By itself it goes on without, and says so once.
+        with open("/proc/meminfo", encoding="ascii") as f:
+            info = dict(line.split(":", 1) for line in f)
+        mib = int(info["HugePages_Free"]) * int(info["Hugepagesize"].split()[0]) // 1024 + 256
+        daemon = it.sluiced(PORT + f"[eal]\nhugepages = auto\nmemory = {mib} MiB\n")
+        lab.equal(daemon.log().count("not enough free hugepages"), 1, daemon.log())
+        lab.equal(daemon.stop(), 0, "exit status")
+
 
 def taken():
     """What somebody else has: the TAP, the control socket; and they are unharmed."""
