@@ -104,22 +104,24 @@ pkt_parse_ether_common(
 	enum { L3 = 14, L4 = L3 + 20, TCP = 6, UDP = 17 };
 	const uint64_t layers = (uint64_t)PKT_PORTS | (uint64_t)0x0800 << 16 | (uint64_t)L3 << 32 |
 		(uint64_t)L4 << 48;
-	uint32_t len, have, proto, is_tcp;
-	uint64_t what;
+	uint32_t len, have, proto, is_tcp, ports;
+	uint64_t ip, what;
 
 	/* Type, version and header length are one word; its last byte is the TOS. */
 	if (caplen < L4 || (load_be32(frame + 12) & 0xffffff00) != 0x08004500)
 		return false;
-	len = load_be16(frame + L3 + 2);
-	proto = frame[L3 + 9];
+	/* Total length, id, fragment, TTL and protocol, from the highest byte down. */
+	ip = load_be64(frame + L3 + 2);
+	len = (uint32_t)(ip >> 48);
+	proto = ip & 0xff;
 	is_tcp = proto == TCP;
 	have = caplen - L3 < len ? caplen - L3 : len;
-	if ((load_be16(frame + L3 + 6) & 0x3fff) != 0 || (proto != UDP && !is_tcp) ||
-		have < 20 + 8 + 12 * is_tcp)
+	if ((ip & 0x3fff0000) != 0 || (proto != UDP && !is_tcp) || have < 20 + 8 + 12 * is_tcp)
 		return false;
 
-	what = 4 | (uint64_t)proto << 8 | (uint64_t)frame[L3 + 8] << 16 |
-		(uint64_t)load_be16(frame + L4) << 32 | (uint64_t)load_be16(frame + L4 + 2) << 48;
+	ports = load_be32(frame + L4);
+	what = 4 | (uint64_t)proto << 8 | (ip & 0xff00) << 8 |
+		(uint64_t)(ports >> 16 | ports << 16) << 32;
 	/* Of UDP this is no byte of the header, and may lie behind the end. */
 	if (is_tcp)
 		what |= (uint64_t)frame[L4 + 13] << 24;
