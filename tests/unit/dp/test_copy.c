@@ -40,7 +40,7 @@ veth_setup(void **state)
 }
 
 static struct dp *
-make(uint16_t queues, uint32_t ring, bool takeover)
+make(uint16_t queues, uint32_t ring)
 {
 	const struct dp_port_conf port = {
 		.name = "a",
@@ -49,7 +49,6 @@ make(uint16_t queues, uint32_t ring, bool takeover)
 		.rx_ring = ring,
 		.exception = DP_EXC_NONE,
 		.exception_uid = (uid_t)-1,
-		.takeover = takeover,
 	};
 	const struct dp_conf conf = {.ports = &port, .n_ports = 1, .sample_snaplen = 64};
 
@@ -128,7 +127,7 @@ test_missed_is_exact(void **state)
 
 	(void)state;
 	rig_add_udp(&f, 80, 100);
-	dp = make(1, 512, false);
+	dp = make(1, 512);
 	send_all("sluv0", &f, 3000);
 	assert_int_equal(dp_start(dp, NULL, &diag), 0);
 	wait_seen(dp, 3000);
@@ -153,7 +152,7 @@ test_stop_leaves_none_behind(void **state)
 	rig_add_udp(&f, 80, 100);
 	for (int round = 0; round < 5; round++) {
 		const int watcher = watch();
-		struct dp *dp = make(2, 16384, true);
+		struct dp *dp = make(2, 16384);
 
 		/* More than the workers get done between start and stop. */
 		send_all("sluv0", &f, 16000);
@@ -178,7 +177,7 @@ test_outgoing_is_not_received(void **state)
 
 	(void)state;
 	rig_add_udp(&f, 80, 100);
-	dp = make(1, 512, false);
+	dp = make(1, 512);
 	assert_int_equal(dp_start(dp, NULL, &diag), 0);
 	send_all("sluv1", &f, 100);
 	send_all("sluv0", &f, 10);
@@ -211,7 +210,7 @@ test_fragments_stay_apart(void **state)
 			sum += load_be16(ip + j);
 		store_be16(ip + 10, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
 	}
-	dp = make(1, 512, false);
+	dp = make(1, 512);
 	assert_int_equal(dp_start(dp, NULL, &diag), 0);
 	send_all("sluv0", &f, 1);
 	wait_seen(dp, 2);
