@@ -46,7 +46,8 @@ struct dp_conf {
 };
 
 /*
- * Take the devices of all ports, make their exception paths, allocate all that
+ * Take the devices of all ports (and, from then on, interfaces away from the
+ * kernel where takeover is set), make their exception paths, allocate all that
  * workers need. After failure nothing of it is left.
  *
  * Returns 0, or with a sentence that names the port and says what to do: -EINVAL
@@ -60,7 +61,7 @@ int dp_new(const struct dp_conf *conf, struct dp **ret_dp, struct diag *diag);
 /*
  * Start devices and workers, matching against @image (NULL: everything
  * passes), which is the data plane's until dp_publish() or dp_stop() gives it
- * back. Takes the interfaces over before the first frame is read. Returns 0 or
+ * back. Returns 0 or
  * -errno with a sentence; after failure nothing runs, @image is the caller's.
  */
 int dp_start(struct dp *dp, struct match_image *image, struct diag *diag);
