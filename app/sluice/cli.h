@@ -40,7 +40,8 @@ struct cli_cmd {
 	int (*run)(int argc, char **argv); /* operands only; returns an exit status */
 };
 
-extern const struct cli_cmd cmd_asm, cmd_check, cmd_dis, cmd_filter, cmd_gen, cmd_stats;
+extern const struct cli_cmd cmd_asm, cmd_check, cmd_dis, cmd_filter, cmd_gen, cmd_hex2pcap,
+	cmd_offset, cmd_pcap2hex, cmd_stats;
 
 /* The command in hand, for messages. */
 extern const struct cli_cmd *cli_current;

@@ -15,6 +15,9 @@ static const struct cli_cmd *const commands[] = {
 	&cmd_dis,
 	&cmd_check,
 	&cmd_filter,
+	&cmd_pcap2hex,
+	&cmd_hex2pcap,
+	&cmd_offset,
 	&cmd_stats,
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "base/util.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -127,6 +128,24 @@ pkt_reader_close(struct pkt_reader *r)
 		return;
 	pcap_close(r->pcap);
 	mem_free(r);
+}
+
+const char *
+pkt_link_name(int dlt)
+{
+	const char *name = pcap_datalink_val_to_name(dlt);
+
+	return name != NULL ? name : "unknown";
+}
+
+int
+pkt_link_by_name(const char *name)
+{
+	uint32_t dlt;
+
+	if (parse_u32(name, 0, UINT16_MAX, &dlt, NULL) == 0)
+		return (int)dlt;
+	return pcap_datalink_name_to_val(name);
 }
 
 struct pkt_writer {

@@ -46,23 +46,35 @@ def dns(name):
     return struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + TAIL
 
 
-def count(data):
-    """How many whole frames @data, a pcap or pcapng file, holds; None for anything else."""
+def link(data):
+    """The link type of @data, a pcap file."""
+    return struct.unpack_from(">I" if data[:1] == b"\xa1" else "<I", data, 20)[0]
+
+
+def frames(data):
+    """The frames of @data, a pcap file; None for anything else."""
     magic = data[:4]
     if magic in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"):
-        return count_pcap(data, "<")
+        return frames_pcap(data, "<")
     if magic in (b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d"):
-        return count_pcap(data, ">")
+        return frames_pcap(data, ">")
     return None
 
 
-def count_pcap(data, order):
-    """Records until the file ends."""
-    at, n = 24, 0
+def frames_pcap(data, order):
+    """Records until the file ends, each cut at the file's snapshot length, as libpcap does."""
+    at, out = 24, []
+    snaplen = struct.unpack_from(order + "I", data, 16)[0] or len(data)
     while at + 16 <= len(data):
         caplen = struct.unpack_from(order + "I", data, at + 8)[0]
         if at + 16 + caplen > len(data):
             break
+        out.append(data[at + 16:at + 16 + min(caplen, snaplen)])
         at += 16 + caplen
-        n += 1
-    return n
+    return out
+
+
+def count(data):
+    """How many whole frames @data, a pcap file, holds; None for anything else."""
+    found = frames(data)
+    return None if found is None else len(found)

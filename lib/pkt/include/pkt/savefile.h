@@ -31,6 +31,11 @@ uint32_t pkt_reader_snaplen(const struct pkt_reader *r);
 int pkt_reader_next(struct pkt_reader *r, struct pkt_frame *ret_frame, struct diag *diag);
 void pkt_reader_close(struct pkt_reader *r);
 
+/* What libpcap calls link type @dlt, "unknown" for none that it knows. */
+const char *pkt_link_name(int dlt);
+/* The link type that libpcap calls @name (in any case) or whose decimal number that is; -1: none. */
+int pkt_link_by_name(const char *name);
+
 /* A new pcap file with nanoseconds, "-" is standard output. Errors as open(2), -ENOMEM. */
 int pkt_writer_open(const char *path, int dlt, uint32_t snaplen, struct pkt_writer **ret_writer,
 	struct diag *diag);

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <stdint.h>
+
+#include "base/sbuf.h"
+#include "base/util.h"
+#include "cli.h"
+#include "hex.h"
+#include "pkt/ether.h"
+#include "pkt/savefile.h"
+#include "pkt/view.h"
+#include "savefiles.h"
+
+static struct {
+	bool ascii, keep;
+} args;
+
+/* Blanks count as unprintable, so that a line has no white space but the tab. */
+static void
+add_ascii(struct sbuf *line, const uint8_t *bytes, size_t n)
+{
+	char text[256];
+
+	for (size_t done = 0; done < n;) {
+		const size_t some = MIN(n - done, sizeof(text));
+
+		for (size_t i = 0; i < some; i++) {
+			const uint8_t c = bytes[done + i];
+
+			text[i] = c > ' ' && c < 0x7f ? (char)c : '.';
+		}
+		sbuf_add(line, text, some);
+		done += some;
+	}
+}
+
+static void
+print_frame(int dlt, const struct pkt_frame *frame, struct sbuf *line)
+{
+	uint8_t head[PKT_ETHER_HEAD];
+	uint32_t head_len = 0, skip = 0;
+	struct pkt_view v;
+
+	if (!args.keep) {
+		pkt_parse_link(dlt, frame->data, frame->caplen, frame->wirelen, &v);
+		if (pkt_to_ether(dlt, &v, head, &skip))
+			head_len = sizeof(head);
+	}
+	hex_add(line, head, head_len);
+	hex_add(line, frame->data + skip, frame->caplen - skip);
+	if (args.ascii) {
+		sbuf_addc(line, '\t');
+		add_ascii(line, head, head_len);
+		add_ascii(line, frame->data + skip, frame->caplen - skip);
+	}
+	sbuf_addc(line, '\n');
+}
+
+static int
+check_link(const char *path, int dlt)
+{
+	if (args.keep || pkt_link_known(dlt))
+		return 0;
+	return cli_fail(CLI_USAGE,
+		"'%s': link type %s cannot be made Ethernet; --no-normalize prints it as it is",
+		path, pkt_link_name(dlt));
+}
+
+static int
+pcap2hex_run(int argc, char **argv)
+{
+	static const struct savefiles_use use = {.begin = check_link, .print = print_frame};
+
+	return savefiles_print(argc, argv, &use);
+}
+
+static const struct cli_opt pcap2hex_opts[] = {
+	{'a', "ascii", NULL, "Add a tab and the bytes as characters, a dot for unprintable ones.",
+		&args.ascii, NULL},
+	{'n', "no-normalize", NULL, "Leave the link layer as it is.", &args.keep, NULL},
+	{0},
+};
+
+const struct cli_cmd cmd_pcap2hex = {
+	.name = "pcap2hex",
+	.args = "[FILE…]",
+	.help = "Print the frames of savefiles in hexadecimal, one a line.",
+	.more = "FILE is a pcap or pcapng file, - or none standard input. Frames are made untagged\n"
+		"Ethernet ones: VLAN tags are taken out, the cooked header of a capture on \"any\" is cut\n"
+		"to 14 bytes, and what has no link layer gets one of zeros. A frame that ends within\n"
+		"its link layer stays as it is.",
+	.opts = pcap2hex_opts,
+	.min_args = 0,
+	.max_args = -1,
+	.run = pcap2hex_run,
+};
