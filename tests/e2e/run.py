@@ -133,7 +133,9 @@ def refuses():
                  ["-c", "/nonexistent"]):
         p = run(*argv, status=2)
         lab.equal((p.stdout, p.stderr.count("\n")), ("", 1), f"output of {argv}")
-    p = run(wrap=("setpriv", "--reuid", "65534", "--clear-groups"), status=1)
+    # No root, but able to read a checkout in a folder that only root may enter.
+    p = run(wrap=("setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps",
+                  "+dac_read_search", "--ambient-caps", "+dac_read_search"), status=1)
     lab.check(p.stderr.count("\n") == 1 and "--no-root" in p.stderr, p.stderr)
 
 
