@@ -87,6 +87,8 @@ static int
 store(const struct cli_cmd *cmd, const struct cli_opt *o, const char *word, const char *value,
 	char ***rest, char **end)
 {
+	const char **text;
+
 	if (o->flag != NULL) {
 		if (value != NULL)
 			return bad_usage(cmd, "no value expected in", word, NULL);
@@ -95,9 +97,15 @@ store(const struct cli_cmd *cmd, const struct cli_opt *o, const char *word, cons
 	}
 	if (value == NULL && *rest == end)
 		return bad_usage(cmd, "expected a value behind", word, NULL);
-	if (*o->text != NULL)
+	text = o->text;
+	if (cmd->many != NULL && o->letter != '\0' && strchr(cmd->many, o->letter) != NULL)
+		while (*text != NULL && text < o->text + CLI_MANY_MAX)
+			text++;
+	if (text == o->text + CLI_MANY_MAX)
+		return bad_usage(cmd, "given too often:", word, NULL);
+	if (*text != NULL)
 		return bad_usage(cmd, "given twice:", word, NULL);
-	*o->text = value != NULL ? value : *(*rest)++;
+	*text = value != NULL ? value : *(*rest)++;
 	return 0;
 }
 

@@ -20,6 +20,12 @@ enum {
 	CLI_USAGE = 2, /* bad usage or input */
 };
 
+/*
+ * The values of an option that may be repeated: its @text points to the first of
+ * CLI_MANY_MAX + 1 places, of which the last stays NULL.
+ */
+#define CLI_MANY_MAX 256
+
 /* One option. Exactly one of @flag and @text is set; a row without name ends the table. */
 struct cli_opt {
 	char letter; /* '\0': none */
@@ -36,12 +42,13 @@ struct cli_cmd {
 	const char *help; /* one imperative sentence, full stop included */
 	const char *more; /* what --help says besides, or NULL */
 	const struct cli_opt *opts;
+	const char *many; /* letters of the options that may be repeated, or NULL */
 	int min_args, max_args; /* operands; -1: any number */
 	int (*run)(int argc, char **argv); /* operands only; returns an exit status */
 };
 
 extern const struct cli_cmd cmd_asm, cmd_check, cmd_dis, cmd_filter, cmd_gen, cmd_hex2pcap,
-	cmd_offset, cmd_pcap2hex, cmd_stats;
+	cmd_iptables, cmd_iptables_chain, cmd_offset, cmd_pcap2hex, cmd_stats;
 
 /* The command in hand, for messages. */
 extern const struct cli_cmd *cli_current;

@@ -18,6 +18,8 @@ static const struct cli_cmd *const commands[] = {
 	&cmd_pcap2hex,
 	&cmd_hex2pcap,
 	&cmd_offset,
+	&cmd_iptables,
+	&cmd_iptables_chain,
 	&cmd_stats,
 };
 
@@ -26,7 +28,7 @@ print_help(void)
 {
 	printf("Usage: sluice COMMAND [OPTION…] [ARGUMENT…]\n\n");
 	for (size_t i = 0; i < DIM(commands); i++)
-		printf("  %-10s %s\n", commands[i]->name, commands[i]->help);
+		printf("  %-14s %s\n", commands[i]->name, commands[i]->help);
 	printf("\nsluice COMMAND --help describes a command; sluice --version prints the version.\n");
 	return cli_flush();
 }

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <ctype.h>
+#include <string.h>
+
+#include "base/sbuf.h"
+#include "cli.h"
+#include "gen/gen.h"
+#include "script.h"
+#include "shell.h"
+
+static struct {
+	bool inet6, negate;
+	const char *comment, *write;
+	const char *ips[CLI_MANY_MAX + 1];
+} args;
+
+/* One part of the name: what a domain's label, or any other word, may be in a file's name. */
+static void
+add_safe(struct sbuf *b, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		const unsigned char c = (unsigned char)s[i];
+
+		sbuf_addc(b, c < 128 && isalnum(c) ? s[i] : 'x');
+	}
+}
+
+static size_t
+trim(const char **s, const char *what)
+{
+	size_t len;
+
+	*s += strspn(*s, what);
+	len = strlen(*s);
+	while (len > 0 && strchr(what, (*s)[len - 1]) != NULL)
+		len--;
+	return len;
+}
+
+/* "*.example.uk" is any_example_uk. */
+static void
+add_domain(struct sbuf *b, const char *domain)
+{
+	const char *end;
+	size_t len = trim(&domain, ". \t");
+
+	for (end = domain + len;; domain += len + 1) {
+		len = strcspn(domain, ".");
+		if (domain + len > end)
+			len = (size_t)(end - domain);
+		if (len == 1 && domain[0] == '*')
+			sbuf_adds(b, "any");
+		else
+			add_safe(b, domain, len);
+		if (domain + len >= end)
+			break;
+		sbuf_addc(b, '_');
+	}
+}
+
+/* bpf_TYPE_ip4[_ARGUMENTS]: how script and set are called. */
+static void
+add_stem(struct sbuf *b, int argc, char **argv)
+{
+	const bool dns = strcmp(argv[0], "dns") == 0;
+
+	sbuf_addf(b, "bpf_%s_ip%d", argv[0], args.inet6 ? 6 : 4);
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i];
+
+		if (strcmp(word, "--") == 0 || (dns && word[0] == '-'))
+			continue;
+		sbuf_addc(b, '_');
+		if (dns)
+			add_domain(b, word);
+		else
+			add_safe(b, word + strspn(word, "-"), strlen(word + strspn(word, "-")));
+	}
+}
+
+static void
+add_option(struct sbuf *b, const char *name, const char *value)
+{
+	sbuf_addf(b, " %s ", name);
+	shell_add_word(b, value);
+}
+
+/* The command as it can be given again. */
+static void
+add_command(struct sbuf *b, int argc, char **argv)
+{
+	sbuf_addf(b, "sluice iptables%s%s", args.inet6 ? " -6" : "", args.negate ? " -n" : "");
+	if (args.comment != NULL)
+		add_option(b, "-c", args.comment);
+	for (const char *const *ip = args.ips; *ip != NULL; ip++)
+		add_option(b, "-i", *ip);
+	if (args.write != NULL)
+		add_option(b, "-w", args.write);
+	sbuf_addf(b, " %s --", argv[0]);
+	for (int i = 1; i < argc; i++) {
+		sbuf_addc(b, ' ');
+		shell_add_word(b, argv[i]);
+	}
+}
+
+/* What iptables -nvL shows unless -c says otherwise: the words as they were given. */
+static void
+add_default_comment(struct sbuf *b, int argc, char **argv)
+{
+	sbuf_addf(b, "%s%s%s --", args.inet6 ? "-6 " : "", args.negate ? "-n " : "", argv[0]);
+	for (int i = 1; i < argc; i++) {
+		sbuf_addc(b, ' ');
+		shell_add_printable(b, argv[i]);
+	}
+}
+
+static int
+check_comment(void)
+{
+	if (args.comment == NULL)
+		return CLI_DONE;
+	if (strlen(args.comment) > SCRIPT_COMMENT_MAX)
+		return cli_fail(CLI_USAGE, "-c: expected a comment of at most %d bytes, got %zu",
+			SCRIPT_COMMENT_MAX, strlen(args.comment));
+	for (const char *c = args.comment; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == '\x7f')
+			return cli_fail(CLI_USAGE, "-c: a comment has no control characters");
+	return CLI_DONE;
+}
+
+struct texts {
+	struct sbuf stem, file, set, command, comment, matches, out;
+};
+
+static void
+texts_fini(struct texts *t)
+{
+	sbuf_fini(&t->stem);
+	sbuf_fini(&t->file);
+	sbuf_fini(&t->set);
+	sbuf_fini(&t->command);
+	sbuf_fini(&t->comment);
+	sbuf_fini(&t->matches);
+	sbuf_fini(&t->out);
+}
+
+static void
+make_texts(struct texts *t, const struct gen_out *program, int argc, char **argv)
+{
+	add_stem(&t->stem, argc, argv);
+	sbuf_addf(&t->file, "%s.sh", sbuf_str(&t->stem));
+	sbuf_addf(&t->set, "%.*s", SCRIPT_SET_MAX, sbuf_str(&t->stem));
+	add_command(&t->command, argc, argv);
+	if (args.comment != NULL && args.comment[0] != '\0')
+		sbuf_adds(&t->comment, args.comment);
+	else
+		add_default_comment(&t->comment, argc, argv);
+	script_add_bpf(&t->matches, program);
+	script_add_comment(&t->matches, sbuf_str(&t->comment));
+}
+
+static int
+make_script(const struct gen_out *program, int argc, char **argv)
+{
+	struct texts t = {0};
+	const char *file = args.write;
+	int status;
+
+	make_texts(&t, program, argc, argv);
+	if (file == NULL)
+		file = sbuf_str(&t.file);
+	const struct script s = {
+		.inet6 = args.inet6,
+		.file = strcmp(file, "-") == 0 ? sbuf_str(&t.file) : file,
+		.set = sbuf_str(&t.set),
+		.command = sbuf_str(&t.command),
+		.ips = args.ips,
+		.scope = program->scope,
+	};
+
+	script_add_head(&t.out, &s, program->text);
+	script_add_rule(&t.out, &s, sbuf_str(&t.matches), "DROP");
+	script_add_tail(&t.out, &s);
+	if (sbuf_ok(&t.stem) && sbuf_ok(&t.file) && sbuf_ok(&t.set) && sbuf_ok(&t.command) &&
+		sbuf_ok(&t.comment) && sbuf_ok(&t.matches))
+		status = script_write(&t.out, file);
+	else
+		status = cli_fail(CLI_FAILED, "out of memory");
+	texts_fini(&t);
+	return status;
+}
+
+static int
+iptables_run(int argc, char **argv)
+{
+	const struct gen_opts opts = {.family = args.inet6 ? 6 : 4, .negate = args.negate};
+	struct gen_out program = {0};
+	int status;
+
+	status = check_comment();
+	if (status == CLI_DONE)
+		status = script_check_ips(args.ips, args.inet6);
+	if (status != CLI_DONE)
+		return status;
+	status = script_gen(argv[0], &opts, argc - 1, (const char *const *)argv + 1, &program);
+	if (status == CLI_DONE)
+		status = make_script(&program, argc, argv);
+	gen_out_fini(&program);
+	return status;
+}
+
+static const struct cli_opt iptables_opts[] = {
+	{'6', "inet6", NULL, "Make a script for ip6tables.", &args.inet6, NULL},
+	{'c', "comment", "COMMENT", "What iptables -nvL shows at the rule.", NULL, &args.comment},
+	{'i', "ip", "IP", "An address or prefix that the script adds by itself; may be repeated.",
+		NULL, args.ips},
+	{'n', "negate", NULL, "Drop what the pattern does not match.", &args.negate, NULL},
+	{'w', "write", "FILE", "Name the script; - is standard output.", NULL, &args.write},
+	{0},
+};
+
+const struct cli_cmd cmd_iptables = {
+	.name = "iptables",
+	.args = "TYPE [--] [ARGUMENT…]",
+	.help = "Make a script that puts a program into iptables.",
+	.more = "TYPE and what stands behind -- are those of sluice gen.\n\n"
+		"The script takes addresses under attack as arguments; nothing is dropped before\n"
+		"there is one. With --delete it removes all that it made. It reads IPTABLES, IPSET,\n"
+		"INPUTPLACE (the rule's number) and DEFAULTINT (the interface) from the environment.",
+	.opts = iptables_opts,
+	.many = "i",
+	.min_args = 1,
+	.max_args = -1,
+	.run = iptables_run,
+};
