@@ -60,17 +60,7 @@ dns_validate_run(const struct gen_opts *opts, int argc, const char *const *argv,
 				"dns_validate takes nothing but --strict, got '%.60s'", argv[i]);
 	}
 	match = gen_emit_label(&e);
-	gen_emit_note(&e, "x is where UDP starts");
-	if (opts->family == 4) {
-		gen_emit_op(&e, CBPF_CODE_LDX_MSH, opts->l3_off);
-		if (opts->l3_off != 0) {
-			gen_emit_op(&e, CBPF_CODE_LD_IMM, opts->l3_off);
-			gen_emit_op(&e, CBPF_CODE_ALU_ADD_X, 0);
-			gen_emit_op(&e, CBPF_CODE_TAX, 0);
-		}
-	} else {
-		gen_emit_op(&e, CBPF_CODE_LDX_IMM, opts->l3_off + 40);
-	}
+	gen_emit_l4(&e, opts, "UDP");
 	emit_tests(&e, strict, match);
 	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, false));
 	gen_emit_place(&e, match);

@@ -17,6 +17,7 @@
 
 enum item_kind { ITEM_OP, ITEM_JUMP, ITEM_LABEL, ITEM_NOTE };
 
+#define IP6_HEADER 40 /* bytes */
 #define NEXT (-1) /* no label: the next instruction */
 
 struct gen_item {
@@ -124,6 +125,22 @@ gen_emit_note(struct gen_emit *e, const char *fmt, ...)
 	it->note = sbuf_take(&b);
 	if (it->note == NULL)
 		e->err = -ENOMEM;
+}
+
+void
+gen_emit_l4(struct gen_emit *e, const struct gen_opts *opts, const char *what)
+{
+	gen_emit_note(e, "x is where %s starts", what);
+	if (opts->family == 6) {
+		gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + IP6_HEADER);
+		return;
+	}
+	gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);
+	if (opts->l3_off != 0) {
+		gen_emit_op(e, CBPF_CODE_LD_IMM, opts->l3_off);
+		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
+		gen_emit_op(e, CBPF_CODE_TAX, 0);
+	}
 }
 
 /* Instructions that @it becomes. */

@@ -49,6 +49,10 @@ void gen_emit_jump(struct gen_emit *e, uint16_t code, uint32_t k, bool when, int
 /* A branch to @yes when the test holds, else to @no. Any distance. */
 void gen_emit_branch(struct gen_emit *e, uint16_t code, uint32_t k, int yes, int no);
 
+/* X = where L4 (@what: "UDP", "TCP") starts, for the family and offset of @opts. */
+struct gen_opts;
+void gen_emit_l4(struct gen_emit *e, const struct gen_opts *opts, const char *what);
+
 /* A comment line of its own, without the ';'. */
 void gen_emit_note(struct gen_emit *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

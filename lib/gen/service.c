@@ -266,23 +266,6 @@ static const struct service ssdp = {"ssdp", 1900, ssdp_request, ssdp_response};
 static const struct service cldap = {"cldap", 389, cldap_request, cldap_response};
 static const struct service memcached = {"memcached", 11211, memcached_request, memcached_response};
 
-/* X = where UDP starts. */
-static void
-emit_start(struct gen_emit *e, const struct gen_opts *opts)
-{
-	gen_emit_note(e, "x is where UDP starts");
-	if (opts->family == 6) {
-		gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + 40);
-		return;
-	}
-	gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);
-	if (opts->l3_off != 0) {
-		gen_emit_op(e, CBPF_CODE_LD_IMM, opts->l3_off);
-		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
-		gen_emit_op(e, CBPF_CODE_TAX, 0);
-	}
-}
-
 static int
 service_run(const struct service *s, const struct gen_opts *opts, int argc, const char *const *argv,
 	struct gen_out *ret_out, struct diag *diag)
@@ -301,7 +284,7 @@ service_run(const struct service *s, const struct gen_opts *opts, int argc, cons
 	}
 	ends.hit = gen_emit_label(&e);
 	ends.miss = gen_emit_label(&e);
-	emit_start(&e, opts);
+	gen_emit_l4(&e, opts, "UDP");
 	(response ? s->response : s->request)(&e, &ends);
 	gen_emit_place(&e, ends.miss);
 	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, false));

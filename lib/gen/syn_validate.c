@@ -30,23 +30,6 @@ struct syn {
 	int bad, good, end;
 };
 
-/* X = where TCP starts. */
-static void
-emit_start(struct gen_emit *e, const struct gen_opts *opts)
-{
-	gen_emit_note(e, "x is where TCP starts");
-	if (opts->family == 6) {
-		gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + 40);
-		return;
-	}
-	gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);
-	if (opts->l3_off != 0) {
-		gen_emit_op(e, CBPF_CODE_LD_IMM, opts->l3_off);
-		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
-		gen_emit_op(e, CBPF_CODE_TAX, 0);
-	}
-}
-
 static void
 emit_flags(const struct syn *s)
 {
@@ -173,7 +156,7 @@ syn_validate_run(const struct gen_opts *opts, int argc, const char *const *argv,
 	s.bad = gen_emit_label(&e);
 	s.good = gen_emit_label(&e);
 	s.end = gen_emit_label(&e);
-	emit_start(&e, opts);
+	gen_emit_l4(&e, opts, "TCP");
 	emit_flags(&s);
 	emit_header(&s, opts);
 	emit_options(&s);

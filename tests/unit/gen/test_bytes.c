@@ -22,28 +22,13 @@
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
-#include "cbpf/text.h"
+#include "check.h"
 #include "gen/gen.h"
 
 #define PACKETS 4000
 #define PACKET_MAX 256
 
 static struct rng rng;
-
-/* The text is the program: assembled, it gives the same instructions. */
-static void
-check_text(const struct gen_out *out)
-{
-	struct cbpf_insn *insns = NULL;
-	struct diag diag = {0};
-	size_t n = 0;
-
-	if (cbpf_asm(out->text, &insns, &n, &diag) < 0)
-		fail_msg("line %u: %s in\n%s", diag.line, diag.msg, out->text);
-	assert_int_equal(n, out->n);
-	assert_memory_equal(insns, out->insns, n * sizeof(*insns));
-	mem_free(insns);
-}
 
 struct packet {
 	uint8_t b[PACKET_MAX]; /* from the IP header on */

@@ -23,7 +23,7 @@
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
-#include "cbpf/text.h"
+#include "check.h"
 #include "gen/gen.h"
 #include "pkt/savefile.h"
 
@@ -40,21 +40,6 @@ struct segment {
 
 static struct segment segments[N_FRAMES];
 static struct rng rng;
-
-/* The text is the program: assembled, it gives the same instructions. */
-static void
-check_text(const struct gen_out *out)
-{
-	struct cbpf_insn *insns = NULL;
-	struct diag diag = {0};
-	size_t n = 0;
-
-	if (cbpf_asm(out->text, &insns, &n, &diag) < 0)
-		fail_msg("line %u: %s in\n%s", diag.line, diag.msg, out->text);
-	assert_int_equal(n, out->n);
-	assert_memory_equal(insns, out->insns, n * sizeof(*insns));
-	mem_free(insns);
-}
 static char dir[] = "/tmp/sluice-p0f-XXXXXX";
 
 static bool

@@ -22,28 +22,13 @@
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
-#include "cbpf/text.h"
+#include "check.h"
 #include "gen/gen.h"
 
 #define PACKETS 3000
 #define PAYLOAD_MAX 128
 
 static struct rng rng;
-
-/* The text is the program: assembled, it gives the same instructions. */
-static void
-check_text(const struct gen_out *out)
-{
-	struct cbpf_insn *insns = NULL;
-	struct diag diag = {0};
-	size_t n = 0;
-
-	if (cbpf_asm(out->text, &insns, &n, &diag) < 0)
-		fail_msg("line %u: %s in\n%s", diag.line, diag.msg, out->text);
-	assert_int_equal(n, out->n);
-	assert_memory_equal(insns, out->insns, n * sizeof(*insns));
-	mem_free(insns);
-}
 
 /* A payload as the service's clients or servers send it, without its NUL. */
 struct sample {
