@@ -218,7 +218,7 @@ add_remove(struct sbuf *b, const struct script *s)
 	sbuf_addf(b,
 		"\tif [[ $'\\n'${sets}$'\\n' != *$'\\n%s\\n'* ]]; then\n\t\treturn\n\tfi\n"
 		"\t# The kernel may let go of the set a moment after the rule has gone.\n"
-		"\tfor _ in {1..20}; do\n"
+		"\tfor _ in {1..10}; do\n"
 		"\t\tif \"${ipset[@]}\" destroy %s 2>/dev/null; then\n\t\t\treturn\n\t\tfi\n"
 		"\t\tsleep 0.05\n\tdone\n"
 		"\t\"${ipset[@]}\" destroy %s\n}\n\n",

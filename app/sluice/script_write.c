@@ -13,6 +13,7 @@
 #include "shell.h"
 
 #define SCRIPT_MODE 0750
+#define TEMP_NAME ".sluice.XXXXXX" /* beside the script; short, whatever that is called */
 
 static int
 write_all(int fd, const char *text, size_t len)
@@ -73,13 +74,16 @@ find_target(const char *file, char path[PATH_MAX])
 static int
 write_file(const struct sbuf *b, const char *file)
 {
-	char path[PATH_MAX], temp[PATH_MAX + 8];
+	char path[PATH_MAX], temp[PATH_MAX + sizeof(TEMP_NAME)];
 	struct sbuf said = SBUF_INIT;
+	const char *slash;
 	int r = find_target(file, path);
 
 	if (r != CLI_DONE)
 		return r;
-	(void)snprintf(temp, sizeof(temp), "%s.XXXXXX", path);
+	slash = strrchr(path, '/');
+	(void)snprintf(temp, sizeof(temp), "%.*s" TEMP_NAME,
+		slash != NULL ? (int)(slash + 1 - path) : 0, path);
 	r = replace(temp, path, sbuf_str(b), b->len);
 	if (r < 0)
 		return cli_fail(CLI_FAILED, "cannot write '%s': %s", file, strerror(-r));

@@ -129,10 +129,29 @@ class Iptables(Case):
         """What gen says of a pattern, as iptables has to say it."""
         return self.sluice("gen", "dns", "--", pattern)[2].strip().replace("sluice gen", "iptables")
 
+    def length(self, *args):
+        """Instructions that gen makes of these words."""
+        return int(self.sluice("gen", *args)[1].split(",")[0])
+
+    def refuses(self, *args):
+        """That it says how long the program is."""
+        self.fails(2, f"iptables: {args[-1]:.200}: the program has {self.length(*args)} "
+                      "instructions; iptables' bpf match takes at most 64", "iptables", *args)
+
     def test_too_long(self):
-        self.assertEqual(self.sluice("gen", "dns", "--", *LONG_DNS)[1].split(",")[0], "131")
-        self.fails(2, "iptables: *.a8.example.com: the program has 131 instructions; "
-                      "iptables' bpf match takes at most 64", "iptables", "dns", "--", *LONG_DNS)
+        self.refuses("dns", "--", *LONG_DNS)
+        sizes = {self.length(name, "--", n * "66"): (name, n)
+                 for name in ("payload", "suffix") for n in range(100, 130)}
+        name, n = sizes[64]
+        self.makes(f"bpf_{name}_ip4_{n * '66'}.sh", "iptables", name, "--", n * "66")
+        self.assertIn('--bytecode "64,', self.sluice("iptables", "-w-", name, n * "66")[1])
+        name, n = sizes[65]
+        self.refuses(name, n * "66")
+
+    def test_long_file_names(self):
+        self.makes(255 * "a", "iptables", "-w", 255 * "a", "dns", "a.uk")
+        self.fails(1, f"iptables: cannot write '{256 * 'a'}': File name too long",
+                   "iptables", "-w", 256 * "a", "dns", "a.uk")
 
     def test_refused(self):
         self.fails(2, "iptables: expected TYPE [--] [ARGUMENT…]; see sluice iptables --help",
