@@ -48,7 +48,7 @@ struct cli_cmd {
 };
 
 extern const struct cli_cmd cmd_asm, cmd_check, cmd_dis, cmd_filter, cmd_gen, cmd_hex2pcap,
-	cmd_iptables, cmd_iptables_chain, cmd_offset, cmd_pcap2hex, cmd_stats;
+	cmd_iptables, cmd_iptables_chain, cmd_offset, cmd_parsedns, cmd_pcap2hex, cmd_stats;
 
 /* The command in hand, for messages. */
 extern const struct cli_cmd *cli_current;

@@ -17,6 +17,7 @@ static const struct cli_cmd *const commands[] = {
 	&cmd_filter,
 	&cmd_pcap2hex,
 	&cmd_hex2pcap,
+	&cmd_parsedns,
 	&cmd_offset,
 	&cmd_iptables,
 	&cmd_iptables_chain,

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""test_tools.py SLUICE [unittest options]: what looks at captures: pcap2hex, hex2pcap and offset,
-on built frames and on every capture of the folder SLUICE_CORPUS. tshark reads what they wrote."""
+"""test_tools.py SLUICE [unittest options]: what looks at captures: pcap2hex, hex2pcap, parsedns and
+offset, on built frames and on every capture of the folder SLUICE_CORPUS. tshark reads what they
+wrote, and is asked what parsedns says."""
 
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -57,6 +59,45 @@ def sll2(frame):
     """The same in the second version."""
     return frame[12:14] + struct.pack(">HIHBB8s", 0, 3, 1, 0, 6, frame[6:12] + b"\1\2") + frame[14:]
 
+
+LATER = 100  # a fragment's offset, in units of 8 bytes
+
+# The first frame of the flood, and all of what is said of it.
+ARTICLE = (
+    "000ffffff6603c94d5cb47f0080045000056817b4000f91147a3cba204c6adf53a1aa408003500426dd26366000000"
+    "010000000000010e697471766d6e737a656c757a6f6a03777777076578616d706c6502756b00000100010000291000"
+    "000080000000")
+ARTICLE_SAYS = f"""\
+[.] l2: {ARTICLE[:28]}
+[.] l3: {ARTICLE[28:68]}
+              ver: 0x04
+              hdl: 0x05
+            ip_id: 0x817b
+         fragment: 0x4000
+              ttl: 0xf9 (249)
+         protocol: 0x11
+           source: 0xcba204c6 203.162.4.198
+      destination: 0xadf53a1a 173.245.58.26
+[.] l4: a408003500426dd2
+      source port: 0xa408 (41992)
+ destination port: 53
+           length: 66
+[.] l5: {ARTICLE[84:]}
+               id: 0x6366
+            flags: 0x0000 query op=0 rcode=0
+        questions: 1
+          answers: 0
+             auth: 0
+            extra: 1
+#-46         q[0]: 'itqvmnszeluzoj' 'www' 'example' 'uk' .
+                    type=0x0001 class=0x0001
+         extra[0]: .
+                    type=0x0029 class=0x1000
+                    ttl=32768 rrlen=0:
+                        bufsize=4096
+                        dnssec_ok_flag
+
+"""
 
 COOKED = struct.pack(">HH", 1, 6) + b"\2" * 6 + b"\1\2"  # what both leave of their addresses
 BARE = b"\0" * 12
@@ -158,6 +199,152 @@ class Hex2pcap(Case):
         self.assertEqual(err, "sluice hex2pcap: -:2:524290: a frame has at most 262144 bytes\n")
 
 
+class Parsedns(Case):
+    """DNS messages as text."""
+
+    def dns(self, frame, status=0, err=""):
+        """The lines about the frame."""
+        got, out, said = sluice("parsedns", frame.hex())
+        self.assertEqual((got, said), (status, err and "sluice parsedns: string 1: " + err + "\n"))
+        return out.splitlines()
+
+    def test_article(self):
+        """What is printed there of the first frame of the flood, to the letter."""
+        self.says(ARTICLE_SAYS, "parsedns", ARTICLE)
+
+    def test_several(self):
+        self.says(ARTICLE_SAYS * 2, "parsedns", ARTICLE.upper(), ARTICLE + "\t..S..\n")
+        status, out, err = sluice("parsedns", "0g", ARTICLE, "00", "zz")
+        self.assertEqual((status, out), (2, ARTICLE_SAYS))
+        self.assertEqual(err.splitlines(), [
+            "sluice parsedns: string 1: column 2: expected the second digit of a byte",
+            "sluice parsedns: string 3: no IP header within the first 40 bytes",
+            "sluice parsedns: string 4: column 1: expected hexadecimal digits, got 'z'"])
+
+    def test_layers(self):
+        """The same message, however it was captured."""
+        frames = [row[2] for row in NORMAL if "cut" not in row[0] and "ARP" not in row[0] and
+                  row[0] != "raw, neither"]
+        for frame in [*frames, b"\x45" + Q4[1:], cap.vlan(cap.vlan(cap.vlan(Q4)))]:
+            with self.subTest(frame.hex()):
+                lines = self.dns(frame)
+                self.assertIn("[.] l5: " + QUERY.hex(), lines)
+                self.assertIn("#-35         q[0]: 'itqvmnszeluzoj' 'www' 'example' 'uk' .", lines)
+        self.assertIn(f"[.] l2: {cap.vlan(Q6)[:18].hex()}", self.dns(cap.vlan(Q6)))
+        self.assertIn("           source: 20010000000000000000000000000000 2001::", self.dns(Q6))
+        self.assertIn("[.] l2:", self.dns(Q4[14:]))
+
+    def test_ends(self):
+        self.assertIn("   padding: 000000", self.dns(cap.udp4(QUERY, pad=3)))
+        self.assertIn("  trailing: ff00", self.dns(cap.udp4(QUERY + b"\xff\0")))
+        short = bytearray(Q4 + b"")
+        short[38:40] = (8 + 12 + 5).to_bytes(2, "big")
+        lines = self.dns(bytes(short), 2, "byte 12 of the message: it ends within a label")
+        self.assertIn("# -5         q[0]:", lines)
+        self.assertIn(f"   padding: {QUERY[17:].hex()}", lines)
+        for length in (0, 7, 60000):
+            short[38:40] = length.to_bytes(2, "big")
+            self.assertIn("[.] l5: " + QUERY.hex(), self.dns(bytes(short)))
+
+    def test_records(self):
+        """Names in data, what is broken in them, options."""
+        def record(kind, data, name=b"\0", ttl=60, cls=1):
+            return name + struct.pack(">HHIH", kind, cls, ttl, len(data)) + data
+
+        soa = b"\1m\xc0\x0c" + b"\1'\0" + struct.pack(">5I", 1, 2, 3, 4, 5)
+        options = (b"\0\3\0\0" b"\0\x08\0\7\0\1\x18\0\xc0\0\2" b"\0\x08\0\6\0\2\x10\0\x20\1"
+                   b"\0\x0a\0\x08abcdefgh" b"\xfd\xe9\0\1\xff" b"\x50\xfa\0\x08\0\1\x20\0\1\2\3\4")
+        rows = [
+            (record(1, bytes([192, 0, 2, 1])), ["address=192.0.2.1"]),
+            (record(28, b"\x20\1" + b"\0" * 13 + b"\1"), ["address=2001::1"]),
+            (record(6, soa), ["mname= 'm' ptr->#12 'a' .", 'rname= "\'" .', "serial=1", "refresh=2",
+                              "retry=3", "expire=4", "minimum=5"]),
+            (record(15, b"\0\x0a\xc0\x0c"), ["preference=10", "name= ptr->#12 'a' ."]),
+            (record(33, b"\0\1\0\2\0\x35\0"), ["priority=1", "weight=2", "port=53", "name= ."]),
+            (record(16, b"\2a\t\3\\\xff\"\0"), ["text= 'a\\t' '\\\\\\xff\"' ''"]),
+            (record(16, b"\3ab"), ["text=", "malformed data"]),
+            (record(1, b"abc"), ["malformed data"]),
+            (record(1, b"abcde"), ["address=97.98.99.100", "malformed data"]),
+            (record(5, b"\1b"), ["name= 'b' .", "malformed data"]),
+            (record(2, b"\xc0\xff"), ["name=", "malformed data"]),
+            (record(99, b"abc"), []),
+            (record(41, options, ttl=0x01018001, cls=1232),
+             ["bufsize=1232", "dnssec_ok_flag", "edns_version=1 (INVALID!)",
+              "extra edns flags 01018001", "nsid request", "family=1 mask=24 scope=0 192.0.2.0",
+              "family=2 mask=16 scope=0 2001::", "cookie client=6162636465666768",
+              "code=fde9 data=ff", "family=1 mask=32 scope=0 1.2.3.4"]),
+        ]
+        for at, section in ((8, "answer"), (10, "auth"), (12, "extra")):
+            head = bytearray(struct.pack(">6H", 1, 0x85b0, 1, 0, 0, 0) + b"\1a\0\0\1\0\1")
+            head[at - 2:at] = len(rows).to_bytes(2, "big")
+            # A last record behind, so that a name may run out of its data.
+            head[4:6] = b"\0\1"
+            lines = self.dns(cap.udp4(bytes(head) + b"".join(r[0] for r in rows)))
+            for number, (_, want) in enumerate(rows):
+                start = lines.index(f"{section:>14}[{number}]: .")
+                self.assertEqual([x.strip() for x in lines[start + 3:start + 3 + len(want)]], want)
+        self.assertIn("            flags: 0x85b0 response authoritative recursion_desired "
+                      "recursion_available authenticated_data checking_disabled op=0 rcode=0", lines)
+        self.dns(cap.udp4(struct.pack(">6H", 1, 0, 0, 0, 0, 1) + record(41, b"\0\1\0\7")), 2,
+                 "byte 0 of the options: one of 7 bytes, of which there are 0")
+
+    def test_broken(self):
+        head = struct.pack(">6H", 1, 0, 1, 0, 0, 0)
+        self.dns(cap.udp4(head + b"\1a\xc0\x0c" + cap.TAIL), 2,
+                 "byte 14 of the message: a compression pointer to byte 12, which is not before "
+                 "its name")
+        self.dns(cap.udp4(b"short"), 2, "expected the 12 bytes of a DNS message's header, got 5")
+        self.dns(cap.udp4(QUERY, frag=LATER), 2,
+                 "a later fragment, which has no UDP or TCP header")
+        self.dns(Q4[:36], 2, "the frame ends within its UDP header")
+        self.dns(Q4[:23] + b"\1" + Q4[24:], 2, "expected UDP or TCP in IP, got protocol 1")
+        self.dns(cap.ARP, 2, "no IP header within the first 40 bytes")
+        for n in range(len(Q4)):
+            self.assertEqual(sluice("parsedns", Q4[:n].hex())[0], 2, n)
+
+    def test_tcp(self):
+        def tcp(payload):
+            ip = bytearray(Q4[14:34])
+            ip[2:4], ip[9] = (40 + len(payload)).to_bytes(2, "big"), 6
+            return (Q4[:14] + bytes(ip) +
+                    struct.pack(">HHIIBBHHH", 1234, 53, 7, 0, 0x50, 0x18, 1000, 0, 0) + payload)
+
+        framed = len(QUERY).to_bytes(2, "big") + QUERY
+        lines = self.dns(tcp(framed * 2))
+        self.assertEqual(lines.count("   message length: 47"), 2)
+        self.assertEqual(sum("'itqvmnszeluzoj'" in line for line in lines), 2)
+        self.dns(tcp(framed[:-3]), 2, "byte 43 of the message: it ends within a question")
+        self.dns(tcp(framed + b"\0"), 2, "the segment ends within a message's length")
+        self.dns(tcp(b""))
+
+
+# A record in each section, pointers to pointers.
+ANSWER = (b"\x12\x34\x81\x80\0\1\0\2\0\1\0\1\3www\7example\2uk\0\0\1\0\1"
+          b"\xc0\x0c\0\5\0\1\0\0\0\x3c\0\6\3cdn\xc0\x10\xc0\x2c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
+          b"\xc0\x10\0\2\0\1\0\0\0\1\0\5\2ns\xc0\x2c\0\0\x29\x10\0\0\0\x80\0\0\x04\0\x03\0\0")
+
+
+def read_back(text):
+    """What parsedns printed, as tshark has these fields; it gives an OPT record no TTL."""
+    def field(name):
+        return re.search(rf"^ *{name}: (\S+)", text, re.M)[1]
+
+    head = [field("id"), field("flags"), *map(field, ("questions", "answers", "auth", "extra"))]
+    names, kinds, types, ttls, lengths = [], [], [], [], []
+    for what, name, kind, ttl, length in re.findall(
+            r"^.* (\w+)\[\d+\]:(.*)\n *type=(\w+) .*(?:\n *ttl=(\d+) rrlen=(\d+):)?", text, re.M):
+        if what == "q":
+            labels = re.findall(r"'([^']*)'", name)
+            names.append(".".join(labels) or "<Root>")
+            kinds.append(str(int(kind, 16)))
+            continue
+        types.append(str(int(kind, 16)))
+        lengths.append(length)
+        if kind != "0x0029":
+            ttls.append(ttl)
+    return head + [" ".join(x) for x in (names, kinds, types, ttls, lengths)]
+
+
 class Offset(Case):
     """Where a string is."""
 
@@ -209,13 +396,14 @@ class Pipes(Case):
 class Tshark(Case):
     """What was made Ethernet reads as the original does."""
 
-    def fields(self, data):
+    def fields(self, data, *names):
         """What tshark says of @data, a savefile."""
+        names = names or ("ip.src", "ipv6.dst", "udp.srcport", "dns.id", "dns.qry.name",
+                          "arp.opcode")
         done = subprocess.run(["tshark", "-n", "-r", self.path("t.pcap", data), "-T", "fields",
-                               *(f"-e{f}" for f in ("ip.src", "ipv6.dst", "udp.srcport", "dns.id",
-                                                    "dns.qry.name", "arp.opcode"))],
+                               "-Eaggregator= ", *(f"-e{name}" for name in names)],
                               capture_output=True, check=True)
-        return done.stdout
+        return done.stdout.decode()
 
     def test_same_fields(self):
         for dlt in (cap.ETHER, SLL, SLL2, NULL):
@@ -224,7 +412,28 @@ class Tshark(Case):
             data = cap.pcap(frames, dlt=dlt)
             again = sluice("hex2pcap", data=sluice("pcap2hex", data=data, raw=True)[1], raw=True)[1]
             self.assertEqual(self.fields(again), self.fields(data), dlt)
-            self.assertIn(b"itqvmnszeluzoj", self.fields(again))
+            self.assertIn("itqvmnszeluzoj", self.fields(again))
+
+    def test_parsedns(self):
+        """Ids, flags, counts, names, types, TTLs and lengths of messages in captures."""
+        folder = pathlib.Path(os.environ.get("SLUICE_CORPUS", "/nonexistent"))
+        found = [p for p in folder.glob("*dns*.pcap") if cap.link(p.read_bytes()) == cap.ETHER]
+        frames = [bytes.fromhex(line) for line in sluice("pcap2hex", *map(str, found))[1].split()]
+        frames = [Q4, Q6, cap.udp4(ANSWER), cap.udp6(ANSWER), *(frames if found else [])]
+        asked = self.fields(cap.pcap(frames), "_ws.malformed", "dns.id", "dns.flags",
+                            "dns.count.queries", "dns.count.answers", "dns.count.auth_rr",
+                            "dns.count.add_rr", "dns.qry.name", "dns.qry.type", "dns.resp.type",
+                            "dns.resp.ttl", "dns.resp.len", "udp.port")
+        judged = 0
+        for frame, line in zip(frames, asked.splitlines()):
+            bad, *want, ports = line.split("\t")
+            if "53" not in ports.split() or bad or not want[0]:
+                continue
+            judged += 1
+            got = read_back(sluice("parsedns", frame.hex())[1])
+            self.assertEqual(got, want, frame.hex())
+        self.assertGreaterEqual(judged, 5 if found else 4)
+
 
 
 @unittest.skipUnless(os.environ.get("SLUICE_CORPUS"), "SLUICE_CORPUS names no folder of captures")
