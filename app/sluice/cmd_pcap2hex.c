@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include "base/sbuf.h"
 #include "base/util.h"
@@ -7,12 +10,19 @@
 #include "hex.h"
 #include "pkt/ether.h"
 #include "pkt/savefile.h"
+#include "pkt/scrub.h"
 #include "pkt/view.h"
 #include "savefiles.h"
 
+#define FRAME_MAX 262144 /* bytes; libpcap gives no more */
+
 static struct {
-	bool ascii, keep;
+	bool ascii, keep, scrub;
+	const char *key;
 } args;
+
+static struct pkt_scrub_key scrub_key;
+static uint8_t scrubbed[FRAME_MAX];
 
 /* Blanks count as unprintable, so that a line has no white space but the tab. */
 static void
@@ -38,19 +48,26 @@ print_frame(int dlt, const struct pkt_frame *frame, struct sbuf *line)
 {
 	uint8_t head[PKT_ETHER_HEAD];
 	uint32_t head_len = 0, skip = 0;
+	const uint8_t *data = frame->data;
+	const uint32_t n = MIN(frame->caplen, FRAME_MAX);
 	struct pkt_view v;
 
+	if (args.scrub) {
+		memcpy(scrubbed, data, n);
+		pkt_scrub(&scrub_key, dlt, scrubbed, n, frame->wirelen);
+		data = scrubbed;
+	}
 	if (!args.keep) {
-		pkt_parse_link(dlt, frame->data, frame->caplen, frame->wirelen, &v);
+		pkt_parse_link(dlt, data, n, frame->wirelen, &v);
 		if (pkt_to_ether(dlt, &v, head, &skip))
 			head_len = sizeof(head);
 	}
 	hex_add(line, head, head_len);
-	hex_add(line, frame->data + skip, frame->caplen - skip);
+	hex_add(line, data + skip, n - skip);
 	if (args.ascii) {
 		sbuf_addc(line, '\t');
 		add_ascii(line, head, head_len);
-		add_ascii(line, frame->data + skip, frame->caplen - skip);
+		add_ascii(line, data + skip, n - skip);
 	}
 	sbuf_addc(line, '\n');
 }
@@ -58,8 +75,11 @@ print_frame(int dlt, const struct pkt_frame *frame, struct sbuf *line)
 static int
 check_link(const char *path, int dlt)
 {
-	if (args.keep || pkt_link_known(dlt))
+	if (pkt_link_known(dlt) || (args.keep && !args.scrub))
 		return 0;
+	if (args.scrub)
+		return cli_fail(CLI_USAGE, "'%s': link type %s cannot be scrubbed", path,
+			pkt_link_name(dlt));
 	return cli_fail(CLI_USAGE,
 		"'%s': link type %s cannot be made Ethernet; --no-normalize prints it as it is",
 		path, pkt_link_name(dlt));
@@ -70,12 +90,22 @@ pcap2hex_run(int argc, char **argv)
 {
 	static const struct savefiles_use use = {.begin = check_link, .print = print_frame};
 
+	if (args.key != NULL) {
+		args.scrub = true;
+		pkt_scrub_key_text(args.key, (uint32_t)strlen(args.key), &scrub_key);
+	} else if (args.scrub &&
+		getrandom(&scrub_key, sizeof(scrub_key), 0) != (ssize_t)sizeof(scrub_key)) {
+		return cli_fail(CLI_FAILED, "cannot get random numbers: %s", strerror(errno));
+	}
 	return savefiles_print(argc, argv, &use);
 }
 
 static const struct cli_opt pcap2hex_opts[] = {
 	{'a', "ascii", NULL, "Add a tab and the bytes as characters, a dot for unprintable ones.",
 		&args.ascii, NULL},
+	{'s', "scrub", NULL, "Replace MAC and IP addresses and DNS names.", &args.scrub, NULL},
+	{'k', "key", "TEXT", "Scrub so that the same TEXT gives the same; default a random one.",
+		NULL, &args.key},
 	{'n', "no-normalize", NULL, "Leave the link layer as it is.", &args.keep, NULL},
 	{0},
 };
@@ -87,7 +117,9 @@ const struct cli_cmd cmd_pcap2hex = {
 	.more = "FILE is a pcap or pcapng file, - or none standard input. Frames are made untagged\n"
 		"Ethernet ones: VLAN tags are taken out, the cooked header of a capture on \"any\" is cut\n"
 		"to 14 bytes, and what has no link layer gets one of zeros. A frame that ends within\n"
-		"its link layer stays as it is.",
+		"its link layer stays as it is. Scrubbed MAC addresses are zeros; IP addresses and labels\n"
+		"of names keep common prefixes, lengths, and what is a letter or a digit; checksums are\n"
+		"mended. Payload other than DNS stays, and what a broken DNS message has behind the break.",
 	.opts = pcap2hex_opts,
 	.min_args = 0,
 	.max_args = -1,

@@ -162,6 +162,86 @@ class Pcap2hex(Case):
         self.assertIn("'-', behind frame 1: ", err)
 
 
+def scrub(*frames, key="a"):
+    """The frames as pcap2hex makes them with this key."""
+    text = sluice("pcap2hex", "-n", "--key", key, data=cap.pcap(frames))[1]
+    return [bytes.fromhex(line) for line in text.splitlines()]
+
+
+def labels(frame, at=54):
+    """The labels of the name there."""
+    out = []
+    while frame[at]:
+        out.append(frame[at + 1:at + 1 + frame[at]])
+        at += 1 + frame[at]
+    return out
+
+
+class Scrub(Case):
+    """Nobody is known any more, and what it was is."""
+
+    def test_addresses(self):
+        """MAC addresses are zeros, IP addresses share the prefixes that they shared."""
+        whole = [f"10.0.{a}.{b}" for a, b in ((0, 1), (0, 2), (0, 1), (128, 1), (255, 77))]
+        whole += ["11.0.0.1", "138.0.0.1"]
+        got = scrub(*(cap.udp4(b"x", dst=dst) for dst in whole))
+        old = [int.from_bytes(bytes(map(int, dst.split("."))), "big") for dst in whole]
+        new = [int.from_bytes(frame[30:34], "big") for frame in got]
+        self.assertEqual({frame[:12] for frame in got}, {b"\0" * 12})
+        self.assertNotIn(old[0], new)
+        for i, _ in enumerate(whole):
+            for j, _ in enumerate(whole):
+                self.assertEqual((old[i] ^ old[j]).bit_length(), (new[i] ^ new[j]).bit_length())
+        arp = cap.ARP[:14] + bytes.fromhex("0001080006040001") + Q4[:6] + Q4[26:30] + Q4[:6] + Q4[30:34]
+        for frame, places in ((Q4, (26, 30)), (arp, (28, 38))):
+            for place in places:
+                there = scrub(frame)[0]
+                self.assertEqual(there[place:place + 4], got[0][26 if place in (26, 28) else 30:][:4])
+        self.assertEqual((scrub(arp)[0][22:28], scrub(arp)[0][32:38]), (b"\0" * 6, b"\0" * 6))
+
+    def test_names(self):
+        """Labels keep lengths, kinds of characters, and what they share."""
+        names = ("www.example.uk", "WwW.eXample.uk", "abc-12.example.uk", "abc-13.example.uk",
+                 "www.www.a_b", "a" * 63 + ".b")
+        for make, at in ((cap.udp4, 54), (cap.udp6, 74)):
+            got = [labels(frame, at) for frame in scrub(*(make(cap.dns(name)) for name in names))]
+            for name, new in zip(names, got):
+                self.assertEqual([re.sub("[a-z]", "a", re.sub("[A-Z]", "A", re.sub(
+                    "[0-9]", "0", label.decode()))) for label in new], [re.sub(
+                        "[a-z]", "a", re.sub("[A-Z]", "A", re.sub("[0-9]", "0", label)))
+                        for label in name.split(".")])
+                self.assertNotEqual([label.decode() for label in new], name.split("."))
+            self.assertEqual(got[0], [label.lower() for label in got[1]])
+            self.assertEqual(got[0][1:], got[2][1:])
+            self.assertEqual(got[2][0][:5], got[3][0][:5])
+            self.assertNotEqual(got[2][0], got[3][0])
+            self.assertEqual(got[4][0], got[4][1])
+
+    def test_message(self):
+        """All names of a message and its addresses; a label that is pointed at once only."""
+        text = sluice("parsedns", scrub(cap.udp4(ANSWER))[0].hex())[1]
+        www, example, uk = (label.decode() for label in labels(scrub(cap.udp4(ANSWER))[0]))
+        self.assertEqual((len(www), len(example), len(uk)), (3, 7, 2))
+        for word in ("www", "example", "cdn", "'uk'", "'ns'", "192.0.2.1"):
+            self.assertNotIn(word, text)
+        self.assertIn(f"answer[0]: ptr->#12 '{www}' '{example}' '{uk}' .\n", text)
+        self.assertIn(f"ptr->#16 '{example}' '{uk}' .\n", text)
+        # On any port when all of it is a message; else its bytes stay.
+        self.assertNotIn(b"example", scrub(cap.udp4(ANSWER, dport=8053))[0])
+        self.assertIn(b"no message", scrub(cap.udp4(b"no message", dport=8053))[0])
+        # Where the capture ends in a label, too.
+        self.assertNotIn(b"exam", scrub(cap.udp4(ANSWER)[:63])[0])
+
+    def test_keys(self):
+        """The same key the same, another another, none a new one each time."""
+        self.assertEqual(scrub(Q4, key="a"), scrub(Q4, key="a"))
+        self.assertNotEqual(scrub(Q4, key="a"), scrub(Q4, key="b"))
+        made = {sluice("pcap2hex", "--scrub", data=cap.pcap([Q4]))[1] for _ in range(3)}
+        self.assertEqual(len(made), 3)
+        self.fails(2, " pcap2hex: '-': link type USB_LINUX cannot be scrubbed", "pcap2hex", "-n",
+                   "-s", data=cap.pcap([b"\0"], dlt=USB))
+
+
 class Hex2pcap(Case):
     """Frames from text."""
 
@@ -414,6 +494,29 @@ class Tshark(Case):
             self.assertEqual(self.fields(again), self.fields(data), dlt)
             self.assertIn("itqvmnszeluzoj", self.fields(again))
 
+    def test_scrub(self):
+        """Checksums stay what they were, right or wrong; so does what is no address or name."""
+        folder = pathlib.Path(os.environ.get("SLUICE_CORPUS", "/nonexistent"))
+        found = [p for p in sorted(folder.glob("*.pcap"))
+                 if re.search("dns|icmp|arp|nd_|dhcp|tcp|udp|bgp", p.name) and
+                 cap.link(p.read_bytes()) == cap.ETHER]
+        names = ("ip.checksum.status", "udp.checksum.status", "tcp.checksum.status",
+                 "icmp.checksum.status", "icmpv6.checksum.status", "ip.len", "udp.length",
+                 "dns.count.answers", "dns.qry.name.len", "dns.qry.type", "dns.resp.type")
+        checks = [f"-o{p}.check_checksum:TRUE" for p in ("ip", "udp", "tcp")]
+        fields = [f"-e{name}" for name in names]
+        both = []
+        for how in ((), ("-k", "x")):
+            text = sluice("pcap2hex", *how, *map(str, found), data=cap.pcap([Q4, Q6]), raw=True)[1]
+            data = sluice("hex2pcap", data=text, raw=True)[1]
+            both.append(subprocess.run(
+                ["tshark", "-n", "-r", self.path("s.pcap", data), "-Tfields", *checks, *fields],
+                capture_output=True, check=True).stdout.decode().splitlines())
+        self.assertEqual(len(both[0]), len(both[1]))
+        differ = [pair for pair in zip(*both) if pair[0] != pair[1]]
+        self.assertEqual(differ, [])
+        self.assertGreaterEqual(len(both[0]), 100 if found else 2)
+
     def test_parsedns(self):
         """Ids, flags, counts, names, types, TTLs and lengths of messages in captures."""
         folder = pathlib.Path(os.environ.get("SLUICE_CORPUS", "/nonexistent"))
@@ -460,7 +563,7 @@ class Corpus(Case):
         files = sorted(p for p in folder.iterdir() if p.suffix in (".pcap", ".pcapng"))
         many = [p for p in files if cap.frames(p.read_bytes()) is not None and
                 cap.link(p.read_bytes()) in (cap.ETHER, SLL, SLL2, NULL, LOOP, cap.RAW, IPV4, IPV6)]
-        self.assertEqual(sluice("pcap2hex", "-a", *many, raw=True)[::2], (0, ""))
+        self.assertEqual(sluice("pcap2hex", "-a", "-s", *many, raw=True)[::2], (0, ""))
         for path in set(files) - set(many):
             status, _, err = sluice("pcap2hex", "-a", str(path), raw=True)
             self.assertIn((status, err.count("\n")), ((0, 0), (2, 1)), (path, err))
