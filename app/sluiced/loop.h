@@ -19,7 +19,7 @@ struct loop;
 
 typedef void (*loop_fn)(void *arg);
 
-/* Block what the loop handles, ignore SIGPIPE. First thing in main(). */
+/* Block what the loop handles, ignore SIGPIPE. Before the first thread. */
 void loop_block_signals(void);
 
 /* Returns 0, -errno of epoll or signalfd, -ENOMEM. */

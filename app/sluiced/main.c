@@ -97,6 +97,8 @@ run(const struct options *opts)
 	struct config *config = NULL;
 	int status, r;
 
+	/* Here and not before: what only prints or checks is to end at Ctrl-C. */
+	loop_block_signals();
 	log_init(false, opts->verbose);
 	status = load(opts->conf_file, &config);
 	if (status != EXIT_DONE)
@@ -113,7 +115,6 @@ main(int argc, char **argv)
 	struct options opts;
 	struct diag diag = {0};
 
-	loop_block_signals();
 	log_init(true, false);
 	if (options_parse(argc, argv, &opts, &diag) < 0) {
 		log_diag(LOG_LEVEL_ERROR, "", &diag);

@@ -5,11 +5,34 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
+
+/*
+ * Open without waiting: a pipe with a name, by mistake among the files of a
+ * folder, would block here until somebody wrote to it. Reading may wait then.
+ */
+static int
+open_now(const char *path, bool *ret_pipe)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || fcntl(fd, F_SETFL, 0) < 0) {
+		const int err = -errno;
+
+		(void)close(fd);
+		return err;
+	}
+	*ret_pipe = S_ISFIFO(st.st_mode);
+	return fd;
+}
 
 static int
 read_all(int fd, size_t max, struct sbuf *out, struct diag *diag)
@@ -37,13 +60,15 @@ file_read(const char *path, size_t max, char **ret_text, size_t *ret_len, struct
 	struct sbuf text = SBUF_INIT;
 	char *s = NULL;
 	size_t len = 0;
-	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	bool is_stdin = strcmp(path, "-") == 0, is_pipe = false;
+	int fd = is_stdin ? STDIN_FILENO : open_now(path, &is_pipe);
 	int r;
 
 	if (fd < 0)
-		return diag_fail(diag, -errno, "cannot open: %s", strerror(errno));
+		return diag_fail(diag, fd, "cannot open: %s", strerror(-fd));
 	r = read_all(fd, max, &text, diag);
+	if (r == 0 && is_pipe && text.len == 0)
+		r = diag_fail(diag, -EPIPE, "expected a file, got a pipe that nobody writes to");
 	if (r == 0) {
 		len = text.len;
 		s = sbuf_take(&text);

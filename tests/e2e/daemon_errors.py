@@ -128,6 +128,11 @@ def usage():
         bench.write(p.stdout)
         p = bench.start("-t", "-c", bench.conf, wrap=NOBODY)
         lab.equal(p.returncode, 0, f"what --print-config prints is valid: {p.stderr}")
+        # A check that waits for its input can be ended.
+        p = bench.edge.run("timeout", "-s", "KILL", "20", "bash", "-c",
+                           f"timeout -k 5 1 {lab.binary('sluiced')} -t -c - < <(sleep 9)",
+                           check=False, timeout=30)
+        lab.equal(p.returncode, 124, "-t is ended by SIGTERM, not only by SIGKILL")
         p = bench.start("--help", wrap=NOBODY)
         lab.check(p.returncode == 0 and "--print-config" in p.stdout, "--help")
 

@@ -15,7 +15,7 @@ struct diag;
  * @ret_len:	bytes without the NUL
  *
  * Returns 0, -errno of opening or reading (-EISDIR …), -EFBIG: over @max,
- * -ENOMEM; the sentence in @diag does not name the file.
+ * -EPIPE: a pipe that nobody writes to, -ENOMEM; the sentence in @diag does not name the file.
  */
 int file_read(const char *path, size_t max, char **ret_text, size_t *ret_len, struct diag *diag);
 
