@@ -396,10 +396,10 @@ check_ifname(const char *name, struct diag *why)
 {
 	const size_t n = strlen(name);
 
-	if (n < 1 || n > IFNAME_MAX || strcspn(name, " \t/:") != n || strcmp(name, ".") == 0 ||
+	if (n < 1 || n > IFNAME_MAX || strcspn(name, " \t/:%") != n || strcmp(name, ".") == 0 ||
 		strcmp(name, "..") == 0)
 		return diag_fail(why, -EINVAL,
-			"expected an interface name of 1 to %d bytes without blanks, '/' and ':', got '%.60s'",
+			"expected an interface name of 1 to %d bytes without blanks, '/', ':' and '%%', got '%.60s'",
 			IFNAME_MAX, name);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -44,6 +45,8 @@ struct client {
 struct ctl_server {
 	int listen_fd, epoll_fd, timer_fd;
 	char *path;
+	dev_t dev; /* and ino: the file that we made at path */
+	ino_t ino;
 	ctl_handler handler;
 	void *arg;
 	uint32_t asking; /* the client whose question the handler has */
@@ -428,6 +431,27 @@ open_events(struct ctl_server *s)
 	return r < 0 ? r : watch(s, s->timer_fd, EVENT_TIMER);
 }
 
+/* So that a file which somebody else puts there later is not taken for ours. */
+static void
+know_file(struct ctl_server *s)
+{
+	struct stat st;
+
+	if (lstat(s->path, &st) < 0)
+		return;
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+}
+
+static void
+remove_file(const struct ctl_server *s)
+{
+	struct stat st;
+
+	if (lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+		(void)unlink(s->path);
+}
+
 int
 ctl_server_new(const char *path, const char *group, ctl_handler handler, void *arg,
 	struct ctl_server **ret_server, struct diag *diag)
@@ -455,6 +479,7 @@ ctl_server_new(const char *path, const char *group, ctl_handler handler, void *a
 		goto fail;
 	}
 	s->path = copy;
+	know_file(s);
 	r = open_events(s);
 	if (r < 0) {
 		diag_fail(diag, r, "cannot watch the control socket: %s", strerror(-r));
@@ -481,7 +506,7 @@ ctl_server_free(struct ctl_server *server)
 	for (size_t i = 0; i < CTL_CLIENTS_MAX; i++)
 		client_close(&server->clients[i]);
 	if (server->path != NULL)
-		(void)unlink(server->path);
+		remove_file(server);
 	if (server->listen_fd >= 0)
 		close(server->listen_fd);
 	if (server->epoll_fd >= 0)

@@ -208,7 +208,9 @@ static const struct bad_case {
 	{"[port a]\ndevice = net_null0\nexception = nonesuch\n", 3,
 		"exception: expected tap:NAME, virtio-user:NAME, port:NAME or none, got 'nonesuch'"},
 	{"[port a]\ndevice = net_null0\nexception = tap:sixteen-bytes-00\n", 3,
-		"exception: expected an interface name of 1 to 15 bytes without blanks, '/' and ':', got 'sixteen-bytes-00'"},
+		"exception: expected an interface name of 1 to 15 bytes without blanks, '/', ':' and '%', got 'sixteen-bytes-00'"},
+	{"[port a]\ndevice = net_null0\nexception = tap:t%d\n", 3,
+		"exception: expected an interface name of 1 to 15 bytes without blanks, '/', ':' and '%', got 't%d'"},
 	{"[port a]\ndevice = net_null0\nexception = port:b\n", 3,
 		"exception: there is no [port b]"},
 	{"[port a]\ndevice = net_null0\nexception = tap:t\n"

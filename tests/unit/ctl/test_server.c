@@ -372,6 +372,24 @@ only_one_listens(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
+/* Its file was removed, and another daemon listens there now: that one's file stays. */
+static void
+a_file_of_another_is_left_alone(void **state)
+{
+	struct ctl_server *second = NULL;
+	struct diag d = {0};
+
+	(void)state;
+	assert_int_equal(start(NULL), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ctl_server_new(path, NULL, handle, NULL, &second, &d), 0);
+	ctl_server_free(server);
+	server = NULL;
+	assert_int_equal(access(path, F_OK), 0);
+	ctl_server_free(second);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static void
 files_in_the_way(void **state)
 {
@@ -460,6 +478,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_answer_may_come_later, start, stop),
 		cmocka_unit_test_setup_teardown(half_closed_gets_its_answer, start, stop),
 		cmocka_unit_test_setup_teardown(only_one_listens, start, stop),
+		cmocka_unit_test(a_file_of_another_is_left_alone),
 		cmocka_unit_test(files_in_the_way),
 		cmocka_unit_test(memory_may_fail_anywhere),
 	};

@@ -57,7 +57,7 @@ uint64_t ctl_server_defer(struct ctl_server *server);
 void ctl_server_answer(
 	struct ctl_server *server, uint64_t ticket, const char *answer, const struct diag *error);
 
-/* Close all and remove the socket's file. NULL is allowed. */
+/* Close all and remove the socket's file, if it is still ours. NULL is allowed. */
 void ctl_server_free(struct ctl_server *server);
 
 #endif
