@@ -407,7 +407,9 @@ rest(struct worker *w, uint32_t ns)
 {
 	const int fds[WORKER_FDS] = {w->rx_fd, w->exc.fd};
 	struct pollfd p[WORKER_FDS];
-	struct timespec ts = {.tv_nsec = w->rx_fd >= 0 ? WAIT_MAX_NS : ns};
+	/* Whoever has frames for us and no descriptor to tell of them must be asked. */
+	const bool told = w->rx_fd >= 0 && (w->exc.fd >= 0 || !exc_two_way(&w->exc));
+	struct timespec ts = {.tv_nsec = told ? WAIT_MAX_NS : ns};
 	nfds_t n = 0;
 	bool broken = false;
 	uint64_t events;
