@@ -129,10 +129,12 @@ def usage():
         p = bench.start("-t", "-c", bench.conf, wrap=NOBODY)
         lab.equal(p.returncode, 0, f"what --print-config prints is valid: {p.stderr}")
         # A check that waits for its input can be ended.
-        p = bench.edge.run("timeout", "-s", "KILL", "20", "bash", "-c",
-                           f"timeout -k 5 1 {lab.binary('sluiced')} -t -c - < <(sleep 9)",
-                           check=False, timeout=30)
+        ends = os.pipe()
+        p = bench.edge.run("timeout", "-k", "5", "1", lab.binary("sluiced"), "-t", "-c", "-",
+                           check=False, timeout=30, stdin=ends[0])
         lab.equal(p.returncode, 124, "-t is ended by SIGTERM, not only by SIGKILL")
+        for end in ends:
+            os.close(end)
         p = bench.start("--help", wrap=NOBODY)
         lab.check(p.returncode == 0 and "--print-config" in p.stdout, "--help")
 
