@@ -366,6 +366,7 @@ serve(struct daemon *d)
 	ttl_save(d->ttl, d->config->rules, d->config->conf);
 	log_line(LOG_LEVEL_INFO, "sluiced " SLUICE_VERSION " runs: %zu ports, %zu rules",
 		dp_port_count(d->dp), ruleset_count(d->config->rules));
+	samples_begin(d->samples);
 	log_passive(d);
 	log_not_served(d->config->conf);
 	notify_send("READY=1");

@@ -73,6 +73,12 @@ samples_new(const struct ctl_conf *conf, struct names *names, struct samples **r
 }
 
 void
+samples_begin(struct samples *samples)
+{
+	sinks_begin(samples->sinks);
+}
+
+void
 samples_free(struct samples *samples)
 {
 	if (samples == NULL)

@@ -21,6 +21,9 @@ struct sinks;
 int samples_new(const struct ctl_conf *conf, struct names *names, struct samples **ret_samples,
 	struct diag *diag);
 
+/* The daemon runs: the sinks' files appear. */
+void samples_begin(struct samples *samples);
+
 /* Close the sinks. NULL is allowed. */
 void samples_free(struct samples *samples);
 

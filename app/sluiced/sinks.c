@@ -111,8 +111,17 @@ sinks_discard(struct sinks *next)
 }
 
 void
+sinks_begin(struct sinks *s)
+{
+	/* What fails here fails again with the first sample, and is told then. */
+	for (size_t i = 0; i < s->n; i++)
+		(void)sample_sink_begin(s->v[i].sink);
+}
+
+void
 sinks_replace(struct sinks *prev, struct sinks *next)
 {
+	sinks_begin(next);
 	for (size_t i = 0; i < next->n; i++) {
 		struct sinks_entry *e = &next->v[i];
 

@@ -5,8 +5,8 @@
 /*
  * The sinks of a configuration, opened. A reload makes the next set beside the
  * one in use, which lends it every sink that did not change; then either the
- * next set is discarded or it replaces the other. So a reload that fails leaves
- * no trace but, at most, a file rotated away.
+ * next set is discarded or it replaces the other. A new sink moves no older file
+ * before its first sample, so a reload that fails leaves no trace.
  *
  * The builder makes a set, the control thread does all else.
  */
@@ -46,6 +46,9 @@ struct sinks {
  */
 int sinks_new(const struct ctl_conf *conf, const struct sinks *prev,
 	const struct sample_names *names, struct sinks **ret_sinks, struct diag *diag);
+
+/* The set is in use: files that are not there yet appear. */
+void sinks_begin(struct sinks *s);
 
 /* Close what @next opened; what it borrowed stays. NULL is allowed. */
 void sinks_discard(struct sinks *next);

@@ -20,6 +20,7 @@ rotate_init(struct rotate *r, const char *path, uint32_t keep)
 	r->keep = MAX(keep, 1);
 	r->fd = -1;
 	r->device = false;
+	r->waiting = false;
 	r->size = 0;
 	r->len = 0;
 	return 0;
@@ -92,35 +93,100 @@ shift_all(const struct rotate *r)
 	return shift_one(r, 0);
 }
 
+/* "FILE.new". */
+static char *
+waiting_path(const struct rotate *r)
+{
+	size_t size = strlen(r->path) + 5;
+	char *s = mem_alloc(size);
+
+	if (s != NULL)
+		(void)snprintf(s, size, "%s.new", r->path);
+	return s;
+}
+
+/* Open FILE.new, empty. A link or folder of that name is refused by open(). */
+static int
+open_waiting(struct rotate *r)
+{
+	char *path = waiting_path(r);
+	int ret = 0;
+
+	if (path == NULL)
+		return -ENOMEM;
+	(void)unlink(path);
+	r->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (r->fd < 0)
+		ret = -errno;
+	else
+		r->waiting = true;
+	mem_free(path);
+	return ret;
+}
+
 int
 rotate_open(struct rotate *r)
 {
-	int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
 	struct stat st;
 
 	r->device = false;
-	if (stat(r->path, &st) == 0) {
-		int ret = 0;
-
-		if (S_ISCHR(st.st_mode))
-			r->device = true;
-		else if (S_ISREG(st.st_mode))
-			ret = shift_all(r);
-		else
-			ret = -EINVAL;
-		if (ret < 0)
-			return ret;
-	} else if (errno != ENOENT) {
-		return -errno;
-	}
-	if (r->device)
-		flags = O_WRONLY | O_CLOEXEC | O_NOCTTY;
-	r->fd = open(r->path, flags, 0640);
-	if (r->fd < 0)
-		return -errno;
+	r->waiting = false;
 	r->size = 0;
 	r->len = 0;
-	return 0;
+	if (stat(r->path, &st) < 0)
+		return errno == ENOENT ? open_waiting(r) : -errno;
+	if (S_ISREG(st.st_mode))
+		return open_waiting(r);
+	if (!S_ISCHR(st.st_mode))
+		return -EINVAL;
+	r->device = true;
+	r->fd = open(r->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	return r->fd < 0 ? -errno : 0;
+}
+
+bool
+rotate_is_free(const struct rotate *r)
+{
+	struct stat st;
+
+	return lstat(r->path, &st) < 0 && errno == ENOENT;
+}
+
+int
+rotate_place(struct rotate *r)
+{
+	char *path;
+	int ret = 0;
+
+	if (!r->waiting)
+		return 0;
+	if (!rotate_is_free(r))
+		ret = shift_all(r);
+	if (ret < 0)
+		return ret;
+	path = waiting_path(r);
+	if (path == NULL)
+		return -ENOMEM;
+	if (rename(path, r->path) < 0)
+		ret = -errno;
+	else
+		r->waiting = false;
+	mem_free(path);
+	return ret;
+}
+
+void
+rotate_drop(struct rotate *r)
+{
+	char *path = r->waiting ? waiting_path(r) : NULL;
+
+	if (path != NULL)
+		(void)unlink(path);
+	mem_free(path);
+	if (r->fd >= 0)
+		(void)close(r->fd);
+	r->fd = -1;
+	r->waiting = false;
 }
 
 /* Write all or take back what was written, so that the file ends where a block does. */

@@ -19,6 +19,7 @@ struct rotate {
 	uint32_t keep;
 	int fd; /* -1: none open */
 	bool device; /* no regular file: never rotated, never cut */
+	bool waiting; /* the open file is still FILE.new */
 	uint64_t size; /* bytes on disk */
 	size_t len; /* bytes in buf */
 	uint8_t buf[ROTATE_BUF];
@@ -30,11 +31,24 @@ int rotate_init(struct rotate *r, const char *path, uint32_t keep);
 void rotate_fini(struct rotate *r);
 
 /*
- * Open a new file; one that is there becomes FILE.1, FILE.1 becomes FILE.2, and
- * what was FILE.keep is deleted (with keep 0 as with 1). 0 or -errno; -EINVAL when FILE is
- * a directory, a socket or a pipe.
+ * Open a new file, as FILE.new: nothing that is there is touched until
+ * rotate_place(). A FILE.new that somebody left is replaced. 0 or -errno; -EINVAL
+ * when FILE is a directory, a socket or a pipe. A device is opened as it is.
  */
 int rotate_open(struct rotate *r);
+
+/*
+ * Put the open file into its place; a FILE that is there becomes FILE.1, FILE.1
+ * becomes FILE.2, and what was FILE.keep is deleted (with keep 0 as with 1).
+ * Nothing to do when it is there already. 0 or -errno, then it still waits.
+ */
+int rotate_place(struct rotate *r);
+
+/* True when there is no FILE that rotate_place() would move. */
+bool rotate_is_free(const struct rotate *r);
+
+/* Close the open file; unless it is in its place, delete it. */
+void rotate_drop(struct rotate *r);
 
 /*
  * Add one block to the buffer, flushing it first when it would not fit. Returns

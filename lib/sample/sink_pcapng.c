@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
@@ -96,7 +95,7 @@ put_block(void *arg, const void *bytes, size_t n)
 	return rotate_put(&s->out, bytes, n);
 }
 
-/* A new file with its first blocks, on disk. */
+/* A new file with its first blocks, on disk, but not in its place. */
 static int
 start_file(struct sample_sink *s)
 {
@@ -112,9 +111,7 @@ start_file(struct sample_sink *s)
 		r = flush(s);
 	if (r < 0) {
 		/* Nothing is in it: leave no empty file to be kept by the next rotation. */
-		(void)rotate_close(&s->out);
-		if (!s->out.device)
-			(void)unlink(s->out.path);
+		rotate_drop(&s->out);
 		return r;
 	}
 	s->ready = true;
@@ -194,6 +191,9 @@ put_sample(struct sample_sink *s, const struct sample_rec *rec)
 		r = finish_file(s);
 	if (r == 0 && !s->ready)
 		r = start_file(s);
+	/* Only now is there something that is worth moving older samples for. */
+	if (r == 0)
+		r = rotate_place(&s->out);
 	if (r == 0)
 		r = pcapng_packet(s->ng, &pkt);
 	if (r < 0)
@@ -257,6 +257,12 @@ sample_sink_flush(struct sample_sink *sink)
 	return r < 0 ? fail(sink, r) : 0;
 }
 
+int
+sample_sink_begin(struct sample_sink *sink)
+{
+	return sink->ready && rotate_is_free(&sink->out) ? rotate_place(&sink->out) : 0;
+}
+
 uint64_t
 sample_sink_written(const struct sample_sink *sink)
 {
@@ -274,7 +280,9 @@ sample_sink_free(struct sample_sink *sink)
 {
 	if (sink == NULL)
 		return;
-	if (sink->ready)
+	if (sink->ready && sink->out.waiting)
+		rotate_drop(&sink->out);
+	else if (sink->ready)
 		(void)finish_file(sink);
 	pcapng_free(sink->ng);
 	rotate_fini(&sink->out);

@@ -2,6 +2,7 @@
 /* The pcapng sink: comments, rotation, a disk that fills, files that are none of ours. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -368,9 +369,45 @@ full_at_start(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(sample_pcapng_new(&conf, &names, &s, NULL), -EFBIG);
 	file_limit(RLIM_INFINITY);
+	assert_int_equal(frames_in(0, &first), 1);
+	assert_int_equal(frames_in(1, &first), -1);
+}
+
+/* Sinks that get no sample move nothing, however many there are: a reload that is refused. */
+static void
+unused_moves_nothing(void **state)
+{
+	struct sample_sink *s = sink_new(0, 1);
+	uint32_t first = 0;
+	char waiting[PATH_MAX];
+
+	(void)state;
+	(void)snprintf(waiting, sizeof(waiting), "%s.new", file);
 	assert_int_equal(frames_in(0, &first), -1);
+	assert_int_equal(sample_sink_begin(s), 0);
+	assert_int_equal(frames_in(0, &first), 0);
+	assert_int_equal(sample_sink_put(s, sample(7)), 0);
+	sample_sink_free(s);
+
+	for (int i = 0; i < 3; i++) {
+		s = sink_new(0, 1);
+		assert_int_equal(access(waiting, F_OK), 0);
+		if (i > 0)
+			assert_int_equal(sample_sink_begin(s), 0);
+		sample_sink_free(s);
+		assert_int_equal(access(waiting, F_OK), -1);
+	}
+	assert_int_equal(frames_in(0, &first), 1);
+	assert_int_equal(first, 7);
+	assert_int_equal(frames_in(1, &first), -1);
+
+	s = sink_new(0, 1);
+	assert_int_equal(sample_sink_put(s, sample(8)), 0);
+	sample_sink_free(s);
+	assert_int_equal(frames_in(0, &first), 1);
+	assert_int_equal(first, 8);
 	assert_int_equal(frames_in(1, &first), 1);
-	assert_int_equal(frames_in(2, &first), -1);
+	assert_int_equal(first, 7);
 }
 
 static void
@@ -462,6 +499,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIR(writes_comments),
+		IN_DIR(unused_moves_nothing),
 		IN_DIR(rotates),
 		IN_DIR(never_overwrites),
 		IN_DIR(fills_a_gap),

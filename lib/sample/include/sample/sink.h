@@ -34,10 +34,18 @@ struct sample_pcapng_conf {
 
 /*
  * Returns 0, or -errno with a sentence that says what to do. The file is
- * created anew; one that is there is rotated away first, never overwritten.
+ * created anew, as FILE.new, and takes FILE's place with the first sample; one
+ * that is there is rotated away then, never overwritten. So a sink that gets no
+ * sample costs no older ones, however often it is made.
  */
 int sample_pcapng_new(const struct sample_pcapng_conf *conf, const struct sample_names *names,
 	struct sample_sink **ret_sink, struct diag *diag);
+
+/*
+ * The sink is in use from now on: where there is no FILE yet, it appears at
+ * once. Returns 0 or -errno, which the first sample will meet again.
+ */
+int sample_sink_begin(struct sample_sink *sink);
 
 /*
  * Write one sample. Returns 0 or -errno (-ENOSPC: disk full); after a failure
