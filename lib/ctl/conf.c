@@ -315,6 +315,27 @@ is_tap(const struct ctl_port *p)
 	return p->exception == CTL_EXC_TAP || p->exception == CTL_EXC_VIRTIO_USER;
 }
 
+/* Both slices up to the next comma, and not empty. */
+static bool
+same_piece(const char *a, const char *b)
+{
+	const size_t n = strcspn(a, ",");
+
+	return n > 0 && n == strcspn(b, ",") && memcmp(a, b, n) == 0;
+}
+
+/* One device by two texts: the same name, or the same interface behind two virtual ones. */
+static bool
+same_device(const char *a, const char *b)
+{
+	static const char key[] = ",iface=";
+	const char *ia = strstr(a, key), *ib = strstr(b, key);
+
+	if (same_piece(a, b))
+		return true;
+	return ia != NULL && ib != NULL && same_piece(ia + sizeof(key) - 1, ib + sizeof(key) - 1);
+}
+
 /* That exception = port:NAME names a port, and no two ports share an interface or device. */
 static int
 check_port(
@@ -336,7 +357,7 @@ check_port(
 			return ini_fail(l->diag, -EINVAL, s, e,
 				"exception: the interface %s is already that of [port %s]",
 				p->exception_name, q->name);
-		if (strcmp(p->device, q->device) == 0) {
+		if (same_device(p->device, q->device)) {
 			s = origin(l, "port", p->name, "device", &e);
 			return ini_fail(l->diag, -EINVAL, s, e,
 				"device: %.60s is already that of [port %s]", p->device, q->name);

@@ -218,6 +218,11 @@ static const struct bad_case {
 		6, "exception: the interface t is already that of [port a]"},
 	{PORT "[port b]\nexception = none\ndevice = net_null0\n", 6,
 		"device: net_null0 is already that of [port a]"},
+	{PORT "[port b]\nexception = none\ndevice = net_null0,size=64\n", 6,
+		"device: net_null0,size=64 is already that of [port a]"},
+	{"[port a]\ndevice = net_af_packet0,iface=v,qpairs=2\nexception = none\n"
+	 "[port b]\ndevice = net_af_packet1,iface=v\nexception = none\n",
+		5, "device: net_af_packet1,iface=v is already that of [port a]"},
 	{"[sample]\nrate = 0.1\n", 2,
 		"rate: expected '1/N' with N from 1 to 2147483648, or 'off', got '0.1'"},
 	{"[sample]\nsnaplen = 63\n", 2, "snaplen: expected 64 to 65535, got '63'"},
