@@ -152,6 +152,14 @@ rotate_is_free(const struct rotate *r)
 	return lstat(r->path, &st) < 0 && errno == ENOENT;
 }
 
+bool
+rotate_is_gone(const struct rotate *r)
+{
+	struct stat st;
+
+	return r->fd >= 0 && !r->device && fstat(r->fd, &st) == 0 && st.st_nlink == 0;
+}
+
 int
 rotate_place(struct rotate *r)
 {

@@ -47,6 +47,9 @@ int rotate_place(struct rotate *r);
 /* True when there is no FILE that rotate_place() would move. */
 bool rotate_is_free(const struct rotate *r);
 
+/* True when somebody deleted the open file: what is written now reaches nobody. */
+bool rotate_is_gone(const struct rotate *r);
+
 /* Close the open file; unless it is in its place, delete it. */
 void rotate_drop(struct rotate *r);
 

@@ -254,6 +254,9 @@ sample_sink_flush(struct sample_sink *sink)
 	if (r < 0)
 		return r;
 	r = flush(sink);
+	/* The next sample begins a new file, or is told why there can be none. */
+	if (r == 0 && sink->ready && rotate_is_gone(&sink->out))
+		r = finish_file(sink);
 	return r < 0 ? fail(sink, r) : 0;
 }
 

@@ -373,6 +373,34 @@ full_at_start(void **state)
 	assert_int_equal(frames_in(1, &first), -1);
 }
 
+/* A file that is deleted under the sink is made again; without its folder samples are lost, and said so. */
+static void
+deleted(void **state)
+{
+	struct sample_sink *s = sink_new(0, 1);
+	char away[PATH_MAX];
+	uint32_t first = 0;
+
+	(void)state;
+	assert_int_equal(sample_sink_put(s, sample(1)), 0);
+	assert_int_equal(sample_sink_flush(s), 0);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(sample_sink_flush(s), 0);
+	assert_int_equal(sample_sink_put(s, sample(2)), 0);
+	assert_int_equal(sample_sink_flush(s), 0);
+	assert_int_equal(frames_in(0, &first), 1);
+	assert_int_equal(first, 2);
+
+	(void)snprintf(away, sizeof(away), "%s.away", dir);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rename(dir, away), 0);
+	assert_int_equal(sample_sink_flush(s), 0);
+	assert_int_equal(sample_sink_put(s, sample(3)), -ENOENT);
+	assert_int_equal(sample_sink_lost(s), 1);
+	assert_int_equal(rename(away, dir), 0);
+	sample_sink_free(s);
+}
+
 /* Sinks that get no sample move nothing, however many there are: a reload that is refused. */
 static void
 unused_moves_nothing(void **state)
@@ -500,6 +528,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		IN_DIR(writes_comments),
 		IN_DIR(unused_moves_nothing),
+		IN_DIR(deleted),
 		IN_DIR(rotates),
 		IN_DIR(never_overwrites),
 		IN_DIR(fills_a_gap),

@@ -54,7 +54,10 @@ int sample_sink_begin(struct sample_sink *sink);
  */
 int sample_sink_put(struct sample_sink *sink, const struct sample_rec *rec);
 
-/* Flush what is buffered; called by the collector when the rings are empty. */
+/*
+ * Flush what is buffered; called by the collector when the rings are empty. A
+ * file that somebody deleted is left, and the next sample begins a new one.
+ */
 int sample_sink_flush(struct sample_sink *sink);
 
 uint64_t sample_sink_written(const struct sample_sink *sink);
