@@ -163,14 +163,18 @@ def sinks_change():
         send(10)
         changed = base + sinks[1] + "comments = no\n"
         lab.check("STATUS=reloaded" in daemon.reload(changed), "changed")
-        lab.equal(samples_in(two + ".1"), 20, "samples before the change, rotated away")
+        lab.equal(samples_in(two), 20, "samples before the change, not moved yet")
         send(10)
-        said = daemon.reload(changed + "[sink three]\nfile = /nonexistent/x\n")
-        lab.check("refused" in "".join(said), "refused")
+        lab.until(lambda: os.path.exists(two + ".1"), 10, "the first sample to rotate")
+        lab.equal(samples_in(two + ".1"), 20, "samples before the change, rotated away")
+        for keep in (3, 4, 5):
+            said = daemon.reload(f"{changed}keep = {keep}\n[sink three]\nfile = /nonexistent/x\n")
+            lab.check("refused" in "".join(said), "refused")
         send(10)
         lab.equal(daemon.stop(), 0, "exit status")
         lab.equal(samples_in(two), 20, "samples after the change")
         lab.check(not os.path.exists(one + ".1"), "a sink that stays is not rotated")
+        lab.check(not os.path.exists(two + ".2"), "refused reloads rotate nothing")
 
 
 def switches():
