@@ -197,6 +197,10 @@ cli_print_help(const struct cli_cmd *cmd)
 			o->arg != NULL ? o->arg : "");
 		printf("  %s%-22s %s\n", letter, name, o->help);
 	}
-	printf("  -h, %-22s %s\n", "--help", "Print this.");
-	printf("\nExit status: 0 done, 1 failed, 2 bad usage or input.\n");
+	printf("  -h, %-22s %s\n", "--help", CLI_HELP_HELP);
+	if (cmd->examples != NULL)
+		printf("\nExamples:\n");
+	for (const struct cli_example *e = cmd->examples; e != NULL && e->command != NULL; e++)
+		printf("  %s\n      %s\n", e->command, e->help);
+	printf("\nExit status: %s\n", CLI_EXIT_HELP);
 }

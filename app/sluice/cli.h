@@ -3,7 +3,8 @@
 #define SLUICE_CLI_H
 
 /*
- * Commands and their options as tables: parsing, usage and help come from them.
+ * Commands and their options as tables: parsing, usage, help, man pages and bash
+ * completion come from them.
  * A command's cmd_NAME.c defines one struct cli_cmd and nothing else that is
  * visible.
  */
@@ -19,6 +20,10 @@ enum {
 	CLI_FAILED = 1, /* the system or the daemon did not do it */
 	CLI_USAGE = 2, /* bad usage or input */
 };
+#define CLI_EXIT_HELP "0 done, 1 failed, 2 bad usage or input."
+
+/* What the option --help does, which no table lists. */
+#define CLI_HELP_HELP "Print this."
 
 /*
  * The values of an option that may be repeated: its @text points to the first of
@@ -30,17 +35,32 @@ enum {
 struct cli_opt {
 	char letter; /* '\0': none */
 	const char *name; /* without "--" */
-	const char *arg; /* as the help shows it; NULL for a flag */
+	/*
+	 * As the help shows it; NULL for a flag. The completion knows "a|b" (these
+	 * words), and FILE, FORMAT and the like by their names (app/docs).
+	 */
+	const char *arg;
 	const char *help; /* one sentence, full stop included */
 	bool *flag;
 	const char **text;
+};
+
+/* One example; a row without command ends the table. */
+struct cli_example {
+	const char *command; /* as typed into a shell */
+	const char *help; /* what it does, one sentence, full stop included */
 };
 
 struct cli_cmd {
 	const char *name;
 	const char *args; /* operands as in usage, "" for none */
 	const char *help; /* one imperative sentence, full stop included */
-	const char *more; /* what --help says besides, or NULL */
+	/*
+	 * What --help says besides, or NULL. An empty line begins a paragraph; a line
+	 * that begins with a blank stays as it is in the man page, too.
+	 */
+	const char *more;
+	const struct cli_example *examples; /* or NULL */
 	const struct cli_opt *opts;
 	const char *many; /* letters of the options that may be repeated, or NULL */
 	int min_args, max_args; /* operands; -1: any number */
@@ -49,6 +69,11 @@ struct cli_cmd {
 
 extern const struct cli_cmd cmd_asm, cmd_check, cmd_dis, cmd_filter, cmd_gen, cmd_hex2pcap,
 	cmd_iptables, cmd_iptables_chain, cmd_offset, cmd_parsedns, cmd_pcap2hex, cmd_stats;
+
+/* All of them, in the order of the help (commands.c). */
+#define CLI_COMMANDS_MAX 64
+extern const struct cli_cmd *const cli_commands[];
+extern const size_t cli_n_commands;
 
 /* The command in hand, for messages. */
 extern const struct cli_cmd *cli_current;

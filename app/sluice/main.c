@@ -4,32 +4,15 @@
 #include <string.h>
 
 #include "base/parse.h"
-#include "base/util.h"
 #include "cli.h"
 #include "sluice_build.h"
-
-/* In the order of the help. */
-static const struct cli_cmd *const commands[] = {
-	&cmd_gen,
-	&cmd_asm,
-	&cmd_dis,
-	&cmd_check,
-	&cmd_filter,
-	&cmd_pcap2hex,
-	&cmd_hex2pcap,
-	&cmd_parsedns,
-	&cmd_offset,
-	&cmd_iptables,
-	&cmd_iptables_chain,
-	&cmd_stats,
-};
 
 static int
 print_help(void)
 {
 	printf("Usage: sluice COMMAND [OPTION…] [ARGUMENT…]\n\n");
-	for (size_t i = 0; i < DIM(commands); i++)
-		printf("  %-14s %s\n", commands[i]->name, commands[i]->help);
+	for (size_t i = 0; i < cli_n_commands; i++)
+		printf("  %-14s %s\n", cli_commands[i]->name, cli_commands[i]->help);
 	printf("\nsluice COMMAND --help describes a command; sluice --version prints the version.\n");
 	return cli_flush();
 }
@@ -37,12 +20,12 @@ print_help(void)
 static int
 unknown_command(const char *name)
 {
-	const char *names[DIM(commands)];
+	const char *names[CLI_COMMANDS_MAX];
 	const char *near;
 
-	for (size_t i = 0; i < DIM(commands); i++)
-		names[i] = commands[i]->name;
-	near = parse_nearest(name, names, DIM(names));
+	for (size_t i = 0; i < cli_n_commands; i++)
+		names[i] = cli_commands[i]->name;
+	near = parse_nearest(name, names, cli_n_commands);
 	if (near != NULL)
 		return cli_fail(
 			CLI_USAGE, "unknown command '%.60s'; did you mean '%s'?", name, near);
@@ -82,8 +65,8 @@ main(int argc, char **argv)
 		printf("sluice " SLUICE_VERSION "\n");
 		return cli_flush();
 	}
-	for (size_t i = 0; i < DIM(commands); i++)
-		if (strcmp(argv[1], commands[i]->name) == 0)
-			return run(commands[i], argc - 2, argv + 2);
+	for (size_t i = 0; i < cli_n_commands; i++)
+		if (strcmp(argv[1], cli_commands[i]->name) == 0)
+			return run(cli_commands[i], argc - 2, argv + 2);
 	return unknown_command(argv[1]);
 }
