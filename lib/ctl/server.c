@@ -3,7 +3,9 @@
  * A handful of clients that ask a question now and then: one question of a
  * client is answered, and the answer taken, before its next one is looked at,
  * so that a client can hold one line of input and one answer, no more. A client
- * that does not take its answer for SLOW_S seconds is closed.
+ * that does not take its answer for SLOW_S seconds is closed. When all places
+ * are taken, the client that has been silent longest makes room for a new one, so
+ * that idle connections cannot lock an operator out.
  */
 #include "ctl/server.h"
 
@@ -40,6 +42,7 @@ struct client {
 	struct sbuf out; /* its answer, out_done bytes of which are sent */
 	size_t out_done;
 	int slow_s; /* since the answer moved on */
+	uint64_t heard; /* ctl_server.clock when it came or last sent something */
 };
 
 struct ctl_server {
@@ -51,6 +54,7 @@ struct ctl_server {
 	void *arg;
 	uint32_t asking; /* the client whose question the handler has */
 	bool timer_runs;
+	uint64_t clock; /* counts what clients sent: orders them by their last word */
 	struct client clients[CTL_CLIENTS_MAX];
 };
 
@@ -325,9 +329,43 @@ client_event(struct ctl_server *s, uint32_t i, uint32_t events)
 		client_close(c);
 		return;
 	}
-	if ((events & EPOLLIN) != 0)
+	if ((events & EPOLLIN) != 0) {
+		c->heard = ++s->clock;
 		client_read(c);
+	}
 	client_run(s, i);
+}
+
+/* The client whose last word is oldest, of those that have no question open; NULL. */
+static struct client *
+longest_silent(struct ctl_server *s)
+{
+	struct client *found = NULL;
+
+	for (size_t i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct client *c = &s->clients[i];
+
+		if (c->waits || c->out.len > 0)
+			continue;
+		if (found == NULL || c->heard < found->heard)
+			found = c;
+	}
+	return found;
+}
+
+/* A free place, made free if need be; NULL: every client has a question open. */
+static struct client *
+place(struct ctl_server *s)
+{
+	struct client *silent;
+
+	for (size_t i = 0; i < CTL_CLIENTS_MAX; i++)
+		if (s->clients[i].fd < 0)
+			return &s->clients[i];
+	silent = longest_silent(s);
+	if (silent != NULL)
+		client_close(silent);
+	return silent;
 }
 
 static void
@@ -335,19 +373,20 @@ accept_one(struct ctl_server *s)
 {
 	static const char full[] = "{\"ok\":false,\"error\":\"too many clients\"}\n";
 	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct client *c;
 
 	if (fd < 0)
 		return;
-	for (uint32_t i = 0; i < CTL_CLIENTS_MAX; i++) {
-		if (s->clients[i].fd >= 0)
-			continue;
-		s->clients[i].fd = fd;
-		if (client_watch(s, i, EPOLL_CTL_ADD) < 0)
-			client_close(&s->clients[i]);
+	c = place(s);
+	if (c == NULL) {
+		(void)send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(fd);
 		return;
 	}
-	(void)send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
+	c->fd = fd;
+	c->heard = ++s->clock;
+	if (client_watch(s, (uint32_t)(c - s->clients), EPOLL_CTL_ADD) < 0)
+		client_close(c);
 }
 
 static void

@@ -244,20 +244,46 @@ clients_are_bounded(void **state)
 	char buf[256];
 
 	(void)state;
-	for (size_t i = 0; i < DIM(fds); i++)
+	for (size_t i = 0; i < DIM(fds); i++) {
 		fds[i] = open_client();
+		expect(fds[i], "{\"cmd\":\"later\"}\n", ""); /* all have a question open */
+	}
 	extra = open_client();
 	(void)hear(extra, buf, sizeof(buf));
 	assert_string_equal(buf, "{\"ok\":false,\"error\":\"too many clients\"}\n");
 	assert_true(is_closed(extra));
 	close(extra);
-	expect(fds[CTL_CLIENTS_MAX - 1], "{\"cmd\":\"echo\"}\n", "{\"cmd\":\"echo\"}\n");
+	ctl_server_answer(server, ticket, "{\"ok\":true}", NULL);
+	expect(fds[CTL_CLIENTS_MAX - 1], "", "{\"ok\":true}\n");
 	for (size_t i = 0; i < DIM(fds); i++)
 		close(fds[i]);
 	turn();
 	extra = open_client();
 	expect(extra, "{\"cmd\":\"echo\"}\n", "{\"cmd\":\"echo\"}\n");
 	close(extra);
+	turn();
+}
+
+/* Connections that say nothing cannot lock others out. */
+static void
+the_longest_silent_makes_room(void **state)
+{
+	int fds[CTL_CLIENTS_MAX], extra;
+
+	(void)state;
+	for (size_t i = 0; i < DIM(fds); i++)
+		fds[i] = open_client();
+	expect(fds[0], "{\"cmd\":\"echo\"}\n", "{\"cmd\":\"echo\"}\n");
+	expect(fds[1], "{\"cmd\":\"later\"}\n", "");
+	extra = open_client();
+	expect(extra, "{\"cmd\":\"echo\"}\n", "{\"cmd\":\"echo\"}\n");
+	assert_true(is_closed(fds[2]));
+	expect(fds[0], "{\"cmd\":\"echo\"}\n", "{\"cmd\":\"echo\"}\n");
+	ctl_server_answer(server, ticket, "{\"ok\":true}", NULL);
+	expect(fds[1], "", "{\"ok\":true}\n");
+	close(extra);
+	for (size_t i = 0; i < DIM(fds); i++)
+		close(fds[i]);
 	turn();
 }
 
@@ -473,6 +499,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_request, start, stop),
 		cmocka_unit_test_setup_teardown(a_line_is_bounded, start, stop),
 		cmocka_unit_test_setup_teardown(clients_are_bounded, start, stop),
+		cmocka_unit_test_setup_teardown(the_longest_silent_makes_room, start, stop),
 		cmocka_unit_test_setup_teardown(a_big_answer_is_sent_in_pieces, start, stop),
 		cmocka_unit_test_setup_teardown(one_that_takes_no_answer_is_closed, start, stop),
 		cmocka_unit_test_setup_teardown(an_answer_may_come_later, start, stop),

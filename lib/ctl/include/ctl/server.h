@@ -6,7 +6,8 @@
  * The control socket: a Unix stream socket, one JSON object a line each way.
  * Request {"cmd":"stats",…}; answer {"ok":true,…} or {"ok":false,"error":"…"}.
  * Input is bounded (CTL_LINE_MAX, CTL_CLIENTS_MAX); a client that is slow to
- * read is closed. Driven by the owner's epoll loop; one thread.
+ * read is closed, and one more client than there are places takes the place of
+ * the one that has been silent longest. Driven by the owner's epoll loop; one thread.
  */
 
 #include <stddef.h>
