@@ -16,6 +16,7 @@
 #include "base/diag.h"
 #include "base/util.h"
 
+#include "claim.h"
 #include "eal.h"
 #include "takeover.h"
 #include "tun.h"
@@ -42,6 +43,14 @@ named(const struct port *p, int err, struct diag *diag)
 	return diag_fail(diag, err, "%s", msg);
 }
 
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 int
 port_init(struct port *p, const struct dp_port_conf *conf, uint16_t number, struct diag *diag)
 {
@@ -63,6 +72,7 @@ port_init(struct port *p, const struct dp_port_conf *conf, uint16_t number, stru
 	p->companion = PORT_NONE;
 	p->carrier = -1;
 	memset(p->tap_fds, 0xff, sizeof(p->tap_fds));
+	p->iface_claim = p->tap_claim = -1;
 
 	if (conf->queues < 1 || conf->queues > DP_QUEUES_MAX)
 		return diag_fail(diag, -EINVAL, "port %s: queues = %u: expected 1 to %d", p->name,
@@ -105,7 +115,9 @@ port_take(struct port *p, bool takeover, struct diag *diag)
 
 	/* Before the device: from its first frame on, only we handle them. */
 	if (takeover && dev_copies(&p->spec)) {
-		r = takeover_begin(p->spec.iface, diag);
+		r = claim_take("takeover", p->spec.iface, &p->iface_claim, diag);
+		if (r == 0)
+			r = takeover_begin(p->spec.iface, diag);
 		if (r < 0)
 			return named(p, r, diag);
 		p->taken_over = true;
@@ -376,7 +388,7 @@ port_open_exception(struct port *p, const struct dp_port_conf *conf, struct diag
 		.mac = mac.addr_bytes,
 		.mtu = p->mtu,
 	};
-	r = tun_open(&tun, p->tap_fds, diag);
+	r = tun_open(&tun, p->tap_fds, &p->tap_claim, diag);
 	return r < 0 ? named(p, r, diag) : 0;
 }
 
@@ -465,12 +477,12 @@ port_close(struct port *p)
 	remove_ethdev(&p->companion);
 	remove_ethdev(&p->ethdev);
 	for (uint16_t q = 0; q < DP_QUEUES_MAX; q++) {
-		if (p->tap_fds[q] >= 0)
-			close(p->tap_fds[q]);
-		p->tap_fds[q] = -1;
+		close_fd(&p->tap_fds[q]);
 		rte_mempool_free(p->pools[q]);
 		p->pools[q] = NULL;
 	}
+	close_fd(&p->tap_claim);
+	close_fd(&p->iface_claim);
 }
 
 void

@@ -45,6 +45,7 @@ struct port {
 	struct rte_mempool *pools[DP_QUEUES_MAX]; /* one per queue */
 	struct afp afp; /* n == 0: not net_af_packet */
 	int tap_fds[DP_QUEUES_MAX]; /* -1: none */
+	int iface_claim, tap_claim; /* claim.h; -1: none */
 	bool intr; /* configured with receive interrupts */
 	bool started, taken_over;
 	int carrier; /* of the TAP, as last set; -1: never */

@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,14 +16,22 @@
 
 #include <nftables/libnftables.h>
 
-/* "sluice_eth1", with '_' for what nft does not take in a name. */
+#define TABLE_NAME_MAX (sizeof("sluice_") + 3 * (size_t)IFNAMSIZ)
+
+/*
+ * "sluice_eth1". What nft does not take in a name is written as a slash and two
+ * hex digits: no interface has a slash in its name, so no two share a table.
+ */
 static void
 table_name(const char *iface, char *buf, size_t size)
 {
-	snprintf(buf, size, "sluice_%s", iface);
-	for (char *p = buf; *p != '\0'; p++)
-		if (!isalnum((unsigned char)*p))
-			*p = '_';
+	size_t len = (size_t)snprintf(buf, size, "sluice_");
+
+	for (const unsigned char *p = (const unsigned char *)iface; *p != '\0'; p++) {
+		const bool plain = *p < 0x80 && (isalnum(*p) || strchr("._-", *p) != NULL);
+
+		len += (size_t)snprintf(buf + len, size - len, plain ? "%c" : "/%02x", *p);
+	}
 }
 
 /* Run @cmd; its first complaint into @error, where there is one. */
@@ -54,7 +64,7 @@ run(const char *cmd, char *error, size_t size)
 int
 takeover_begin(const char *iface, struct diag *diag)
 {
-	char table[64], cmd[512], error[256] = "";
+	char table[TABLE_NAME_MAX], cmd[1024], error[256] = "";
 	int r;
 
 	/* Adding first makes the deletion work whether one was there or not. */
@@ -79,7 +89,7 @@ takeover_begin(const char *iface, struct diag *diag)
 void
 takeover_end(const char *iface)
 {
-	char table[64], cmd[128], error[256];
+	char table[TABLE_NAME_MAX], cmd[128], error[256];
 
 	table_name(iface, table, sizeof(table));
 	snprintf(cmd, sizeof(cmd), "delete table netdev %s", table);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "claim.h"
 
 int
 tun_carrier_set(int fd, bool up)
@@ -145,11 +146,14 @@ fail:
 }
 
 static int
-open_here(const struct tun_conf *conf, int *fds, struct diag *diag)
+open_here(const struct tun_conf *conf, int *fds, int *claim, struct diag *diag)
 {
 	int r;
 
-	r = attach_all(conf, fds, diag);
+	/* The kernel lets anybody with the right join a TAP of several queues. */
+	r = claim_take("tap", conf->name, claim, diag);
+	if (r == 0)
+		r = attach_all(conf, fds, diag);
 	if (r == 0)
 		r = set_up(conf, fds[0], diag);
 	return r;
@@ -157,7 +161,7 @@ open_here(const struct tun_conf *conf, int *fds, struct diag *diag)
 
 struct visit {
 	const struct tun_conf *conf;
-	int *fds;
+	int *fds, *claim;
 	struct diag *diag;
 	int result;
 };
@@ -182,17 +186,17 @@ open_there(void *arg)
 		v->result = diag_fail(v->diag, -errno, "cannot enter network namespace '%s': %s",
 			ns, errno == EPERM ? "needs CAP_SYS_ADMIN" : strerror(errno));
 	else
-		v->result = open_here(v->conf, v->fds, v->diag);
+		v->result = open_here(v->conf, v->fds, v->claim, v->diag);
 	close(fd);
 	return NULL;
 }
 
 int
-tun_open(const struct tun_conf *conf, int *ret_fds, struct diag *diag)
+tun_open(const struct tun_conf *conf, int *ret_fds, int *ret_claim, struct diag *diag)
 {
 	const size_t len = strlen(conf->name);
-	int fds[256], r;
-	struct visit v = {conf, fds, diag, 0};
+	int fds[256], claim = -1, r;
+	struct visit v = {conf, fds, &claim, diag, 0};
 	pthread_t thread;
 
 	if (len == 0 || len >= IFNAMSIZ || strpbrk(conf->name, "/% ") != NULL)
@@ -202,7 +206,7 @@ tun_open(const struct tun_conf *conf, int *ret_fds, struct diag *diag)
 	memset(fds, 0xff, sizeof(fds));
 
 	if (conf->netns == NULL || conf->netns[0] == '\0') {
-		r = open_here(conf, fds, diag);
+		r = open_here(conf, fds, &claim, diag);
 	} else {
 		/* A thread of its own, so that no other ever leaves our namespace. */
 		r = -pthread_create(&thread, NULL, open_there, &v);
@@ -213,10 +217,13 @@ tun_open(const struct tun_conf *conf, int *ret_fds, struct diag *diag)
 	}
 	if (r == 0) {
 		memcpy(ret_fds, fds, conf->queues * sizeof(fds[0]));
+		*ret_claim = claim;
 		return 0;
 	}
 	for (size_t i = 0; i < conf->queues; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	if (claim >= 0)
+		close(claim);
 	return r;
 }

@@ -29,12 +29,13 @@ struct tun_conf {
  * its carrier still off.
  *
  * @ret_fds:	conf->queues descriptors, the caller's to close
+ * @ret_claim:	the claim of claim.h or -1, the caller's to close after those
  *
  * Returns 0, or with a sentence that says what to do: -EINVAL (name; the TAP has
  * another number of queues or is a TUN), -EBUSY, -EPERM, -ENOENT (no such
  * namespace, no /dev/net/tun), or another -errno.
  */
-int tun_open(const struct tun_conf *conf, int *ret_fds, struct diag *diag);
+int tun_open(const struct tun_conf *conf, int *ret_fds, int *ret_claim, struct diag *diag);
 
 /* Switch the carrier of the TAP behind @fd. Returns 0 or -errno. */
 int tun_carrier_set(int fd, bool up);

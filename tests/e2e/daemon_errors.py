@@ -190,6 +190,31 @@ def taken():
         lab.equal(daemon.stop(), 0, "exit status")
 
 
+def interface_taken():
+    """A second daemon on an interface or a TAP is refused; the first keeps what it has.
+    Interfaces whose names differ only in what nft takes for no letter are two."""
+    two = VETH + "queues = 2\nlcores = 0,1\n"
+    with lab.Lab("errors") as it:
+        bench = Bench(it)
+        it.veth(bench.world, "w1", bench.edge, "e@0")
+        first = it.sluiced(two + "[eal]\nhugepages = no\n", ns=bench.edge)
+        rules = bench.edge.ruleset()
+        for what, text in (("interface", two.replace("sluice0", "sluice1")),
+                           ("TAP", two.replace("=e0", "=e@0"))):
+            bench.write(text)
+            p = bench.start("-c", bench.conf)
+            lab.equal(p.returncode, 1, f"{what}: exit status")
+            lab.check(re.search(rf"p0.*already used by another sluiced \(process {first.pid}\)",
+                                one_line(p.stderr, what)), f"{what}: {p.stderr!r}")
+            lab.equal(bench.edge.ruleset(), rules, f"{what}: the first one's table")
+        other = it.sluiced(VETH.replace("=e0", "=e@0").replace("sluice0", "sluice2"), ns=bench.edge)
+        lab.equal(bench.edge.ruleset().count("table"), 2, "tables of two interfaces")
+        lab.equal(other.stop(), 0, "exit status")
+        lab.equal(bench.edge.ruleset(), rules, "the first one's table")
+        lab.equal(first.stop(), 0, "exit status")
+        lab.equal(bench.edge.ruleset(), "", "no table is left")
+
+
 HOLD = """
 import fcntl, select, struct
 f = open("/dev/net/tun", "r+b", buffering=0)
@@ -199,4 +224,4 @@ select.select([], [], [])
 """
 
 
-lab.main(bad_files, usage, machine_lacks, taken)
+lab.main(bad_files, usage, machine_lacks, taken, interface_taken)

@@ -248,25 +248,37 @@ test_refusals(void **state)
 	struct tun_conf conf = {
 		.name = TAP, .netns = "sluice-no-such", .queues = 1, .uid = (uid_t)-1};
 	struct diag diag = {0};
-	int fd, other;
+	int fds[2], others[2], claim, fd;
 
 	(void)state;
-	assert_int_equal(tun_open(&conf, &fd, &diag), -ENOENT);
+	assert_int_equal(tun_open(&conf, &fd, &claim, &diag), -ENOENT);
 	assert_non_null(strstr(diag.msg, "sluice-no-such"));
 	conf.netns = NULL;
 	conf.name = "a/b";
-	assert_int_equal(tun_open(&conf, &fd, &diag), -EINVAL);
+	assert_int_equal(tun_open(&conf, &fd, &claim, &diag), -EINVAL);
 	conf.name = "much-too-long-a-name";
-	assert_int_equal(tun_open(&conf, &fd, &diag), -EINVAL);
+	assert_int_equal(tun_open(&conf, &fd, &claim, &diag), -EINVAL);
 	conf.name = TAP;
-	assert_int_equal(tun_open(&conf, &fd, &diag), 0);
-	assert_int_equal(tun_open(&conf, &other, &diag), -EBUSY);
+	assert_int_equal(tun_open(&conf, &fd, &claim, &diag), 0);
+	assert_int_equal(tun_open(&conf, others, &claim, &diag), -EBUSY);
+	assert_non_null(strstr(diag.msg, "already used by another sluiced"));
+	/* Without a claim, as another program does it, the kernel refuses. */
+	close(claim);
+	assert_int_equal(tun_open(&conf, others, &claim, &diag), -EBUSY);
 	assert_non_null(strstr(diag.msg, "in use"));
 	/* One queue cannot become two. */
 	close(fd);
 	conf.queues = 2;
-	assert_int_equal(tun_open(&conf, &fd, &diag), -EINVAL);
+	assert_int_equal(tun_open(&conf, fds, &claim, &diag), -EINVAL);
 	assert_non_null(strstr(diag.msg, "several queues"));
+	/* The kernel would let a second daemon join several queues. */
+	conf.name = TAP "m";
+	assert_int_equal(tun_open(&conf, fds, &claim, &diag), 0);
+	assert_int_equal(tun_open(&conf, others, &claim, &diag), -EBUSY);
+	assert_non_null(strstr(diag.msg, "already used by another sluiced"));
+	close(fds[0]);
+	close(fds[1]);
+	close(claim);
 }
 
 int
