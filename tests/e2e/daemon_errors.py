@@ -207,9 +207,12 @@ def interface_taken():
             lab.check(re.search(rf"p0.*already used by another sluiced \(process {first.pid}\)",
                                 one_line(p.stderr, what)), f"{what}: {p.stderr!r}")
             lab.equal(bench.edge.ruleset(), rules, f"{what}: the first one's table")
-        other = it.sluiced(VETH.replace("=e0", "=e@0").replace("sluice0", "sluice2"), ns=bench.edge)
-        lab.equal(bench.edge.ruleset().count("table"), 2, "tables of two interfaces")
-        lab.equal(other.stop(), 0, "exit status")
+        it.veth(bench.world, "w2", bench.edge, "e_0")
+        others = [it.sluiced(VETH.replace("=e0", "=" + iface).replace("sluice0", tap), ns=bench.edge)
+                  for iface, tap in (("e@0", "sluice2"), ("e_0", "sluice3"))]
+        lab.equal(bench.edge.ruleset().count("table"), 3, "tables of three interfaces")
+        for other in others:
+            lab.equal(other.stop(), 0, "exit status")
         lab.equal(bench.edge.ruleset(), rules, "the first one's table")
         lab.equal(first.stop(), 0, "exit status")
         lab.equal(bench.edge.ruleset(), "", "no table is left")
