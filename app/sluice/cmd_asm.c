@@ -17,12 +17,20 @@ static const struct cli_opt asm_opts[] = {
 	{0},
 };
 
+static const struct cli_example asm_examples[] = {
+	{"sluice asm rule.bpf", "A file of assembler as xt_bpf's bytecode."},
+	{"tcpdump -y RAW -ddd 'udp port 53' | sluice asm -f c",
+		"What tcpdump prints as a C function."},
+	{0},
+};
+
 const struct cli_cmd cmd_asm = {
 	.name = "asm",
 	.args = "[FILE]",
 	.help = "Assemble a program, or convert it from any format to another.",
 	.more = "Reads assembler, xt_bpf's bytecode, what tcpdump -d, -dd and -ddd print, and C arrays;\n"
 		"which of them is seen from the text. - or nothing is standard input.",
+	.examples = asm_examples,
 	.opts = asm_opts,
 	.min_args = 0,
 	.max_args = 1,

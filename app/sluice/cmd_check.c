@@ -43,12 +43,20 @@ check_run(int argc, char **argv)
 
 static const struct cli_opt check_opts[] = {{0}};
 
+static const struct cli_example check_examples[] = {
+	{"sluice check /etc/sluice/sluiced.ini", "The configuration that sluiced would read."},
+	{"sluice check rules.ini && systemctl reload sluiced",
+		"Put changed rules in force only if they are right."},
+	{0},
+};
+
 const struct cli_cmd cmd_check = {
 	.name = "check",
 	.args = "FILE…",
 	.help = "Say whether configurations or rules files are right, without a daemon.",
 	.more = "Reads each FILE and conf.d/*.ini beside it as sluiced -t does; - is standard input.\n"
 		"A file of rules alone needs no [port].",
+	.examples = check_examples,
 	.opts = check_opts,
 	.min_args = 1,
 	.max_args = -1,

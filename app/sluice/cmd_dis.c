@@ -17,11 +17,19 @@ static const struct cli_opt dis_opts[] = {
 	{0},
 };
 
+static const struct cli_example dis_examples[] = {
+	{"sluice gen dns -- '*.example.uk' | sluice dis",
+		"What a generated program does, instruction by instruction."},
+	{"sluice dis -f json rule.bpf", "The same program in numbers, for other programs."},
+	{0},
+};
+
 const struct cli_cmd cmd_dis = {
 	.name = "dis",
 	.args = "[FILE]",
 	.help = "Disassemble a program, or convert it from any format to another.",
 	.more = "Reads what sluice asm reads; asm makes the same program of what dis writes.",
+	.examples = dis_examples,
 	.opts = dis_opts,
 	.min_args = 0,
 	.max_args = 1,

@@ -266,11 +266,21 @@ static const struct cli_opt filter_opts[] = {
 	{'\0', "verdicts", NULL,
 		"Write no frames but one line for each: the first matching rule's name, or -.",
 		&args.verdicts, NULL},
-	{'\0', "engine", "ENGINE",
-		"interp, jit or match; default jit for a program, match for rules.", NULL,
+	{'\0', "engine", "interp|jit|match",
+		"What runs the program; default jit for a program, match for rules.", NULL,
 		&args.engine},
 	{'\0', "location", "L", "Rules of this location are in force; default the file's [node].",
 		NULL, &args.location},
+	{0},
+};
+
+static const struct cli_example filter_examples[] = {
+	{"sluice filter --link raw -b \"$(sluice gen dns '*.www.example.uk')\" example.pcap | tcpdump -nr -",
+		"What a generated program would hit."},
+	{"sluice filter -v -e 'udp dst port 53' example.pcap >rest.pcap",
+		"All frames but those of an expression."},
+	{"sluice filter -r rules.ini --verdicts example.pcap | sort | uniq -c",
+		"How many frames each rule is the first to match."},
 	{0},
 };
 
@@ -282,6 +292,7 @@ const struct cli_cmd cmd_filter = {
 		"frames match. A frame matches a file of rules when any rule does, whatever its action\n"
 		"or mode; rules that are not enabled or of other locations are not looked at. A program\n"
 		"names itself 'match' in verdicts.",
+	.examples = filter_examples,
 	.opts = filter_opts,
 	.min_args = 0,
 	.max_args = -1,

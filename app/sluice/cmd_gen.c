@@ -97,12 +97,24 @@ static const struct cli_opt gen_opts_table[] = {
 	{0},
 };
 
+static const struct cli_example gen_examples[] = {
+	{"sluice gen dns -- '*.www.example.uk'",
+		"The program of queries for one label before www.example.uk, as xt_bpf takes it."},
+	{"sluice gen -s -o 14 dns -- -i '*.example.uk' '*.example.com'",
+		"Two patterns of any case, for frames with an Ethernet header, as assembler that explains itself."},
+	{"sluice gen -f ddd tcpdump 'udp and dst port 53'",
+		"A tcpdump expression as what tcpdump -ddd prints, for raw IP."},
+	{"sluice gen -6 payload -- --end text:xyzzy", "UDP payloads in IPv6 that end with xyzzy."},
+	{0},
+};
+
 const struct cli_cmd cmd_gen = {
 	.name = "gen",
 	.args = "TYPE [--] [ARGUMENT…]",
 	.help = "Generate a program.",
-	.more = "What stands behind -- is the generator's own: sluice gen dns -- -i '*.www.example.uk'.\n"
-		"sluice gen TYPE -- --help describes a generator.",
+	.more = "What stands behind -- is the generator's own. sluice gen TYPE -- --help describes a\n"
+		"generator.",
+	.examples = gen_examples,
 	.opts = gen_opts_table,
 	.min_args = 0,
 	.max_args = -1,

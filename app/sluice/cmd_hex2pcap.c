@@ -190,6 +190,13 @@ static const struct cli_opt hex2pcap_opts[] = {
 	{0},
 };
 
+static const struct cli_example hex2pcap_examples[] = {
+	{"sluice hex2pcap frames.hex >frames.pcap", "A savefile of a text of frames."},
+	{"sluice hex2pcap --link RAW datagrams.hex | tcpdump -nr -",
+		"Frames that begin with the IP header."},
+	{0},
+};
+
 const struct cli_cmd cmd_hex2pcap = {
 	.name = "hex2pcap",
 	.args = "[FILE…]",
@@ -197,6 +204,7 @@ const struct cli_cmd cmd_hex2pcap = {
 	.more = "FILE is a text as pcap2hex prints it, - or none standard input. Empty lines and lines\n"
 		"that start with # or ; are skipped, and what stands behind a tab. All frames have the\n"
 		"time 0.",
+	.examples = hex2pcap_examples,
 	.opts = hex2pcap_opts,
 	.min_args = 0,
 	.max_args = -1,

@@ -219,6 +219,15 @@ static const struct cli_opt iptables_opts[] = {
 	{0},
 };
 
+static const struct cli_example iptables_examples[] = {
+	{"sluice iptables dns -- '*.example.uk'", "Write bpf_dns_ip4_any_example_uk.sh."},
+	{"./bpf_dns_ip4_any_example_uk.sh 192.0.2.53", "Apply it, for queries to one address."},
+	{"./bpf_dns_ip4_any_example_uk.sh --delete", "Remove rule and set."},
+	{"sluice iptables -6 -w - suffix 010203 | less",
+		"Look at the script before anything is written."},
+	{0},
+};
+
 const struct cli_cmd cmd_iptables = {
 	.name = "iptables",
 	.args = "TYPE [--] [ARGUMENT…]",
@@ -227,6 +236,7 @@ const struct cli_cmd cmd_iptables = {
 		"The script takes addresses under attack as arguments; nothing is dropped before\n"
 		"there is one. With --delete it removes all that it made. It reads IPTABLES, IPSET,\n"
 		"INPUTPLACE (the rule's number) and DEFAULTINT (the interface) from the environment.",
+	.examples = iptables_examples,
 	.opts = iptables_opts,
 	.many = "i",
 	.min_args = 1,

@@ -174,14 +174,20 @@ static const struct cli_opt iptables_chain_opts[] = {
 	{0},
 };
 
+static const struct cli_example iptables_chain_examples[] = {
+	{"sluice iptables-chain -a www.example.com -a ns1.example.com -d any -w example_com",
+		"Write example_com_ip4.sh: two names are answered, all others dropped."},
+	{0},
+};
+
 const struct cli_cmd cmd_iptables_chain = {
 	.name = "iptables-chain",
 	.args = "-w NAME",
 	.help = "Make a script for a chain that accepts and drops DNS queries.",
 	.more = "PATTERN is one of sluice gen dns, its case ignored, or any. What is accepted comes first;\n"
 		"what no pattern matches goes on behind the chain's rule in INPUT.\n\n"
-		"sluice iptables-chain -a www.example.com -a ns1.example.com -d any -w example_com\n\n"
 		"The script is used like that of sluice iptables.",
+	.examples = iptables_chain_examples,
 	.opts = iptables_chain_opts,
 	.many = "adi",
 	.min_args = 0,

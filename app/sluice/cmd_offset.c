@@ -113,6 +113,14 @@ static const struct cli_opt offset_opts[] = {
 	{0},
 };
 
+static const struct cli_example offset_examples[] = {
+	{"sluice offset -i example example.pcap | sort -n | uniq -c",
+		"Where in the frames that have it a word stands."},
+	{"sluice offset -r '\\x00\\x01\\x00\\x01' example.pcap",
+		"How far before the end type A, class IN stands."},
+	{0},
+};
+
 const struct cli_cmd cmd_offset = {
 	.name = "offset",
 	.args = "STRING [FILE…]",
@@ -121,6 +129,7 @@ const struct cli_cmd cmd_offset = {
 		"file, - or none standard input. One line a frame: the offset from the frame's first\n"
 		"byte, -1 for frames without the string; with -p or -s tabs and bytes in hexadecimal,\n"
 		"all of the frame where the string is not.",
+	.examples = offset_examples,
 	.opts = offset_opts,
 	.min_args = 1,
 	.max_args = -1,

@@ -279,6 +279,12 @@ parsedns_run(int argc, char **argv)
 
 static const struct cli_opt parsedns_opts[] = {{0}};
 
+static const struct cli_example parsedns_examples[] = {
+	{"sluice parsedns $(sluice pcap2hex example.pcap | head -n 1)",
+		"The first query of a capture."},
+	{0},
+};
+
 const struct cli_cmd cmd_parsedns = {
 	.name = "parsedns",
 	.args = "HEX…",
@@ -286,6 +292,7 @@ const struct cli_cmd cmd_parsedns = {
 	.more = "HEX is a frame as pcap2hex prints it: Ethernet with or without VLAN tags, cooked, or\n"
 		"from its IP header on; IPv4 or IPv6; UDP or TCP. The ports do not matter. What is read\n"
 		"before a message breaks is printed.",
+	.examples = parsedns_examples,
 	.opts = parsedns_opts,
 	.min_args = 1,
 	.max_args = -1,

@@ -110,6 +110,14 @@ static const struct cli_opt pcap2hex_opts[] = {
 	{0},
 };
 
+static const struct cli_example pcap2hex_examples[] = {
+	{"sluice pcap2hex --ascii example.pcap | head", "The first frames, to look at."},
+	{"sluice pcap2hex example.pcap | sluice hex2pcap >ethernet.pcap",
+		"Make a capture on \"any\" one of Ethernet frames."},
+	{"sluice pcap2hex --scrub example.pcap >to-show.hex", "Frames without who was in them."},
+	{0},
+};
+
 const struct cli_cmd cmd_pcap2hex = {
 	.name = "pcap2hex",
 	.args = "[FILE…]",
@@ -120,6 +128,7 @@ const struct cli_cmd cmd_pcap2hex = {
 		"its link layer stays as it is. Scrubbed MAC addresses are zeros; IP addresses and labels\n"
 		"of names keep common prefixes, lengths, and what is a letter or a digit; checksums are\n"
 		"mended. Payload other than DNS stays, and what a broken DNS message has behind the break.",
+	.examples = pcap2hex_examples,
 	.opts = pcap2hex_opts,
 	.min_args = 0,
 	.max_args = -1,

@@ -123,11 +123,19 @@ static const struct cli_opt stats_opts[] = {
 	{0},
 };
 
+static const struct cli_example stats_examples[] = {
+	{"sluice stats", "What happened within one second, and totals."},
+	{"sluice stats --watch", "The same as one line a second, until interrupted."},
+	{"sluice stats --json | jq .ports", "The daemon's own words, for other programs."},
+	{0},
+};
+
 const struct cli_cmd cmd_stats = {
 	.name = "stats",
 	.args = "",
 	.help = "Show what the daemon receives, drops, passes and loses.",
 	.more = "Without --json and --watch looks twice, a second apart, for packets a second.",
+	.examples = stats_examples,
 	.opts = stats_opts,
 	.min_args = 0,
 	.max_args = 0,

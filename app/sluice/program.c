@@ -46,6 +46,12 @@ find_format(const char *name)
 	return NULL;
 }
 
+const char *
+program_format_name(size_t i)
+{
+	return i < DIM(formats) ? formats[i].name : NULL;
+}
+
 int
 program_check_format(const char *format)
 {

@@ -25,6 +25,9 @@ int program_convert(const char *path, const char *format);
 /* CLI_DONE, or CLI_USAGE after telling stderr that there is no such format. */
 int program_check_format(const char *format);
 
+/* The name of format number @i, or NULL past the end. */
+const char *program_format_name(size_t i);
+
 /* The formats, for help: "xt, asm, …". */
 #define PROGRAM_FORMATS "xt, asm, ddd, c-array, json or c"
 

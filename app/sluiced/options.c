@@ -11,15 +11,7 @@
 
 #define OPT_PRINT_CONFIG 256 /* above every character */
 
-/* One option: getopt's row and the help come from here. */
-struct option_row {
-	int val; /* the letter, or a number above 255 */
-	const char *name;
-	const char *arg; /* NULL: none */
-	const char *help;
-};
-
-static const struct option_row rows[] = {
+const struct options_row options_rows[] = {
 	{'c', "config", "FILE",
 		"Read FILE and conf.d/*.ini beside it; default " SLUICE_SYSCONFDIR "/sluiced.ini."},
 	{'t', "check", NULL, "Check the configuration and exit; needs no privilege."},
@@ -29,25 +21,34 @@ static const struct option_row rows[] = {
 	{'h', "help", NULL, "Print this help and exit."},
 };
 
+const size_t options_n_rows = DIM(options_rows);
+
+const char options_about[] =
+	"sluiced takes every burst of frames from a network card, copies a sample of it, runs all rules "
+	"over it as native code, frees what is to be dropped and hands the rest to the kernel through a "
+	"TAP, or to another port.\n\n"
+	"It stays in the foreground until SIGTERM and logs to standard error. After the start it gives "
+	"up root, where the configuration names a user, keeping only the capabilities that it needs.";
+
 static void
-getopt_tables(struct option longs[DIM(rows) + 1], char shorts[2 * DIM(rows) + 2])
+getopt_tables(struct option longs[DIM(options_rows) + 1], char shorts[2 * DIM(options_rows) + 2])
 {
 	size_t n = 0;
 
 	shorts[n++] = ':';
-	for (size_t i = 0; i < DIM(rows); i++) {
+	for (size_t i = 0; i < DIM(options_rows); i++) {
 		longs[i] = (struct option){
-			.name = rows[i].name,
-			.has_arg = rows[i].arg != NULL ? required_argument : no_argument,
-			.val = rows[i].val,
+			.name = options_rows[i].name,
+			.has_arg = options_rows[i].arg != NULL ? required_argument : no_argument,
+			.val = options_rows[i].val,
 		};
-		if (rows[i].val > 255)
+		if (options_rows[i].val > 255)
 			continue;
-		shorts[n++] = (char)rows[i].val;
-		if (rows[i].arg != NULL)
+		shorts[n++] = (char)options_rows[i].val;
+		if (options_rows[i].arg != NULL)
 			shorts[n++] = ':';
 	}
-	longs[DIM(rows)] = (struct option){0};
+	longs[DIM(options_rows)] = (struct option){0};
 	shorts[n] = '\0';
 }
 
@@ -72,8 +73,8 @@ int
 options_parse(int argc, char **argv, struct options *ret_opts, struct diag *diag)
 {
 	struct options o = {.conf_file = SLUICE_SYSCONFDIR "/sluiced.ini"};
-	struct option longs[DIM(rows) + 1];
-	char shorts[2 * DIM(rows) + 2];
+	struct option longs[DIM(options_rows) + 1];
+	char shorts[2 * DIM(options_rows) + 2];
 	int val, r;
 
 	getopt_tables(longs, shorts);
@@ -95,15 +96,16 @@ options_help(void)
 {
 	printf("Usage: sluiced [-c FILE] [-t] [-v] [-V] [--print-config]\n\n"
 	       "Absorb packet floods; runs in the foreground until SIGTERM.\n\n");
-	for (size_t i = 0; i < DIM(rows); i++) {
+	for (size_t i = 0; i < DIM(options_rows); i++) {
 		char letter[8] = "   ";
 		char name[40];
 
-		if (rows[i].val < 256)
-			(void)snprintf(letter, sizeof(letter), "-%c,", rows[i].val);
-		(void)snprintf(name, sizeof(name), "--%s%s%s", rows[i].name,
-			rows[i].arg != NULL ? " " : "", rows[i].arg != NULL ? rows[i].arg : "");
-		printf("  %s %-16s %s\n", letter, name, rows[i].help);
+		if (options_rows[i].val < 256)
+			(void)snprintf(letter, sizeof(letter), "-%c,", options_rows[i].val);
+		(void)snprintf(name, sizeof(name), "--%s%s%s", options_rows[i].name,
+			options_rows[i].arg != NULL ? " " : "",
+			options_rows[i].arg != NULL ? options_rows[i].arg : "");
+		printf("  %s %-16s %s\n", letter, name, options_rows[i].help);
 	}
 	printf("\nSIGHUP reads the configuration again; on any error the old one stays.\n"
 	       "Exit status: 0 done, 1 failed, 2 usage or configuration.\n");

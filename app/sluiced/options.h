@@ -5,6 +5,7 @@
 /* The command line. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct diag;
 
@@ -21,6 +22,19 @@ struct options {
 	const char *conf_file; /* borrowed from argv */
 	bool verbose; /* -v: the data plane's own messages too */
 };
+
+/* One option: parser, help, man page and completion come from these rows. */
+struct options_row {
+	int val; /* the letter, or a number above 255 */
+	const char *name; /* without "--" */
+	const char *arg; /* NULL: none */
+	const char *help; /* one sentence, full stop included */
+};
+extern const struct options_row options_rows[];
+extern const size_t options_n_rows;
+
+/* What the daemon is, for the man page. */
+extern const char options_about[];
 
 /* Returns 0, -EINVAL with what was not understood. */
 int options_parse(int argc, char **argv, struct options *ret_opts, struct diag *diag);

@@ -157,3 +157,14 @@ ctl_conf_keys(size_t *ret_n)
 	*ret_n = DIM(keys);
 	return keys;
 }
+
+const char *
+ctl_conf_key_note(size_t i)
+{
+	static const char *const notes[2][2] = {
+		{"", "A change needs a restart."},
+		{"Has to be given.", "Has to be given; a change needs a restart."},
+	};
+
+	return notes[conf_fields[i].needed][conf_fields[i].restart];
+}

@@ -5,25 +5,30 @@
 #include "base/util.h"
 #include "ctl/conf.h"
 
-/* Sections in the order of the file. */
-static const struct section_text {
-	const char *kind;
-	const char *name; /* of the example, "" where there is only one */
-	bool active; /* else the whole section is commented out */
-	const char *help;
-} sections[] = {
-	{"node", "", true, "This machine."},
-	{"port", "edge0", true, "One section for each NIC that Sluice takes."},
-	{"sample", "", true,
+/* In the order of the file. */
+static const struct ctl_section sections[] = {
+	{"node", false, "This machine."},
+	{"port", true, "One section for each NIC that Sluice takes."},
+	{"sample", false,
 		"Copies of single frames, chosen before the verdict, for the sinks below."},
-	{"sink", "attack", false, "Where samples go; one section for each."},
-	{"gate", "", true, "When an attack has begun and ended."},
-	{"protect", "", true, "What no rule may drop."},
-	{"control", "", true, "How the command sluice reaches the daemon."},
-	{"eal", "", true, "DPDK's memory and threads."},
-	{"set", "victims", false, "Prefixes under a name; rules refer to them in src and dst."},
-	{"rule", "random-subdomains", false,
-		"What to do with which frames; the first rule that decides wins."},
+	{"sink", true, "Where samples go; one section for each."},
+	{"gate", false, "When an attack has begun and ended."},
+	{"protect", false, "What no rule may drop."},
+	{"control", false, "How the command sluice reaches the daemon."},
+	{"eal", false, "DPDK's memory and threads."},
+	{"set", true, "Prefixes under a name; rules refer to them in src and dst."},
+	{"rule", true, "What to do with which frames; the first rule that decides wins."},
+};
+
+/* The name to write where a section has one, and whether it is commented out. */
+static const struct section_name {
+	const char *kind, *name;
+	bool active;
+} names[] = {
+	{"port", "edge0", true},
+	{"sink", "attack", false},
+	{"set", "victims", false},
+	{"rule", "random-subdomains", false},
 };
 
 /* What to write where there is no default. */
@@ -77,6 +82,15 @@ example_of(const struct ini_key *key)
 	return NULL;
 }
 
+static const struct section_name *
+name_of(const char *kind)
+{
+	for (size_t i = 0; i < DIM(names); i++)
+		if (strcmp(names[i].kind, kind) == 0)
+			return &names[i];
+	return NULL;
+}
+
 static void
 print_key(const struct ini_key *key, bool active, struct sbuf *out)
 {
@@ -96,18 +110,18 @@ print_key(const struct ini_key *key, bool active, struct sbuf *out)
 }
 
 static void
-print_tier(const struct ini_key *keys, size_t n, const struct section_text *s, enum ini_tier tier,
+print_tier(const struct ini_key *keys, size_t n, const char *kind, bool active, enum ini_tier tier,
 	struct sbuf *out)
 {
 	bool first = true;
 
 	for (size_t i = 0; i < n; i++) {
-		if (keys[i].tier != tier || strcmp(keys[i].section, s->kind) != 0)
+		if (keys[i].tier != tier || strcmp(keys[i].section, kind) != 0)
 			continue;
 		if (first)
 			sbuf_addf(out, "; -- %s\n", tier_text[tier]);
 		first = false;
-		print_key(&keys[i], s->active, out);
+		print_key(&keys[i], active, out);
 	}
 }
 
@@ -124,13 +138,22 @@ ctl_conf_print(const struct ini_key *rule_keys, size_t n, struct sbuf *out)
 		"; sluiced --print-config, check a changed one with sluiced -t -c FILE.\n"
 		"; Files conf.d/*.ini beside this one are read after it, by name.\n");
 	for (size_t i = 0; i < DIM(sections); i++) {
-		const struct section_text *s = &sections[i];
+		const struct ctl_section *s = &sections[i];
+		const struct section_name *name = name_of(s->kind);
+		const bool active = name == NULL || name->active;
 
-		sbuf_addf(out, "\n; %s\n%s[%s%s%s]\n", s->help, s->active ? "" : ";", s->kind,
-			s->name[0] != '\0' ? " " : "", s->name);
+		sbuf_addf(out, "\n; %s\n%s[%s%s%s]\n", s->help, active ? "" : ";", s->kind,
+			name != NULL ? " " : "", name != NULL ? name->name : "");
 		for (enum ini_tier t = INI_MUST; t <= INI_LEAVE; t++) {
-			print_tier(conf, n_conf, s, t, out);
-			print_tier(rule_keys, n, s, t, out);
+			print_tier(conf, n_conf, s->kind, active, t, out);
+			print_tier(rule_keys, n, s->kind, active, t, out);
 		}
 	}
+}
+
+const struct ctl_section *
+ctl_conf_sections(size_t *ret_n)
+{
+	*ret_n = DIM(sections);
+	return sections;
 }

@@ -97,6 +97,17 @@ int ctl_conf_needs_restart(const struct ctl_conf *a, const struct ctl_conf *b, s
 /* The key table; *@ret_n rows. */
 const struct ini_key *ctl_conf_keys(size_t *ret_n);
 
+/* What has to be said of row @i besides: "", or sentences for the man page. */
+const char *ctl_conf_key_note(size_t i);
+
+/* The kinds of sections, those of lib/rules included, in the order of the file. */
+struct ctl_section {
+	const char *kind;
+	bool named; /* [kind NAME], any number of them */
+	const char *help; /* one sentence, full stop included */
+};
+const struct ctl_section *ctl_conf_sections(size_t *ret_n);
+
 /*
  * Append a configuration file with every key, its help, type and default as
  * comments. What has to be looked at is set, all else commented out; the file
