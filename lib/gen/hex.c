@@ -92,3 +92,31 @@ gen_bytes_emit(struct gen_emit *e, const struct gen_bytes *b, uint32_t off, int 
 		at += width;
 	}
 }
+
+/* True when gen_bytes_emit() loads nothing of bytes @at .. @at + @width. */
+static bool
+is_wild(const struct gen_bytes *b, size_t at, size_t width)
+{
+	for (size_t i = at; i < at + width; i++)
+		if (b->mask[i] != 0)
+			return false;
+	return true;
+}
+
+void
+gen_bytes_reach_first(struct gen_emit *e, const struct gen_bytes *b, uint32_t off)
+{
+	if (is_wild(b, 0, width_at(b, 0)))
+		gen_emit_op(e, CBPF_CODE_LD_B_IND, off);
+}
+
+void
+gen_bytes_reach_last(struct gen_emit *e, const struct gen_bytes *b, uint32_t off)
+{
+	size_t at = 0;
+
+	while (at + width_at(b, at) < b->n)
+		at += width_at(b, at);
+	if (is_wild(b, at, b->n - at))
+		gen_emit_op(e, CBPF_CODE_LD_B_IND, off + (uint32_t)b->n - 1);
+}

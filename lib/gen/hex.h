@@ -37,4 +37,13 @@ int gen_hex_read(const char *text, struct gen_bytes *b, struct diag *diag);
  */
 void gen_bytes_emit(struct gen_emit *e, const struct gen_bytes *b, uint32_t off, int fail);
 
+/*
+ * Wildcards are not loaded by gen_bytes_emit(), yet their bytes must be there. Emit
+ * a load of the first or the last byte of @b at X + @off where the tests would not
+ * reach it. (An X that has wrapped must not be used behind such wildcards alone: Linux
+ * would take X + k in 32 bits for a place in the packet.)
+ */
+void gen_bytes_reach_first(struct gen_emit *e, const struct gen_bytes *b, uint32_t off);
+void gen_bytes_reach_last(struct gen_emit *e, const struct gen_bytes *b, uint32_t off);
+
 #endif

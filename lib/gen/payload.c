@@ -141,6 +141,7 @@ emit_pattern(struct gen_emit *e, const struct payload *p, int fail)
 	if (!p->from_end) {
 		gen_emit_note(e, "%zu bytes, %u behind the start", p->bytes.n, p->off);
 		gen_bytes_emit(e, &p->bytes, p->off, fail);
+		gen_bytes_reach_last(e, &p->bytes, p->off);
 		return;
 	}
 	gen_emit_note(e, "%zu bytes, %u before the end, not before the start", p->bytes.n, p->off);
@@ -148,6 +149,7 @@ emit_pattern(struct gen_emit *e, const struct payload *p, int fail)
 	gen_emit_op(e, CBPF_CODE_ALU_SUB_K, (uint32_t)p->bytes.n + p->off);
 	gen_emit_jump(e, CBPF_CODE_JGE_X, 0, false, fail);
 	gen_emit_op(e, CBPF_CODE_TAX, 0);
+	gen_bytes_reach_first(e, &p->bytes, 0);
 	gen_bytes_emit(e, &p->bytes, 0, fail);
 }
 

@@ -48,6 +48,7 @@ suffix_run(const struct gen_opts *opts, int argc, const char *const *argv, struc
 	gen_emit_op(&e, CBPF_CODE_LD_LEN, 0);
 	gen_emit_op(&e, CBPF_CODE_ALU_SUB_K, (uint32_t)b.n);
 	gen_emit_op(&e, CBPF_CODE_TAX, 0);
+	gen_bytes_reach_first(&e, &b, 0);
 	gen_bytes_emit(&e, &b, 0, fail);
 	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, true));
 	gen_emit_place(&e, fail);

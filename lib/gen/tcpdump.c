@@ -114,6 +114,7 @@ const struct gen_type gen_tcpdump = {
 		 "\n"
 		 "The words are one expression of pcap-filter(7). It is compiled for raw IP,\n"
 		 "with offset 14 for Ethernet, 16 for Linux cooked captures, 18 for Ethernet\n"
-		 "with a VLAN tag, and with any other for raw IP behind so many bytes.\n",
+		 "with a VLAN tag, and with any other for raw IP behind so many bytes, which\n"
+		 "len, less and greater count too.\n",
 	.run = tcpdump_run,
 };
