@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_SYM_IMPL_H
+#define MATCH_SYM_IMPL_H
+
+/* Nodes and facts; for the files sym*.c. */
+
+#include "base/mem.h"
+#include "match/sym.h"
+
+struct sym_pool {
+	struct arena mem;
+	const struct sym_node **slots; /* by hash, chained; from the heap */
+	uint32_t n_slots, n_nodes;
+	bool failed; /* out of memory; seen once, at the end of a run */
+	struct sym_node nil; /* what every constructor returns once failed */
+};
+
+/* What a register holds: node + add modulo 2^32; node NULL: the number add. */
+struct sym_val {
+	const struct sym_node *node;
+	uint32_t add;
+};
+
+static inline struct sym_val
+sym_number(uint32_t k)
+{
+	return (struct sym_val){NULL, k};
+}
+
+/* A value that nothing is known of. */
+struct sym_val sym_any(struct sym_pool *p);
+struct sym_val sym_len(struct sym_pool *p);
+
+/* @v as a node. */
+const struct sym_node *sym_node_of(struct sym_pool *p, struct sym_val v);
+
+/* "x alu y". False when it always divides by zero. */
+bool sym_alu(struct sym_pool *p, enum cbpf_alu_op op, struct sym_val x, struct sym_val y,
+	struct sym_val *ret);
+
+/*
+ * The place x + k as *@ret_base + *@ret_off without wrapping. False when no
+ * packet has @size bytes there.
+ */
+bool sym_place(struct sym_pool *p, struct sym_val x, uint32_t k, uint8_t size,
+	const struct sym_node **ret_base, uint32_t *ret_off);
+struct sym_val sym_load(
+	struct sym_pool *p, const struct sym_node *base, uint32_t off, uint8_t size);
+
+/* Facts of a way through a program, the last one first; ways share their beginnings. */
+struct sym_fact {
+	const struct sym_fact *before;
+	struct sym_atom atom;
+	uint32_t depth; /* 1 for the first */
+};
+
+enum sym_truth { SYM_NEVER, SYM_ALWAYS, SYM_OPEN };
+
+/*
+ * "(v & mask) == val" in its simplest form. Returns SYM_OPEN and the atom, or
+ * what it always is.
+ */
+enum sym_truth sym_atom_eq(struct sym_pool *p, struct sym_val v, uint32_t mask, uint32_t val,
+	bool neg, struct sym_atom *ret);
+/* "lo <= v && v <= hi". */
+enum sym_truth sym_atom_range(
+	struct sym_pool *p, struct sym_val v, uint32_t lo, uint32_t hi, struct sym_atom *ret);
+
+/* What @facts say of @atom. */
+enum sym_truth sym_decide(const struct sym_fact *facts, const struct sym_atom *atom);
+
+#endif

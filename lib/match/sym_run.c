@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The pass over a program. All ways that have come to an instruction wait there;
+ * instructions are taken in order, so that every way to one has come when it is
+ * its turn. Where more than WAYS_MAX wait, they become one of what they share.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "cbpf/insn.h"
+#include "cbpf/prog.h"
+#include "sym_impl.h"
+
+#define WAYS_MAX 16 /* at one instruction */
+#define STEPS_MAX 65536 /* instructions of all ways of a program */
+
+#define REG_A 0
+#define REG_X 1
+#define REG_M 2
+#define REGS (REG_M + CBPF_MEM_WORDS)
+
+struct way {
+	struct way *next; /* at the same instruction, or free */
+	struct sym_val regs[REGS]; /* M[] that was not stored is 0 and, as validated, not read */
+	const struct sym_fact *facts;
+	struct sym_need needs[SYM_NEEDS_MAX];
+	uint32_t n_needs;
+	bool exact;
+};
+
+struct run {
+	struct sym_pool *pool;
+	struct arena mem; /* ways and facts, until the end of the run */
+	const struct cbpf_insn *insns;
+	size_t n;
+	struct way **at; /* by instruction */
+	struct way *free;
+	struct sym_path paths[SYM_PATHS_MAX];
+	uint32_t n_paths, steps;
+	bool too_many;
+};
+
+static struct way *
+way_new(struct run *r, const struct way *like)
+{
+	struct way *w = r->free;
+
+	if (w != NULL)
+		r->free = w->next;
+	else
+		w = arena_zalloc(&r->mem, sizeof(*w));
+	if (w == NULL)
+		r->pool->failed = true;
+	else if (like != NULL)
+		*w = *like;
+	return w;
+}
+
+static void
+way_end(struct run *r, struct way *w)
+{
+	w->next = r->free;
+	r->free = w;
+}
+
+static void
+way_goto(struct run *r, struct way *w, size_t pc)
+{
+	w->next = r->at[pc];
+	r->at[pc] = w;
+}
+
+/* ---- what a way knows ---- */
+
+static void
+add_fact(struct run *r, struct way *w, const struct sym_atom *atom)
+{
+	const uint32_t depth = w->facts != NULL ? w->facts->depth + 1 : 1;
+	struct sym_fact *f;
+
+	if (depth > SYM_ATOMS_MAX) {
+		w->exact = false;
+		return;
+	}
+	f = arena_zalloc(&r->mem, sizeof(*f));
+	if (f == NULL) {
+		r->pool->failed = true;
+		return;
+	}
+	f->before = w->facts;
+	f->atom = *atom;
+	f->depth = depth;
+	w->facts = f;
+}
+
+/* The way goes on only if @atom, of which @t is known, holds. False when it never does. */
+static bool
+demand(struct run *r, struct way *w, enum sym_truth t, const struct sym_atom *atom)
+{
+	if (t == SYM_OPEN)
+		t = sym_decide(w->facts, atom);
+	if (t == SYM_OPEN)
+		add_fact(r, w, atom);
+	return t != SYM_NEVER;
+}
+
+static void
+need(struct way *w, const struct sym_node *base, uint32_t end)
+{
+	for (uint32_t i = 0; i < w->n_needs; i++)
+		if (w->needs[i].base == base) {
+			w->needs[i].end = MAX(w->needs[i].end, end);
+			return;
+		}
+	if (w->n_needs == SYM_NEEDS_MAX)
+		w->exact = false;
+	else
+		w->needs[w->n_needs++] = (struct sym_need){base, end};
+}
+
+static const struct sym_fact *
+common_facts(const struct sym_fact *a, const struct sym_fact *b)
+{
+	while (a != b) {
+		if (a == NULL || b == NULL)
+			return NULL;
+		if (a->depth >= b->depth)
+			a = a->before;
+		else
+			b = b->before;
+	}
+	return a;
+}
+
+static void
+common_needs(struct way *w, const struct way *other)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < w->n_needs; i++)
+		for (uint32_t j = 0; j < other->n_needs; j++)
+			if (w->needs[i].base == other->needs[j].base) {
+				const uint32_t end = MIN(w->needs[i].end, other->needs[j].end);
+
+				w->needs[kept++] = (struct sym_need){w->needs[i].base, end};
+				break;
+			}
+	w->n_needs = kept;
+}
+
+/* Make of all ways in @list one, which knows what all of them know. */
+static struct way *
+merge(struct run *r, struct way *list)
+{
+	struct way *w = list;
+
+	for (struct way *o = list->next, *next; o != NULL; o = next) {
+		next = o->next;
+		w->facts = common_facts(w->facts, o->facts);
+		common_needs(w, o);
+		for (size_t i = 0; i < REGS; i++)
+			if (w->regs[i].node != o->regs[i].node || w->regs[i].add != o->regs[i].add)
+				w->regs[i] = sym_any(r->pool);
+		way_end(r, o);
+	}
+	w->exact = false;
+	w->next = NULL;
+	return w;
+}
+
+/* ---- the end of a way ---- */
+
+/*
+ * Leave out of @f, @n facts in order, what the others say already. Returns how
+ * many are left.
+ */
+static uint32_t
+drop_implied(struct sym_fact *f, uint32_t n)
+{
+	struct sym_fact *behind = NULL; /* the next one that is kept */
+	const struct sym_fact *last = n > 0 ? &f[n - 1] : NULL;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		f[i].before = i > 0 ? &f[i - 1] : NULL;
+	for (uint32_t i = n; i-- > 0;) {
+		const bool plain = f[i].atom.kind == SYM_EQ && !f[i].atom.neg;
+
+		/* Out of the list while the list is asked. */
+		if (behind != NULL)
+			behind->before = f[i].before;
+		else
+			last = f[i].before;
+		if (!plain && sym_decide(last, &f[i].atom) == SYM_ALWAYS) {
+			f[i].depth = 0;
+			continue;
+		}
+		if (behind != NULL)
+			behind->before = &f[i];
+		else
+			last = &f[i];
+		behind = &f[i];
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (f[i].depth != 0)
+			f[kept++].atom = f[i].atom;
+	return kept;
+}
+
+static void
+accept(struct run *r, struct way *w)
+{
+	uint32_t n = w->facts != NULL ? w->facts->depth : 0;
+	struct sym_fact facts[SYM_ATOMS_MAX];
+	struct sym_path path = {.n_needs = w->n_needs, .exact = w->exact};
+	struct sym_need *needs;
+	struct sym_atom *atoms;
+
+	if (r->n_paths == SYM_PATHS_MAX) {
+		r->too_many = true;
+		return;
+	}
+	for (const struct sym_fact *f = w->facts; f != NULL; f = f->before)
+		facts[f->depth - 1] = *f;
+	path.n_atoms = n = drop_implied(facts, n);
+	atoms = arena_zalloc(&r->pool->mem, (n + 1) * sizeof(*atoms));
+	needs = arena_zalloc(&r->pool->mem, (w->n_needs + 1) * sizeof(*needs));
+	if (atoms == NULL || needs == NULL) {
+		r->pool->failed = true;
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		atoms[i] = facts[i].atom;
+	memcpy(needs, w->needs, w->n_needs * sizeof(*needs));
+	path.atoms = atoms;
+	path.needs = needs;
+	r->paths[r->n_paths++] = path;
+}
+
+/* ---- instructions ---- */
+
+static bool
+load(struct run *r, struct way *w, struct sym_val x, uint32_t k, uint8_t size, struct sym_val *ret)
+{
+	const struct sym_node *base;
+	uint32_t off;
+
+	if (!sym_place(r->pool, x, k, size, &base, &off))
+		return false;
+	need(w, base, off + size);
+	*ret = sym_load(r->pool, base, off, size);
+	return true;
+}
+
+static bool
+load_msh(struct run *r, struct way *w, uint32_t k)
+{
+	struct sym_val v;
+
+	if (!load(r, w, sym_number(0), k, 1, &v))
+		return false;
+	(void)sym_alu(r->pool, CBPF_ALU_AND, v, sym_number(15), &v);
+	(void)sym_alu(r->pool, CBPF_ALU_LSH, v, sym_number(2), &w->regs[REG_X]);
+	return true;
+}
+
+static bool
+alu(struct run *r, struct way *w, enum cbpf_alu_op op, struct sym_val y)
+{
+	if ((op == CBPF_ALU_DIV || op == CBPF_ALU_MOD) && y.node != NULL) {
+		struct sym_atom atom;
+		const enum sym_truth t = sym_atom_eq(r->pool, y, UINT32_MAX, 0, true, &atom);
+
+		if (!demand(r, w, t, &atom))
+			return false;
+	}
+	return sym_alu(r->pool, op, w->regs[REG_A], y, &w->regs[REG_A]);
+}
+
+enum test { TEST_EQ, TEST_GT, TEST_GE, TEST_SET };
+
+/* "v test k", or the opposite where not @yes. */
+static enum sym_truth
+test_number(
+	struct run *r, enum test test, struct sym_val v, uint32_t k, bool yes, struct sym_atom *ret)
+{
+	if (test == TEST_EQ)
+		return sym_atom_eq(r->pool, v, UINT32_MAX, k, !yes, ret);
+	if (test == TEST_SET)
+		return sym_atom_eq(r->pool, v, k, 0, yes, ret);
+	if (test == TEST_GT) {
+		if (k == UINT32_MAX)
+			return yes ? SYM_NEVER : SYM_ALWAYS;
+		k++; /* "> k" is ">= k + 1" */
+	}
+	if (k == 0)
+		return yes ? SYM_ALWAYS : SYM_NEVER;
+	return yes ? sym_atom_range(r->pool, v, k, UINT32_MAX, ret)
+		   : sym_atom_range(r->pool, v, 0, k - 1, ret);
+}
+
+static enum sym_truth
+test_values(struct run *r, enum test test, struct sym_val a, struct sym_val x, bool yes,
+	struct sym_atom *ret)
+{
+	static const uint8_t kinds[] = {SYM_REL_EQ, SYM_REL_GT, SYM_REL_GE, SYM_REL_SET};
+
+	if (x.node == NULL)
+		return test_number(r, test, a, x.add, yes, ret);
+	if (a.node == NULL && (test == TEST_EQ || test == TEST_SET))
+		return test_number(r, test, x, a.add, yes, ret);
+	/* "a > x" is not "x >= a", "a >= x" is not "x > a". */
+	if (a.node == NULL)
+		return test_number(r, test == TEST_GT ? TEST_GE : TEST_GT, x, a.add, !yes, ret);
+	*ret = (struct sym_atom){
+		.kind = kinds[test],
+		.neg = !yes,
+		.node = sym_node_of(r->pool, a),
+		.b = sym_node_of(r->pool, x),
+	};
+	return SYM_OPEN;
+}
+
+static void
+branch(struct run *r, struct way *w, size_t pc, enum test test, struct sym_val x)
+{
+	const struct cbpf_insn *in = &r->insns[pc];
+	struct way *other;
+	struct sym_atom atom = {0};
+	enum sym_truth t;
+
+	if (in->jt == in->jf) {
+		way_goto(r, w, pc + 1 + in->jt);
+		return;
+	}
+	other = way_new(r, w);
+	if (other == NULL)
+		return;
+	t = test_values(r, test, w->regs[REG_A], x, true, &atom);
+	if (demand(r, w, t, &atom))
+		way_goto(r, w, pc + 1 + in->jt);
+	else
+		way_end(r, w);
+	t = test_values(r, test, other->regs[REG_A], x, false, &atom);
+	if (demand(r, other, t, &atom))
+		way_goto(r, other, pc + 1 + in->jf);
+	else
+		way_end(r, other);
+}
+
+#define ALU_CASES(name) \
+	case CBPF_OP_ALU_##name##_K: return alu(r, w, CBPF_ALU_##name, k); \
+	case CBPF_OP_ALU_##name##_X: return alu(r, w, CBPF_ALU_##name, *x)
+
+/* Jumps are step()'s. */
+#define JUMP_CASES(name) \
+	case CBPF_OP_J##name##_K: \
+	case CBPF_OP_J##name##_X: break
+
+/* What instruction @in does to A, X and M[]; false when it ends the way. */
+static bool
+compute(struct run *r, struct way *w, const struct cbpf_insn *in)
+{
+	const struct sym_val k = sym_number(in->k), zero = sym_number(0);
+	struct sym_val *a = &w->regs[REG_A], *x = &w->regs[REG_X], *m = &w->regs[REG_M];
+
+	switch (cbpf_op_of(in->code)) {
+	case CBPF_OP_LD_W_ABS: return load(r, w, zero, in->k, 4, a);
+	case CBPF_OP_LD_H_ABS: return load(r, w, zero, in->k, 2, a);
+	case CBPF_OP_LD_B_ABS: return load(r, w, zero, in->k, 1, a);
+	case CBPF_OP_LD_W_IND: return load(r, w, *x, in->k, 4, a);
+	case CBPF_OP_LD_H_IND: return load(r, w, *x, in->k, 2, a);
+	case CBPF_OP_LD_B_IND: return load(r, w, *x, in->k, 1, a);
+	case CBPF_OP_LDX_MSH: return load_msh(r, w, in->k);
+	case CBPF_OP_LD_IMM: *a = k; return true;
+	case CBPF_OP_LDX_IMM: *x = k; return true;
+	case CBPF_OP_LD_LEN: *a = sym_len(r->pool); return true;
+	case CBPF_OP_LDX_LEN: *x = sym_len(r->pool); return true;
+	case CBPF_OP_LD_MEM: *a = m[in->k]; return true;
+	case CBPF_OP_LDX_MEM: *x = m[in->k]; return true;
+	case CBPF_OP_ST: m[in->k] = *a; return true;
+	case CBPF_OP_STX: m[in->k] = *x; return true;
+	case CBPF_OP_TAX: *x = *a; return true;
+	case CBPF_OP_TXA: *a = *x; return true;
+	case CBPF_OP_ALU_NEG:
+		return sym_alu(r->pool, CBPF_ALU_SUB, zero, *a, a);
+		ALU_CASES(ADD);
+		ALU_CASES(SUB);
+		ALU_CASES(MUL);
+		ALU_CASES(DIV);
+		ALU_CASES(MOD);
+		ALU_CASES(AND);
+		ALU_CASES(OR);
+		ALU_CASES(XOR);
+		ALU_CASES(LSH);
+		ALU_CASES(RSH);
+		JUMP_CASES(EQ);
+		JUMP_CASES(GT);
+		JUMP_CASES(GE);
+		JUMP_CASES(SET);
+	case CBPF_OP_JA:
+	case CBPF_OP_RET_K:
+	case CBPF_OP_RET_A:
+	case CBPF_OP_COUNT: break;
+	}
+	return false;
+}
+
+/* "ret a", which is a match where A is not 0. */
+static void
+accept_a(struct run *r, struct way *w)
+{
+	struct sym_atom atom = {0};
+	const enum sym_truth t = sym_atom_eq(r->pool, w->regs[REG_A], UINT32_MAX, 0, true, &atom);
+
+	if (demand(r, w, t, &atom))
+		accept(r, w);
+}
+
+#define BRANCH_CASES(name) \
+	case CBPF_OP_J##name##_K: branch(r, w, pc, TEST_##name, sym_number(in->k)); return; \
+	case CBPF_OP_J##name##_X: branch(r, w, pc, TEST_##name, w->regs[REG_X]); return
+
+/* One instruction of one way. */
+static void
+step(struct run *r, struct way *w, size_t pc)
+{
+	const struct cbpf_insn *in = &r->insns[pc];
+	const enum cbpf_op op = cbpf_op_of(in->code);
+
+	if (op == CBPF_OP_JA) {
+		way_goto(r, w, pc + 1 + in->k);
+		return;
+	}
+	if (op == CBPF_OP_RET_K || op == CBPF_OP_RET_A) {
+		if (op == CBPF_OP_RET_A)
+			accept_a(r, w);
+		else if (in->k != 0)
+			accept(r, w);
+		way_end(r, w);
+		return;
+	}
+	switch ((int)op) {
+		BRANCH_CASES(EQ);
+		BRANCH_CASES(GT);
+		BRANCH_CASES(GE);
+		BRANCH_CASES(SET);
+	}
+	if (compute(r, w, in))
+		way_goto(r, w, pc + 1);
+	else
+		way_end(r, w);
+}
+
+static void
+walk(struct run *r)
+{
+	for (size_t pc = 0; pc < r->n && !r->pool->failed && !r->too_many; pc++) {
+		struct way *w = r->at[pc], *next;
+		uint32_t n = 0;
+
+		for (next = w; next != NULL; next = next->next)
+			n++;
+		if (n > WAYS_MAX)
+			w = merge(r, w);
+		for (; w != NULL; w = next) {
+			next = w->next;
+			if (r->steps++ >= STEPS_MAX) {
+				r->too_many = true;
+				return;
+			}
+			step(r, w, pc);
+		}
+	}
+}
+
+int
+sym_run(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result)
+{
+	struct run r = {.pool = pool, .mem = ARENA_INIT};
+	struct sym_path *paths = NULL;
+	struct way *first;
+
+	pool->failed = false;
+	r.insns = cbpf_prog_insns(prog, &r.n);
+	r.at = arena_zalloc(&r.mem, r.n * sizeof(struct way *));
+	first = way_new(&r, NULL);
+	if (r.at != NULL && first != NULL) {
+		first->exact = true;
+		way_goto(&r, first, 0);
+		walk(&r);
+	}
+	/* Nothing is known of a program with too many paths. */
+	if (r.too_many) {
+		r.paths[0] = (struct sym_path){.exact = false};
+		r.n_paths = 1;
+	}
+	if (r.at != NULL)
+		paths = arena_zalloc(&pool->mem, (r.n_paths + 1) * sizeof(*paths));
+	if (paths != NULL)
+		memcpy(paths, r.paths, r.n_paths * sizeof(*paths));
+	arena_fini(&r.mem);
+	if (paths == NULL || pool->failed)
+		return -ENOMEM;
+	*ret_result = (struct sym_result){paths, r.n_paths};
+	return 0;
+}
+
+const struct sym_path *
+sym_conjunction(const struct sym_result *r)
+{
+	const struct sym_path *p = r->paths;
+
+	if (r->n_paths != 1 || !p->exact)
+		return NULL;
+	for (uint32_t i = 0; i < p->n_atoms; i++)
+		if (p->atoms[i].kind != SYM_EQ || p->atoms[i].neg ||
+			p->atoms[i].node->op != SYM_LOAD)
+			return NULL;
+	return p;
+}
