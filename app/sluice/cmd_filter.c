@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "base/diag.h"
-#include "base/mem.h"
+#include "base/ini.h"
 #include "base/util.h"
 #include "cli.h"
 #include "filter.h"
 #include "pkt/savefile.h"
-#include "pkt/view.h"
 
 static struct {
 	const char *bytecode, *expr, *asm_file, *rules, *link, *engine, *location;
@@ -23,22 +22,19 @@ struct output {
 	int dlt;
 };
 
-/*
- * Frames that wait for their verdict, copied, as a reader's frame lives only
- * until the next one.
- */
-struct burst {
-	struct pkt_frame frames[MATCH_BURST];
-	struct pkt_view views[MATCH_BURST];
-	uint8_t *copies[MATCH_BURST]; /* each of @caps bytes */
-	uint32_t caps[MATCH_BURST];
-	uint32_t n;
-};
-
 static bool
 is_epipe(int r)
 {
 	return r == -EPIPE;
+}
+
+/* Exit status, or -EPIPE: the reader has gone. */
+static int
+cannot_write(int err)
+{
+	if (is_epipe(err))
+		return -EPIPE;
+	return cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(-err));
 }
 
 static int
@@ -46,81 +42,73 @@ put_frame(struct output *out, const struct pkt_frame *frame)
 {
 	int r = pkt_writer_put(out->writer, frame);
 
-	if (r < 0 && !is_epipe(r))
-		return cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(-r));
-	return r < 0 ? -EPIPE : 0;
+	return r < 0 ? cannot_write(r) : 0;
+}
+
+/* One line for each of @n frames, in one piece. Exit status, 0, or -EPIPE. */
+static int
+put_names(const char *const *names, uint32_t n)
+{
+	char lines[MATCH_BURST * (INI_NAME_MAX + 1)], *p = lines;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const char *name = names[i] != NULL ? names[i] : "-";
+		size_t len = strlen(name);
+
+		memcpy(p, name, len);
+		p[len] = '\n';
+		p += len + 1;
+	}
+	if (fwrite(lines, 1, (size_t)(p - lines), stdout) == (size_t)(p - lines))
+		return 0;
+	return cli_stdout_check() == -EPIPE ? -EPIPE : cli_flush();
 }
 
 /* Exit status, 0, or -EPIPE: the reader has gone. */
 static int
-judge(const struct filter *f, struct burst *b, struct output *out)
+judge(const struct filter *f, int dlt, const struct pkt_frame *frames, uint32_t n,
+	struct output *out)
 {
 	const char *names[MATCH_BURST];
 	int r = 0;
 
-	filter_burst(f, b->views, b->n, names);
-	for (uint32_t i = 0; r == 0 && i < b->n; i++) {
-		if (args.verdicts) {
-			if (puts(names[i] != NULL ? names[i] : "-") == EOF)
-				r = cli_stdout_check() == -EPIPE ? -EPIPE : cli_flush();
-		} else if ((names[i] != NULL) != args.invert) {
-			r = put_frame(out, &b->frames[i]);
-		}
-	}
-	b->n = 0;
+	filter_burst(f, dlt, frames, n, names);
+	if (args.verdicts)
+		return put_names(names, n);
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		if ((names[i] != NULL) != args.invert)
+			r = put_frame(out, &frames[i]);
 	return r;
 }
 
-/* Copy @frame behind those that wait. Returns 0, -ENOMEM. */
+/* What is done is shown before waiting for more of a pipe. Exit status, 0, or -EPIPE. */
 static int
-burst_add(struct burst *b, const struct pkt_frame *frame, int dlt)
+show(struct output *out)
 {
-	const uint32_t i = b->n;
+	int r;
 
-	if (frame->caplen > b->caps[i] || b->copies[i] == NULL) {
-		uint8_t *p = mem_alloc((size_t)frame->caplen + 1);
-
-		if (p == NULL)
-			return -ENOMEM;
-		mem_free(b->copies[i]);
-		b->copies[i] = p;
-		b->caps[i] = frame->caplen;
+	if (args.verdicts) {
+		(void)fflush(stdout);
+		return cli_stdout_check() == -EPIPE ? -EPIPE : cli_flush();
 	}
-	if (frame->caplen > 0)
-		memcpy(b->copies[i], frame->data, frame->caplen);
-	b->frames[i] = *frame;
-	b->frames[i].data = b->copies[i];
-	pkt_parse_link(dlt, b->copies[i], frame->caplen, frame->wirelen, &b->views[i]);
-	b->n++;
-	return 0;
-}
-
-static void
-burst_fini(struct burst *b)
-{
-	for (size_t i = 0; i < MATCH_BURST; i++)
-		mem_free(b->copies[i]);
-	mem_free(b);
+	r = pkt_writer_flush(out->writer);
+	return r < 0 ? cannot_write(r) : 0;
 }
 
 static int
-filter_frames(struct filter *f, struct pkt_reader *reader, struct burst *b, struct output *out)
+filter_frames(const struct filter *f, struct pkt_reader *reader, struct output *out)
 {
 	const int dlt = pkt_reader_dlt(reader);
-	struct pkt_frame frame;
+	struct pkt_frame frames[MATCH_BURST];
 	struct diag diag = {0};
-	int more, r = 0;
+	int n, r = 0;
 
-	while ((more = pkt_reader_next(reader, &frame, &diag)) > 0) {
-		if (burst_add(b, &frame, dlt) < 0)
-			return cli_fail(CLI_FAILED, "out of memory");
-		if (b->n == MATCH_BURST)
-			r = judge(f, b, out);
-		if (r != 0)
-			return r;
+	while (r == 0 && (n = pkt_reader_burst(reader, frames, MATCH_BURST, &diag)) > 0) {
+		r = judge(f, dlt, frames, (uint32_t)n, out);
+		if (r == 0 && pkt_reader_waits(reader))
+			r = show(out);
 	}
-	r = judge(f, b, out);
-	return r == 0 && more < 0 ? cli_fail_diag(CLI_USAGE, &diag) : r;
+	return r == 0 && n < 0 ? cli_fail_diag(CLI_USAGE, &diag) : r;
 }
 
 /* One savefile has one link type, so all that are written into it must have the same. */
@@ -145,7 +133,7 @@ prepare_output(struct output *out, const char *path, const struct pkt_reader *re
 }
 
 static int
-filter_file(struct filter *f, const char *path, struct burst *b, struct output *out)
+filter_file(struct filter *f, const char *path, struct output *out)
 {
 	struct pkt_reader *reader = NULL;
 	struct diag diag = {0};
@@ -159,7 +147,7 @@ filter_file(struct filter *f, const char *path, struct burst *b, struct output *
 	if (r == 0)
 		r = prepare_output(out, path, reader);
 	if (r == 0)
-		r = filter_frames(f, reader, b, out);
+		r = filter_frames(f, reader, out);
 	pkt_reader_close(reader);
 	return r;
 }
@@ -169,22 +157,18 @@ filter_all(struct filter *f, int argc, char **argv)
 {
 	static char standard_input[] = "-";
 	char *only[] = {standard_input};
-	struct burst *b = mem_zalloc(sizeof(*b));
 	struct output out = {0};
 	int r = 0, closed;
 
-	if (b == NULL)
-		return cli_fail(CLI_FAILED, "out of memory");
 	if (argc == 0) {
 		argc = 1;
 		argv = only;
 	}
 	for (int i = 0; r == 0 && i < argc; i++)
-		r = filter_file(f, argv[i], b, &out);
-	burst_fini(b);
+		r = filter_file(f, argv[i], &out);
 	closed = pkt_writer_close(out.writer);
-	if (r == 0 && closed < 0 && !is_epipe(closed))
-		r = cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(-closed));
+	if (r == 0 && closed < 0)
+		r = cannot_write(closed);
 	return r == -EPIPE ? CLI_DONE : r;
 }
 

@@ -11,6 +11,7 @@
 #include "cbpf/prog.h"
 #include "cbpf/text.h"
 #include "gen/gen.h"
+#include "pkt/savefile.h"
 #include "pkt/view.h"
 #include "rules/ruleset.h"
 
@@ -174,22 +175,35 @@ filter_link(struct filter *f, int dlt, struct diag *diag)
 	return r;
 }
 
-static bool
-run_one(const struct filter *f, const struct pkt_view *v)
+/* The program on each datagram; what is not IP does not match. */
+static void
+ask_datagrams(const struct filter *f, cbpf_fn fn, const struct pkt_view *views, uint32_t n,
+	const char **ret)
 {
-	const uint8_t *data = v->frame;
-	uint32_t caplen = v->caplen, wirelen = v->wirelen;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pkt_view *v = &views[i];
+		const uint8_t *ip = v->frame + v->l3_off;
+		uint32_t hit = 0;
 
-	if (f->conf.raw) {
-		if (v->family == 0)
-			return false;
-		data += v->l3_off;
-		caplen = v->l3_caplen;
-		wirelen = v->l3_len;
+		if (v->family != 0)
+			hit = fn != NULL ? fn(ip, v->l3_caplen, v->l3_len)
+					 : cbpf_run(f->prog, ip, v->l3_caplen, v->l3_len);
+		ret[i] = hit != 0 ? name_of_one : NULL;
 	}
-	if (f->jit != NULL)
-		return cbpf_jit_fn(f->jit)(data, caplen, wirelen) != 0;
-	return cbpf_run(f->prog, data, caplen, wirelen) != 0;
+}
+
+/* The program on each frame, which needs no look at what the frame is. */
+static void
+ask_frames(const struct filter *f, cbpf_fn fn, const struct pkt_frame *frames, uint32_t n,
+	const char **ret)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pkt_frame *p = &frames[i];
+		uint32_t hit = fn != NULL ? fn(p->data, p->caplen, p->wirelen)
+					  : cbpf_run(f->prog, p->data, p->caplen, p->wirelen);
+
+		ret[i] = hit != 0 ? name_of_one : NULL;
+	}
 }
 
 static void
@@ -212,18 +226,28 @@ ask_image(const struct filter *f, const struct match_image *image, const struct 
 }
 
 void
-filter_burst(const struct filter *f, const struct pkt_view *views, uint32_t n, const char **ret)
+filter_burst(const struct filter *f, int dlt, const struct pkt_frame *frames, uint32_t n,
+	const char **ret)
 {
-	if (f->conf.rules != NULL) {
-		ask_image(f, f->rules.image, views, n, ret);
+	const struct match_image *image = f->conf.rules != NULL ? f->rules.image : f->image;
+	const cbpf_fn fn = f->jit != NULL ? cbpf_jit_fn(f->jit) : NULL;
+	struct pkt_view views[MATCH_BURST];
+
+	if (image == NULL && f->prog == NULL) {
+		for (uint32_t i = 0; i < n; i++)
+			ret[i] = name_of_one;
 		return;
 	}
-	if (f->image != NULL) {
-		ask_image(f, f->image, views, n, ret);
+	if (image == NULL && !f->conf.raw) {
+		ask_frames(f, fn, frames, n, ret);
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		ret[i] = f->prog == NULL || run_one(f, &views[i]) ? name_of_one : NULL;
+		pkt_parse_link(dlt, frames[i].data, frames[i].caplen, frames[i].wirelen, &views[i]);
+	if (image != NULL)
+		ask_image(f, image, views, n, ret);
+	else
+		ask_datagrams(f, fn, views, n, ret);
 }
 
 void

@@ -13,7 +13,7 @@
 struct cbpf_jit;
 struct cbpf_prog;
 struct diag;
-struct pkt_view;
+struct pkt_frame;
 
 enum filter_engine { FILTER_DEFAULT, FILTER_INTERP, FILTER_JIT, FILTER_MATCH };
 
@@ -45,10 +45,10 @@ int filter_link(struct filter *f, int dlt, struct diag *diag);
 
 /*
  * The name of the first rule that matches ("match" for a single program), or
- * NULL. For @n frames, 1..MATCH_BURST, into @ret.
+ * NULL. For @n frames of a file of link type @dlt, 1..MATCH_BURST, into @ret.
  */
-void filter_burst(
-	const struct filter *f, const struct pkt_view *views, uint32_t n, const char **ret);
+void filter_burst(const struct filter *f, int dlt, const struct pkt_frame *frames, uint32_t n,
+	const char **ret);
 
 void filter_fini(struct filter *f);
 

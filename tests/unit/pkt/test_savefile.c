@@ -168,7 +168,7 @@ full_disk(void **state)
 
 	(void)state;
 	r = pkt_writer_open("/dev/full", 1, 65535, &w, NULL);
-	for (int i = 0; i < 100 && r == 0; i++)
+	for (int i = 0; i < 1000 && r == 0; i++)
 		r = pkt_writer_put(
 			w, &(struct pkt_frame){.data = data, .caplen = 1500, .wirelen = 1500});
 	assert_int_equal(r, -ENOSPC);

@@ -3,10 +3,11 @@
 #define PKT_SAVEFILE_H
 
 /*
- * Savefiles: pcap and pcapng in (by libpcap), pcap out. Timestamps keep their
+ * Savefiles: pcap and pcapng in, pcap out. Timestamps keep their
  * nanoseconds. One thread per object.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -27,8 +28,17 @@ int pkt_reader_open(const char *path, struct pkt_reader **ret_reader, struct dia
 int pkt_reader_dlt(const struct pkt_reader *r);
 uint32_t pkt_reader_snaplen(const struct pkt_reader *r);
 
-/* Returns 1 and a frame, 0 at the end, -EINVAL for a file that breaks off or lies. */
+/* Returns 1 and a frame, 0 at the end, -EINVAL for a file that breaks off or lies, -errno of reading. */
 int pkt_reader_next(struct pkt_reader *r, struct pkt_frame *ret_frame, struct diag *diag);
+/*
+ * The same for up to @max frames, 1 or more, as many as are at hand; all are
+ * valid until the next read. Returns how many, 0 at the end, -errno.
+ */
+int pkt_reader_burst(
+	struct pkt_reader *r, struct pkt_frame *ret_frames, uint32_t max, struct diag *diag);
+
+/* True when the next read would wait for whoever writes the pipe: time to flush what is done. */
+bool pkt_reader_waits(const struct pkt_reader *r);
 void pkt_reader_close(struct pkt_reader *r);
 
 /* What libpcap calls link type @dlt, "unknown" for none that it knows. */
