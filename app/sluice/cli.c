@@ -67,9 +67,14 @@ cli_stdout_check(void)
 int
 cli_flush(void)
 {
+	static bool told; /* once is enough */
+
 	(void)fflush(stdout);
 	if (cli_stdout_check() == 0 || stdout_error == EPIPE)
 		return CLI_DONE;
+	if (told)
+		return CLI_FAILED;
+	told = true;
 	return cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(stdout_error));
 }
 

@@ -9,6 +9,7 @@ const struct cli_cmd *const cli_commands[] = {
 	&cmd_dis,
 	&cmd_check,
 	&cmd_filter,
+	&cmd_replay,
 	&cmd_pcap2hex,
 	&cmd_hex2pcap,
 	&cmd_parsedns,

@@ -10,9 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bucket.h"
 #include "pkt/vital.h"
-
-#include "bucket.h"
 
 struct dp_protect {
 	uint64_t generation; /* a worker's buckets belong to one */

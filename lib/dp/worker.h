@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bucket.h"
 #include "base/util.h"
 #include "dp/stats.h"
 #include "match/image.h"
@@ -20,7 +21,6 @@
 #include "pkt/vital.h"
 #include "sample/sampler.h"
 
-#include "bucket.h"
 #include "exception.h"
 #include "idle.h"
 

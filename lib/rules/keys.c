@@ -255,6 +255,15 @@ static const struct {
 	{"udplite", 136},
 };
 
+const char *
+rules_proto_name(uint8_t proto)
+{
+	for (size_t i = 0; i < DIM(protos); i++)
+		if (protos[i].proto == proto)
+			return protos[i].name;
+	return NULL;
+}
+
 static int
 proto_item(const char *item, struct u16_range *ret, struct diag *why)
 {

@@ -8,13 +8,13 @@
 
 #include <cmocka.h>
 
+#include "base/bucket.h"
 #include "base/diag.h"
 #include "base/util.h"
 #include "dp/eal.h"
 #include "dp/stats.h"
 #include "pkt/vital.h"
 
-#include "bucket.h"
 #include "dev.h"
 #include "eal.h"
 #include "idle.h"

@@ -105,6 +105,9 @@ int ruleset_ttl_note(const struct ruleset_ttl *prev, const struct ruleset *rs, u
 /* When rule @i of the noted @rs expires, ms since 1970; UINT64_MAX: never. */
 uint64_t ruleset_ttl_end_ms(const struct ruleset_ttl *ttl, const struct ruleset *rs, size_t i);
 
+/* What "proto =" calls IP protocol @proto, or NULL. */
+const char *rules_proto_name(uint8_t proto);
+
 /* Keys of [rule] and [set]; *@ret_n rows. */
 const struct ini_key *ruleset_keys(size_t *ret_n);
 

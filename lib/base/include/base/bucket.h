@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef DP_BUCKET_H
-#define DP_BUCKET_H
+#ifndef BASE_BUCKET_H
+#define BASE_BUCKET_H
 
 /*
  * A token bucket without a token: the clock at which it will be full again, as
@@ -12,17 +12,17 @@
 #include <stdint.h>
 
 struct bucket {
-	uint64_t full_at; /* clock, in cycles */
-	uint64_t cost; /* cycles that one frame is worth; 0: no limit */
-	uint64_t depth; /* cycles that the whole bucket is worth, less one frame */
+	uint64_t full_at; /* clock, in ticks */
+	uint64_t cost; /* ticks that one frame is worth; 0: no limit */
+	uint64_t depth; /* ticks that the whole bucket is worth, less one frame */
 };
 
 /* @pps: frames per second, 0: no limit; @burst: frames that a full bucket holds, >= 1. */
 static inline void
-bucket_init(struct bucket *b, uint64_t cycles_per_s, uint64_t pps, uint64_t burst)
+bucket_init(struct bucket *b, uint64_t ticks_per_s, uint64_t pps, uint64_t burst)
 {
 	b->full_at = 0;
-	b->cost = pps == 0 ? 0 : cycles_per_s / pps;
+	b->cost = pps == 0 ? 0 : ticks_per_s / pps;
 	if (pps != 0 && b->cost == 0)
 		b->cost = 1;
 	b->depth = b->cost * (burst > 0 ? burst - 1 : 0);
