@@ -462,7 +462,7 @@ rule_key_locations(struct load *l, struct draft *d, const struct ini_entry *e, s
 	while ((r = next_item(&cursor, item, why)) > 0)
 		here |= strcmp(item, l->location) == 0;
 	d->info.here = here;
-	return r;
+	return r < 0 ? r : copy(l, e->value, &d->info.locations, why);
 }
 
 int

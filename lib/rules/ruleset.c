@@ -105,6 +105,7 @@ draft_init(struct load *l, struct draft *d, const struct ini_section *s)
 			{
 				.name = arena_strndup(a, s->name, strlen(s->name)),
 				.comment = "",
+				.locations = "",
 				.file = arena_strndup(a, s->file, strlen(s->file)),
 				.line = s->line,
 				.order = 1000,
@@ -261,4 +262,10 @@ const struct ruleset_info *
 ruleset_info(const struct ruleset *rs, size_t i)
 {
 	return &rs->rules.v[i].info;
+}
+
+const struct match_rule *
+ruleset_rule(const struct ruleset *rs, size_t i)
+{
+	return &rs->rules.v[i].m;
 }

@@ -58,6 +58,7 @@ struct ruleset_info {
 	bool shadow;
 	bool enabled; /* by its key */
 	bool here; /* its locations include ours */
+	const char *locations; /* as written; "": all */
 	bool armed; /* no set that it needs is empty */
 	uint64_t ttl_ms; /* 0: none */
 	uint32_t sample_one_in; /* of matching frames; 0: as the port */
@@ -67,6 +68,9 @@ struct ruleset_info {
 /* Rules in effective order. */
 size_t ruleset_count(const struct ruleset *rs);
 const struct ruleset_info *ruleset_info(const struct ruleset *rs, size_t i);
+
+/* Rule @i with its scope and programs; its slot means nothing. Valid as long as @rs. */
+const struct match_rule *ruleset_rule(const struct ruleset *rs, size_t i);
 
 /*
  * Compile @rs. Rule i of the image is rule i of the ruleset; those not in force
