@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "base/parse.h"
 #include "base/sbuf.h"
+#include "cbpf/shrink.h"
 #include "cli.h"
 #include "gen/gen.h"
 #include "program.h"
@@ -13,7 +14,7 @@
 #define L3_OFF_MAX 65535 /* bytes; no link layer is longer */
 
 static struct {
-	bool inet6, negate, assembly, list;
+	bool inet6, negate, assembly, list, shrink;
 	const char *offset, *format;
 } args;
 
@@ -80,7 +81,9 @@ gen_command(int argc, char **argv)
 	r = gen_run(argv[0], &opts, argc - 1, (const char *const *)argv + 1, &out, &diag);
 	if (r < 0)
 		return fail_gen(r, &diag);
-	status = program_print(format, out.insns, out.n, out.text);
+	r = gen_fit(&out, args.shrink ? 0 : CBPF_XT_MAX_INSNS);
+	status = r < 0 ? cli_fail(CLI_FAILED, "out of memory")
+		       : program_print(format, out.insns, out.n, out.text);
 	gen_out_fini(&out);
 	return status;
 }
@@ -93,6 +96,9 @@ static const struct cli_opt gen_opts_table[] = {
 	{'s', "assembly", NULL, "Write assembler with comments; the same as -f asm.",
 		&args.assembly, NULL},
 	{'f', "format", "FORMAT", "Write " PROGRAM_FORMATS "; default xt.", NULL, &args.format},
+	{'S', "shrink", NULL,
+		"Make the program as short as it gets; done anyway where it then fits into xt_bpf.",
+		&args.shrink, NULL},
 	{'l', "list", NULL, "List the generators.", &args.list, NULL},
 	{0},
 };

@@ -45,6 +45,12 @@ script_gen(const char *type, const struct gen_opts *opts, int argc, const char *
 		return cli_fail(status, "column %u: %s", diag.col, diag.msg);
 	if (r < 0)
 		return cli_fail(status, "%s", diag.msg);
+	/* Where it cannot fit, say how short it gets. */
+	if (gen_fit(&out, SCRIPT_INSNS_MAX) < 0 ||
+		(out.n > SCRIPT_INSNS_MAX && gen_fit(&out, 0) < 0)) {
+		gen_out_fini(&out);
+		return cli_fail(CLI_FAILED, "out of memory");
+	}
 	if (out.n > SCRIPT_INSNS_MAX) {
 		cli_fail(CLI_USAGE,
 			"%.200s: the program has %zu instructions; iptables' bpf match takes at most %d",

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cbpf/jit.h"
 #include "cbpf/prog.h"
+#include "cbpf/shrink.h"
 #include "ir.h"
 #include "ir_run.h"
 
@@ -94,6 +95,29 @@ jit_run(void *p, const uint8_t *data, uint32_t caplen, uint32_t wirelen)
 }
 
 const struct engine engine_jit = {"x86-64 jit", jit_load, jit_run, interp_unload};
+
+static void *
+shrunk_load(const struct cbpf_prog *prog)
+{
+	struct cbpf_prog *other = NULL;
+	struct cbpf_insn *insns;
+	size_t n, n_before;
+
+	(void)cbpf_prog_insns(prog, &n_before);
+	if (cbpf_shrink(prog, &insns, &n) < 0 || n > n_before ||
+		cbpf_prog_new(insns, n, &other, NULL) < 0)
+		abort();
+	mem_free(insns);
+	return other;
+}
+
+static void
+shrunk_unload(void *p)
+{
+	cbpf_prog_free(p);
+}
+
+const struct engine engine_shrunk = {"shrunk", shrunk_load, interp_run, shrunk_unload};
 
 /* Change one constant, target or opcode where a program surely looks at it. */
 static void *

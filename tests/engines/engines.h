@@ -27,6 +27,9 @@ struct engine {
 
 extern const struct engine engine_interp, engine_optimised, engine_jit, engine_pcap;
 
+/* The interpreter on what cbpf_shrink() makes of the program. */
+extern const struct engine engine_shrunk;
+
 /* The interpreter with one constant changed: what comparisons must notice. */
 extern const struct engine engine_broken;
 

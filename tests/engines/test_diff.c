@@ -24,7 +24,7 @@
 #define NEAR_MISSES 24 /* per frame that matches */
 
 static const struct engine *const all[] = {
-	&engine_interp, &engine_optimised, &engine_jit, &engine_pcap};
+	&engine_interp, &engine_optimised, &engine_jit, &engine_shrunk, &engine_pcap};
 
 struct counts {
 	uint64_t pairs, programs;

@@ -3,6 +3,7 @@
 """test_iptables.py SLUICE [unittest options]: the scripts of iptables and iptables-chain as
 text: their names, options, what they are refused with. That they work is shown end to end."""
 
+import json
 import os
 import pathlib
 import re
@@ -12,7 +13,7 @@ import tempfile
 import unittest
 
 SLUICE = None
-LONG_DNS = [f"*.a{i}.example.com" for i in range(9)]
+LONG_DNS = [f"*.a{i}.b{i}.c{i}.d{i}" for i in range(20)]
 
 
 class Case(unittest.TestCase):
@@ -131,7 +132,7 @@ class Iptables(Case):
 
     def length(self, *args):
         """Instructions that gen makes of these words."""
-        return int(self.sluice("gen", *args)[1].split(",")[0])
+        return int(self.sluice("gen", "--shrink", *args)[1].split(",")[0])
 
     def refuses(self, *args):
         """That it says how long the program is."""
@@ -147,6 +148,15 @@ class Iptables(Case):
         self.assertIn('--bytecode "64,', self.sluice("iptables", "-w-", name, n * "66")[1])
         name, n = sizes[65]
         self.refuses(name, n * "66")
+
+    def test_made_to_fit(self):
+        words = ["dns", "--", *(f"*.a{i}.example.com" for i in range(9))]
+        long = self.sluice("gen", "-f", "json", *words)[1]
+        text = self.makes("x", "iptables", "-w", "x", *words)
+        n = int(re.search(r'--bytecode "(\d+),', text)[1])
+        self.assertLessEqual(n, 64)
+        self.assertEqual(len(json.loads(long)["instructions"]), n)
+        self.assertIn(f"; {n} instructions, made of ", text)
 
     def test_long_file_names(self):
         self.makes(255 * "a", "iptables", "-w", 255 * "a", "dns", "a.uk")

@@ -57,6 +57,14 @@ int gen_run(const char *type, const struct gen_opts *opts, int argc, const char 
 
 void gen_out_fini(struct gen_out *out);
 
+/*
+ * Make the program of @out shorter, if it has more than @max instructions and
+ * can be made to have at most @max; 0: as short as it gets. Its text is then a
+ * plain listing. xt_bpf takes CBPF_XT_MAX_INSNS. Returns 0, also when nothing
+ * was to be done, -ENOMEM.
+ */
+int gen_fit(struct gen_out *out, size_t max);
+
 /* The generators: name and help of number @i, or NULL past the end. */
 const char *gen_name(size_t i);
 const char *gen_help(size_t i);
