@@ -13,6 +13,7 @@ static const struct bench_cmd *const commands[] = {
 	&cmd_pipeline,
 #endif
 	&cmd_frames,
+	&cmd_tools,
 };
 
 static void

@@ -4,8 +4,10 @@
 engines are right, the pipeline drops all. Nothing is said of speed."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 
 ENGINES = ["interpreter", "jit", "libpcap", "rte_bpf", "rte_bpf_jit", "clang"]
 
@@ -47,12 +49,29 @@ def pipeline():
         check(0.0005 < report["sampled"] < 0.002, f"pipeline: {report['sampled']} sampled")
 
 
+def tools():
+    with tempfile.TemporaryDirectory() as folder:
+        status, out, err = run("tools", "--size", "1", "--rounds", "1", "--json", "--dir", folder)
+        check(status == 0, f"tools ends with {status}: {err}")
+        check(os.listdir(folder) == [], f"tools leaves {os.listdir(folder)}")
+    report = json.loads(out)
+    kinds = [(one["frames_of"], one["format"]) for one in report["captures"]]
+    check(len(set(kinds)) == 6, f"tools: captures are {kinds}")
+    for one in report["captures"]:
+        check(one["bytes"] >= 1 << 20, f"tools: {one['bytes']} bytes")
+        for cell in ("few", "null", "all", "verdicts", "rules"):
+            check(one[cell]["gb_per_s"] > 0, f"tools: {cell}: no time")
+    check(len(report["start_ms"]) > 12, f"tools: starts are {report['start_ms']}")
+    status, _, err = run("tools", "--dir", "/nonexistent")
+    check(status == 1 and "/nonexistent" in err, f"tools: no folder: exit {status}, '{err}'")
+
+
 def usage():
     for args in (["nothing"], [], ["engines", "--rounds"], ["engines", "--rounds", "0"],
-                 ["pipeline", "--rules", "x"], ["frames"], ["frames", "-w", "-", "--kind", "x"]):
+                 ["pipeline", "--rules", "x"], ["frames"], ["frames", "-w", "-", "--kind", "x"], ["tools", "--frames", "x"]):
         status, _, err = run(*args)
         check(status == 2 and err != "", f"{args}: exit {status}, '{err}'")
-    for command in ("engines", "pipeline", "frames"):
+    for command in ("engines", "pipeline", "frames", "tools"):
         status, out, _ = run(command, "--help")
         check(status == 0 and out.startswith("usage: "), f"{command} --help: exit {status}")
 
@@ -60,3 +79,4 @@ def usage():
 usage()
 engines()
 pipeline()
+tools()
