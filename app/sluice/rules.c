@@ -33,6 +33,7 @@ load_rules(const struct ini_doc *doc, const struct rules_opts *opts, struct rule
 		.location = opts->location != NULL ? opts->location : f->conf->location,
 		.n_ports = opts->offline ? 0 : n,
 		.offline = opts->offline,
+		.keep_text = opts->keep_text,
 	};
 	const char **ports = mem_calloc(n + 1, sizeof(*ports));
 	int r;

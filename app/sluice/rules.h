@@ -24,6 +24,7 @@ struct rules_file {
 struct rules_opts {
 	bool conf_d; /* also conf.d/ beside the file */
 	bool offline; /* when = attack is in force; ports of any name */
+	bool keep_text; /* for ruleset_text() */
 	const char *location; /* NULL: the file's */
 	enum match_engine engine;
 };

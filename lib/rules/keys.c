@@ -413,7 +413,7 @@ addrs(struct load *l, const char *text, struct rule_addrs *a, struct diag *why)
 	if (only != NULL) {
 		a->named = true;
 		a->p = (struct match_prefixes){false, only->v, only->n};
-		return 0;
+		return copy(l, text, &a->set, why);
 	}
 	v = arena_zalloc(&l->rs->arena, (n + 1) * sizeof(*v));
 	if (v == NULL)

@@ -71,6 +71,7 @@ enum rule_key { RULE_KEYS(X) RULE_KEY_COUNT };
 /* One address condition while it is read. */
 struct rule_addrs {
 	struct match_prefixes p;
+	const char *set; /* the only item is this set, or NULL */
 	bool named; /* some of it comes from a set, which may change without the rule */
 };
 
@@ -81,6 +82,7 @@ struct draft {
 	const struct ini_section *s;
 	const struct ini_entry *given[RULE_KEY_COUNT]; /* NULL: left out */
 	struct rule_addrs src, dst;
+	const char *text[2]; /* what the programs were made of, where it is kept */
 	bool match_all; /* match = all */
 	uint8_t program_family; /* of "-6"; 0: not said */
 };

@@ -22,6 +22,7 @@ struct draft;
 struct rule {
 	struct ruleset_info info;
 	struct match_rule m; /* slot is for the compiler to fill in */
+	const char *text[2]; /* of the programs, or NULL */
 	size_t seq; /* place in the order read */
 };
 

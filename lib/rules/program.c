@@ -53,6 +53,16 @@ keep_program(struct load *l, const struct cbpf_insn *insns, size_t n,
 	return 0;
 }
 
+/* Keep @text, of program @number, for who asked for it. */
+static int
+keep_text(struct load *l, struct draft *d, size_t number, const char *text, struct diag *why)
+{
+	if (!l->opts->keep_text || text == NULL)
+		return 0;
+	d->text[number] = arena_strndup(&l->rs->arena, text, strlen(text));
+	return d->text[number] != NULL ? 0 : load_out_of_memory(why);
+}
+
 /* The words of "match =", sorted into options for all generators and the rest. */
 struct words {
 	struct gen_opts opts;
@@ -157,6 +167,8 @@ generate(struct load *l, struct draft *d, const struct words *w, uint8_t family,
 	if (r < 0)
 		return r;
 	r = keep_program(l, out.insns, out.n, &d->m.prog[family == 6], why);
+	if (r == 0)
+		r = keep_text(l, d, family == 6, out.text, why);
 	*ret_scope = out.scope;
 	gen_out_fini(&out);
 	return r;
@@ -339,6 +351,8 @@ program_file(struct load *l, struct draft *d, const struct ini_entry *e)
 		in_file.line = 0;
 		in_file.col = 0;
 		r = set_program(l, d, insns, n, &in_file);
+		for (size_t i = 0; r == 0 && i < DIM(d->text); i++)
+			r = keep_text(l, d, i, text, &in_file);
 	}
 	if (r < 0 && r != -ENOMEM)
 		(void)diag_fail(&why, r, "%s", diag_format(&in_file, buf, sizeof(buf)));

@@ -134,12 +134,17 @@ keep_rule(struct load *l, struct draft *d)
 	d->m.enabled = d->info.enabled && d->info.here && d->info.armed;
 	d->m.scope.src = d->src.p;
 	d->m.scope.dst = d->dst.p;
+	d->info.src_set = d->src.set;
+	d->info.dst_set = d->dst.set;
 	if (rs->rules.n >= MATCH_RULES_MAX)
 		return draft_fail(l, d, NULL, "expected at most %d rules", MATCH_RULES_MAX);
 	rule = vec_push(&rs->rules);
 	if (rule == NULL)
 		return load_out_of_memory(l->diag);
-	*rule = (struct rule){.info = d->info, .m = d->m, .seq = rs->rules.n - 1};
+	*rule = (struct rule){.info = d->info,
+		.m = d->m,
+		.seq = rs->rules.n - 1,
+		.text = {d->text[0], d->text[1]}};
 	return 0;
 }
 
@@ -268,4 +273,10 @@ const struct match_rule *
 ruleset_rule(const struct ruleset *rs, size_t i)
 {
 	return &rs->rules.v[i].m;
+}
+
+const char *
+ruleset_text(const struct ruleset *rs, size_t i, unsigned int number)
+{
+	return rs->rules.v[i].text[number];
 }

@@ -37,6 +37,7 @@ struct ruleset_opts {
 	const char *const *ports; /* names of the node's ports, for "port =" */
 	size_t n_ports; /* 0: names are taken as they come (offline tools) */
 	bool offline; /* filter, replay: when = attack counts as in force; ttl does not run */
+	bool keep_text; /* for ruleset_text() */
 };
 
 /*
@@ -62,6 +63,7 @@ struct ruleset_info {
 	bool armed; /* no set that it needs is empty */
 	uint64_t ttl_ms; /* 0: none */
 	uint32_t sample_one_in; /* of matching frames; 0: as the port */
+	const char *src_set, *dst_set; /* the key is this one set; NULL: it is anything else */
 	uint64_t text_hash; /* of its keys and values: another one is another text */
 };
 
@@ -71,6 +73,12 @@ const struct ruleset_info *ruleset_info(const struct ruleset *rs, size_t i);
 
 /* Rule @i with its scope and programs; its slot means nothing. Valid as long as @rs. */
 const struct match_rule *ruleset_rule(const struct ruleset *rs, size_t i);
+
+/*
+ * The assembler with comments that program @number (0, 1) of rule @i was made
+ * of, or NULL: it has none, or keep_text was not asked for.
+ */
+const char *ruleset_text(const struct ruleset *rs, size_t i, unsigned int number);
 
 /*
  * Compile @rs. Rule i of the image is rule i of the ruleset; those not in force
