@@ -194,13 +194,15 @@ layout_far(struct gen_emit *e, size_t *at)
 		pc = 0;
 		for (size_t i = 0; i < e->items.n; i++) {
 			struct gen_item *it = &e->items.v[i];
+			/* As @at was laid out: before this round makes it far. */
+			const size_t size = item_size(it);
 
 			if (it->kind == ITEM_JUMP && !it->far && it->code != CBPF_CODE_JA &&
 				(too_far(at, it->label, pc) || too_far(at, it->other, pc))) {
 				it->far = true;
 				again = true;
 			}
-			pc += item_size(it);
+			pc += size;
 		}
 	} while (again);
 	return len;

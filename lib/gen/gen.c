@@ -20,6 +20,7 @@ static const struct gen_type *const types[] = {
 	&gen_syn_validate,
 	&gen_ntp,
 	&gen_ssdp,
+	&gen_sip,
 	&gen_cldap,
 	&gen_memcached,
 	&gen_tcpdump,

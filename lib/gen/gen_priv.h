@@ -24,6 +24,7 @@ extern const struct gen_type gen_memcached;
 extern const struct gen_type gen_ntp;
 extern const struct gen_type gen_p0f;
 extern const struct gen_type gen_payload;
+extern const struct gen_type gen_sip;
 extern const struct gen_type gen_ssdp;
 extern const struct gen_type gen_suffix;
 extern const struct gen_type gen_syn_validate;

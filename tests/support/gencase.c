@@ -19,6 +19,7 @@ static const struct case_type *const types[] = {
 	&case_syn_validate,
 	&case_ntp,
 	&case_ssdp,
+	&case_sip,
 	&case_cldap,
 	&case_memcached,
 	&case_tcpdump,

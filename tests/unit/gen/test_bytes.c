@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * suffix, payload, dns_validate and syn_validate: examples, lengths and what is
- * refused. test_cases.c has random patterns.
+ * Generators of few words: examples, scopes and what is refused. test_cases.c has
+ * random patterns.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -122,6 +122,8 @@ test_scopes(void **state)
 		{"cldap", "--response", 17, 389, 0},
 		{"memcached", NULL, 17, 0, 11211},
 		{"memcached", "--response", 17, 11211, 0},
+		{"sip", NULL, 17, 0, 5060},
+		{"sip", "--invalid", 17, 0, 5060},
 		{"suffix", "01", 0, 0, 0},
 		{"payload", "01", 17, 0, 0},
 	};
@@ -205,6 +207,14 @@ test_refused(void **state)
 		{"payload", "text:", NULL, 0},
 		{"dns_validate", "example.com", NULL, 0},
 		{"syn_validate", "--loose", NULL, 0},
+		{"sip", "--method", NULL, 0},
+		{"sip", "--method", "INVITE;BYE", 7},
+		{"sip", "--method", "INVITE,,BYE", 8},
+		{"sip", "--method", "INVITE,", 8},
+		{"sip", "--method", "", 1},
+		{"sip", "--method", "BYE,AAAAAAAAAAAAAAAABBBBBBBBBBBBBBBB", 5},
+		{"sip", "--start-line", NULL, 0},
+		{"sip", "INVITE", NULL, 0},
 		{"ntp", "--request", NULL, 0},
 		{"ssdp", "--request", NULL, 0},
 		{"cldap", "--request", NULL, 0},
