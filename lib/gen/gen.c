@@ -24,6 +24,7 @@ static const struct gen_type *const types[] = {
 	&gen_cldap,
 	&gen_memcached,
 	&gen_tcpdump,
+	&gen_u32,
 };
 
 static int

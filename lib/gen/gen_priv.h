@@ -29,6 +29,7 @@ extern const struct gen_type gen_ssdp;
 extern const struct gen_type gen_suffix;
 extern const struct gen_type gen_syn_validate;
 extern const struct gen_type gen_tcpdump;
+extern const struct gen_type gen_u32;
 
 /* What a matching program returns, and what it returns otherwise, under @opts->negate. */
 #define GEN_MATCH 65535u

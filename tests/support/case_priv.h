@@ -26,7 +26,8 @@ struct case_type {
 };
 
 extern const struct case_type case_cldap, case_dns, case_dns_validate, case_memcached, case_ntp,
-	case_p0f, case_payload, case_sip, case_ssdp, case_suffix, case_syn_validate, case_tcpdump;
+	case_p0f, case_payload, case_sip, case_ssdp, case_suffix, case_syn_validate, case_tcpdump,
+	case_u32;
 
 /* Append a word. */
 void case_word(struct gencase *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

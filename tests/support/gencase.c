@@ -23,6 +23,7 @@ static const struct case_type *const types[] = {
 	&case_cldap,
 	&case_memcached,
 	&case_tcpdump,
+	&case_u32,
 };
 
 const char *
