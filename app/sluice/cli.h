@@ -67,9 +67,9 @@ struct cli_cmd {
 	int (*run)(int argc, char **argv); /* operands only; returns an exit status */
 };
 
-extern const struct cli_cmd cmd_asm, cmd_check, cmd_dis, cmd_filter, cmd_gen, cmd_hex2pcap,
-	cmd_iptables, cmd_iptables_chain, cmd_offset, cmd_parsedns, cmd_pcap2hex, cmd_replay,
-	cmd_stats;
+extern const struct cli_cmd cmd_asm, cmd_check, cmd_dis, cmd_explain, cmd_filter, cmd_gen,
+	cmd_hex2pcap, cmd_iptables, cmd_iptables_chain, cmd_offset, cmd_parsedns, cmd_pcap2hex,
+	cmd_replay, cmd_stats;
 
 /* All of them, in the order of the help (commands.c). */
 #define CLI_COMMANDS_MAX 64

@@ -10,6 +10,7 @@ const struct cli_cmd *const cli_commands[] = {
 	&cmd_check,
 	&cmd_filter,
 	&cmd_replay,
+	&cmd_explain,
 	&cmd_pcap2hex,
 	&cmd_hex2pcap,
 	&cmd_parsedns,
