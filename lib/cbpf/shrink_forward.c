@@ -102,6 +102,33 @@ use_place(struct gnode *n, uint32_t x)
 	n->k += x;
 }
 
+/*
+ * A word of M[] that a register holds too, or that was loaded from a fixed place,
+ * needs no memory: the store may turn out idle.
+ */
+static void
+use_source(struct shrink *s, struct gnode *n, const struct state *now)
+{
+	const uint32_t v = now->m[n->k];
+	const struct val *from = &s->vals.v[v];
+
+	if (v == 0)
+		return;
+	if (n->code == CBPF_CODE_LDX_MEM) {
+		if (now->a == v)
+			n->code = CBPF_CODE_TAX;
+		return;
+	}
+	if (now->x == v) {
+		n->code = CBPF_CODE_TXA;
+	} else if (from->kind == VAL_LOAD && from->a == 0 && now->abs_end >= from->k + from->op) {
+		n->code = from->op == 4 ? CBPF_CODE_LD_W_ABS
+			: from->op == 2 ? CBPF_CODE_LD_H_ABS
+					: CBPF_CODE_LD_B_ABS;
+		n->k = from->k;
+	}
+}
+
 /* Say the same more simply. */
 static void
 simplify(struct shrink *s, struct gnode *n, const struct state *now)
@@ -114,6 +141,8 @@ simplify(struct shrink *s, struct gnode *n, const struct state *now)
 		else if (node_is_ind(n))
 			use_place(n, k);
 	}
+	if (n->code == CBPF_CODE_LD_MEM || n->code == CBPF_CODE_LDX_MEM)
+		use_source(s, n, now);
 	if (node_is_ret(n) || node_is_branch(n) || !flow_is_safe(&s->vals, now, n))
 		return;
 	v = flow_result(&s->vals, now, n);

@@ -156,11 +156,58 @@ divisors_end(const struct p0f_gen *g)
 	return end;
 }
 
+/* The first of the constant divisors behind which, up to @end, no other kind comes. */
+static size_t
+constants_start(const struct p0f_gen *g, size_t end)
+{
+	while (end > 0 &&
+		(!divisor_counts(g, &divisors[end - 1]) ||
+			(!divisors[end - 1].of_mss && divisors[end - 1].kind == g->s.win_type)))
+		end--;
+	return end;
+}
+
+/* The window that divisor @i wants; 0: none, or one before it from @first on divides that. */
+static uint32_t
+wanted_window(const struct p0f_gen *g, size_t first, size_t i)
+{
+	const uint64_t window = (uint64_t)g->s.win * (uint32_t)divisors[i].delta;
+
+	if (!divisor_counts(g, &divisors[i]) || window > UINT16_MAX)
+		return 0;
+	for (size_t j = first; j < i; j++)
+		if (divisor_counts(g, &divisors[j]) && window % (uint32_t)divisors[j].delta == 0)
+			return 0;
+	return (uint32_t)window;
+}
+
+/* Constant divisors @first to @end, the last ones: which windows match is known here. */
+static void
+emit_constants(struct p0f_gen *g, size_t first, size_t end, int match)
+{
+	uint32_t last = 0;
+
+	load_window(g);
+	for (size_t i = first; i < end; i++) {
+		const uint32_t window = wanted_window(g, first, i);
+
+		if (window == 0)
+			continue;
+		if (last != 0)
+			gen_emit_jump(g->e, CBPF_CODE_JEQ_K, last, true, match);
+		last = window;
+	}
+	if (last != 0)
+		gen_emit_jump(g->e, CBPF_CODE_JEQ_K, last, false, g->fail);
+	else
+		gen_emit_jump(g->e, CBPF_CODE_JA, 0, true, g->fail);
+}
+
 static void
 emit_multiple(struct p0f_gen *g)
 {
 	const int match = gen_emit_label(g->e);
-	const size_t end = divisors_end(g);
+	const size_t end = divisors_end(g), constants = constants_start(g, end);
 
 	gen_emit_note(
 		g->e, "window: %s * %u", g->s.win_type == P0F_WIN_MSS ? "mss" : "mtu", g->s.win);
@@ -169,7 +216,7 @@ emit_multiple(struct p0f_gen *g)
 		gen_emit_jump(g->e, CBPF_CODE_JGE_K, MSS_LEAST, false, g->fail);
 	}
 	/* A window of 0 is divided by all; the quotient is never N. */
-	for (size_t i = 0; i < end; i++) {
+	for (size_t i = 0; i < constants; i++) {
 		const int next = i + 1 < end ? gen_emit_label(g->e) : g->fail;
 
 		if (!divisor_counts(g, &divisors[i]))
@@ -182,6 +229,8 @@ emit_multiple(struct p0f_gen *g)
 		if (next != g->fail)
 			gen_emit_place(g->e, next);
 	}
+	if (constants < end)
+		emit_constants(g, constants, end, match);
 	gen_emit_place(g->e, match);
 }
 
