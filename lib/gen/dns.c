@@ -235,10 +235,10 @@ emit_start(struct gen_emit *e, const struct gen_opts *opts, bool several)
 
 static int
 emit_patterns(struct gen_emit *e, const struct gen_opts *opts, bool ignore_case, int n,
-	const char *const *texts, struct diag *diag)
+	const char *const *texts, bool *ret_stops, struct diag *diag)
 {
 	struct dns_pattern p;
-	bool stops;
+	bool stops, any_stops = false;
 	int r, next;
 
 	emit_start(e, opts, n > 1);
@@ -248,6 +248,7 @@ emit_patterns(struct gen_emit *e, const struct gen_opts *opts, bool ignore_case,
 			return r;
 		next = gen_emit_label(e);
 		stops = stars_stop(&p, i + 1 == n);
+		any_stops |= stops;
 		gen_emit_note(e, "%.255s", texts[i]);
 		if (i > 0)
 			gen_emit_op(e, CBPF_CODE_LDX_MEM, M_NAME);
@@ -260,6 +261,7 @@ emit_patterns(struct gen_emit *e, const struct gen_opts *opts, bool ignore_case,
 		gen_emit_place(e, next);
 	}
 	gen_emit_op(e, CBPF_CODE_RET_K, gen_ret(opts, false));
+	*ret_stops = any_stops;
 	return 0;
 }
 
@@ -294,7 +296,7 @@ dns_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 	struct diag *diag)
 {
 	struct gen_emit e = GEN_EMIT_INIT;
-	bool ignore_case = false;
+	bool ignore_case = false, stops = false;
 	int used, r;
 
 	used = read_options(argc, argv, &ignore_case, diag);
@@ -305,9 +307,12 @@ dns_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 	if (argc - used > PATTERNS_MAX)
 		return diag_fail(diag, -E2BIG, "dns takes at most %d names", PATTERNS_MAX);
 
-	r = emit_patterns(&e, opts, ignore_case, argc - used, argv + used, diag);
+	r = emit_patterns(&e, opts, ignore_case, argc - used, argv + used, &stops, diag);
 	if (r == 0)
 		r = gen_emit_done(&e, ret_out, diag);
+	/* What stopping costs is to be had elsewhere: never longer than bpftools'. */
+	if (r == 0 && stops)
+		r = gen_fit(ret_out, 0);
 	if (r == 0)
 		ret_out->scope =
 			(struct gen_scope){.proto = 17, .dport = 53, .no_later_fragments = true};
