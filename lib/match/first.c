@@ -2,6 +2,7 @@
 /* The first match from a given rule on, for each frame of a burst. */
 #include "image_impl.h"
 #include "match/image.h"
+#include "merged.h"
 #include "search.h"
 
 /* Frames of the caller's that wait for the search to come to the rule they start from. */
@@ -65,6 +66,30 @@ search_rules(const struct match_image *im, const struct pkt_view *views, struct 
 	}
 }
 
+/* The same where rules are compiled together. */
+static void
+search_merged(const struct match_image *im, const struct pkt_view *views, const struct waiting *w,
+	uint32_t port)
+{
+	uint8_t place[MATCH_BURST];
+	struct search s;
+	struct probe p;
+
+	search_init(&s, views, 0);
+	for (uint64_t m = w->some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		place[s.n] = (uint8_t)i;
+		p.from[s.n] = w->from[i];
+		p.want[s.n] = MATCH_STATE_ENABLED;
+		search_add(&s, w->which[i]);
+	}
+	merged_init(&p, im, &s, port);
+	merged_first(&p, s.alive);
+	for (uint32_t k = 0; k < s.n; k++)
+		w->ret[place[k]] = p.best[k];
+}
+
 static bool
 take_first(void *ctx, uint32_t index)
 {
@@ -97,6 +122,8 @@ match_image_first(const struct match_image *image, const struct pkt_view *views,
 			start = MIN(start, first);
 		}
 	}
-	if (w.some != 0)
+	if (w.some != 0 && image->index != NULL)
+		search_merged(image, views, &w, port);
+	else if (w.some != 0)
 		search_rules(image, views, &w, start, port);
 }

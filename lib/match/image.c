@@ -160,6 +160,13 @@ make_code(struct match_image *im, const struct match_rule *rules, enum match_eng
 	return copy_progs(im, rules, diag);
 }
 
+static uint8_t
+state_of(bool deciding, bool enabled)
+{
+	return (uint8_t)((deciding ? MATCH_STATE_DECIDING : 0) |
+		(enabled ? MATCH_STATE_ENABLED : 0));
+}
+
 static int
 make_entry(struct match_image *im, const struct match_rule *rule, size_t i, struct scope_sets *sets)
 {
@@ -171,6 +178,7 @@ make_entry(struct match_image *im, const struct match_rule *rule, size_t i, stru
 	e->ports = rule->scope.ports;
 	atomic_init(&e->enabled, rule->enabled);
 	e->deciding = rule->action != MATCH_COUNT && !rule->shadow;
+	atomic_init(&im->state[i], state_of(e->deciding, rule->enabled));
 	e->generated = rule->generated;
 	if (rule->scope_only)
 		e->run = MATCH_RUN_NONE;
@@ -195,10 +203,11 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 
 	im->entries = mem_zalloc_aligned(BASE_CACHE_LINE, (im->n + 1) * sizeof(*im->entries));
 	im->leaves = arena_zalloc(&im->arena, (im->n + 1) * sizeof(*im->leaves));
+	im->state = arena_zalloc(&im->arena, (im->n + 1) * sizeof(*im->state));
 	for (size_t i = 0; i < im->n; i++)
 		n_lists += !rules[i].scope.src.any + !rules[i].scope.dst.any;
 	r = scope_sets_init(&sets, n_lists, &scratch);
-	if (im->entries == NULL || im->leaves == NULL)
+	if (im->entries == NULL || im->leaves == NULL || im->state == NULL)
 		r = -ENOMEM;
 	for (size_t i = 0; i < im->n && r == 0; i++)
 		r = make_entry(im, &rules[i], i, &sets);
@@ -209,6 +218,15 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 int
 match_image_new(const struct match_rule *rules, size_t n, enum match_engine engine,
 	struct match_image **ret_image, struct diag *diag)
+{
+	static const struct match_options options = {.merge = MATCH_MERGE_AUTO};
+
+	return match_image_new_with(rules, n, engine, &options, ret_image, diag);
+}
+
+int
+match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine engine,
+	const struct match_options *options, struct match_image **ret_image, struct diag *diag)
 {
 	struct match_image *im;
 	int r;
@@ -225,6 +243,8 @@ match_image_new(const struct match_rule *rules, size_t n, enum match_engine engi
 		r = make_code(im, rules, engine, diag);
 	for (size_t i = 0; i < n && r == 0; i++)
 		join_families(&im->entries[i]);
+	if (r == 0 && index_new(im, rules, options, &im->index) < 0)
+		r = diag_fail(diag, -ENOMEM, "out of memory");
 	if (r < 0) {
 		match_image_free(im);
 		return r;
@@ -238,6 +258,7 @@ match_image_free(struct match_image *image)
 {
 	if (image == NULL)
 		return;
+	index_free(image->index);
 	for (size_t i = 0; i < image->n_progs; i++)
 		cbpf_prog_free(image->progs[i]);
 	mem_free(image->progs);
@@ -256,9 +277,14 @@ match_image_count(const struct match_image *image)
 void
 match_image_enable(struct match_image *image, uint32_t index, bool enabled)
 {
-	if (index < image->n)
-		atomic_store_explicit(
-			&image->entries[index].enabled, enabled, memory_order_relaxed);
+	struct match_entry *e;
+
+	if (index >= image->n)
+		return;
+	e = &image->entries[index];
+	atomic_store_explicit(&e->enabled, enabled, memory_order_relaxed);
+	atomic_store_explicit(
+		&image->state[index], state_of(e->deciding, enabled), memory_order_relaxed);
 }
 
 const struct match_leaf *

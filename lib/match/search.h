@@ -50,6 +50,30 @@ void search_init(struct search *s, const struct pkt_view *views, uint32_t n);
 /* One more, alive. */
 void search_add(struct search *s, uint32_t frame);
 
+/* Whether the program of @e, of kind @kind, matches the datagram. */
+static inline bool
+search_run_on(const struct match_entry *e, bool is_jit, size_t family, const uint8_t *data,
+	uint32_t caplen, uint32_t len)
+{
+	if (is_jit)
+		return e->code[family].fn(data, caplen, len) != 0;
+	return cbpf_run(e->code[family].prog, data, caplen, len) != 0;
+}
+
+static inline bool
+search_run(const struct match_entry *e, bool is_jit, enum match_run kind, const struct pkt_view *v)
+{
+	/* Family 4 has number 0, 6 has 1. */
+	const size_t family = kind == MATCH_RUN_RAW ? v->family >> 1 & 1 : 0;
+
+	if (kind == MATCH_RUN_ETHER)
+		return search_run_on(e, is_jit, 0, v->frame, v->caplen, v->wirelen);
+	return search_run_on(e, is_jit, family, v->frame + v->l3_off, v->l3_caplen, v->l3_len);
+}
+
+/* The frames of @s for whose keys @t holds, alive or not; bits from s->n on mean nothing. */
+uint64_t search_test(const struct search *s, struct scope_test t);
+
 /* The frames of @s that @e matches. */
 uint64_t search_match(const struct search *s, const struct match_entry *e, bool is_jit);
 

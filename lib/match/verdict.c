@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "image_impl.h"
+#include "merged.h"
 #include "pkt/view.h"
 #include "search.h"
 
@@ -265,6 +266,70 @@ go_together(struct burst *b)
 	}
 }
 
+/*
+ * What rule @index, the first match of the frames @some, means for them. Returns
+ * those that go on behind it.
+ */
+static uint64_t
+settle(struct burst *b, struct probe *p, uint32_t index, uint64_t some)
+{
+	uint64_t on = some;
+
+	if (index == MATCH_NONE) {
+		b->search.alive = some;
+		pass_all(b);
+		return 0;
+	}
+	if (decides(b, index)) {
+		decide_all(b, index, some);
+		return 0;
+	}
+	see_all(b, index, some);
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		p->from[i] = index + 1;
+		if ((b->tired >> i & 1) == 0)
+			continue;
+		p->want[i] = MATCH_STATE_ENABLED | MATCH_STATE_DECIDING;
+		/* Only rules that decide are looked for, and none does. */
+		if (!b->enforce)
+			on &= ~(UINT64_C(1) << i);
+	}
+	if (on != some) {
+		b->search.alive = some & ~on;
+		pass_all(b);
+	}
+	return on;
+}
+
+/* Where rules are compiled together: first match by first match. */
+static void
+go_merged(struct burst *b)
+{
+	uint64_t alive = b->search.alive;
+	struct probe p;
+
+	merged_init(&p, b->image, &b->search, b->port);
+	for (uint32_t i = 0; i < p.n; i++) {
+		p.from[i] = 0;
+		p.want[i] = MATCH_STATE_ENABLED;
+	}
+	while (alive != 0) {
+		uint64_t on = 0;
+
+		merged_first(&p, alive);
+		while (alive != 0) {
+			const uint32_t index = p.best[__builtin_ctzll(alive)];
+			const uint64_t some = merged_equal(&p, p.best, index) & alive;
+
+			alive &= ~some;
+			on |= settle(b, &p, index, some);
+		}
+		alive = on;
+	}
+}
+
 /* A frame that goes alone, the only one in the search. */
 static bool
 take_hit(void *ctx, uint32_t index)
@@ -311,8 +376,12 @@ match_verdicts(const struct match_image *image, const struct pkt_view *views, ui
 	search_init(&b.search, views, n);
 	odd = search_odd(&b.search, image);
 	b.search.alive &= ~odd;
-	go_together(&b);
-	pass_all(&b);
+	if (image->index != NULL) {
+		go_merged(&b);
+	} else {
+		go_together(&b);
+		pass_all(&b);
+	}
 	for (uint64_t m = odd; m != 0; m &= m - 1)
 		go_alone(&b, (uint32_t)__builtin_ctzll(m));
 	if (b.has_seen != 0)

@@ -100,11 +100,12 @@ world_prog(const char *text, int dlt, int family)
 	size_t n = 0;
 	int r;
 
-	if (strncmp(text, "dns ", 4) == 0) {
+	if (strncmp(text, "dns ", 4) == 0 || strncmp(text, "suffix ", 7) == 0 ||
+		strncmp(text, "p0f ", 4) == 0) {
 		r = gen_split(text, &words, &diag);
 		if (r > 0)
-			r = gen_run(
-				"dns", &opts, r - 1, (const char *const *)words + 1, &out, &diag);
+			r = gen_run(words[0], &opts, r - 1, (const char *const *)words + 1, &out,
+				&diag);
 		insns = out.insns;
 		n = out.n;
 	} else if (strncmp(text, "asm ", 4) == 0) {

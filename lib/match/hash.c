@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "hash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "scope.h"
+
+#define SEEDS_TRIED 4 /* before there are twice the buckets */
+#define DOUBLED_MAX 8 /* times */
+#define LOAD 3 /* keys a bucket, on average, at most */
+#define LINE_UNITS (BASE_CACHE_LINE / sizeof(uint64_t))
+
+/* A table under construction. */
+struct builder {
+	struct hash_table *t;
+	const struct items *items;
+	const struct cluster *c;
+	enum hash_fault fault;
+	uint64_t *hash; /* of each item */
+	uint32_t *place; /* of each item, in units */
+	struct rng rng;
+};
+
+static uint64_t
+masked_word(const struct item *it, uint8_t win, int32_t off, uint64_t mask)
+{
+	for (uint32_t i = 0; i < it->n_words; i++)
+		if (it->words[i].win == win && it->words[i].off == off)
+			return it->words[i].val & mask;
+	return 0;
+}
+
+static const struct item *
+item_of(const struct builder *b, uint32_t i)
+{
+	return &b->items->v[b->c->items[i]];
+}
+
+/* ---- shapes of items ---- */
+
+static struct hash_shape
+shape_of(const struct items *items, const struct item *it)
+{
+	struct hash_shape s;
+
+	memset(&s, 0, sizeof(s));
+	for (uint32_t i = 0; i < it->n_words; i++) {
+		const struct item_word *w = &it->words[i];
+
+		if (w->win == WINDOW_OF_KEY)
+			s.key_mask = w->mask;
+		else
+			s.words[s.n_words++] = (struct hash_word){
+				w->mask, w->off, w->win, items->windows[w->win].space};
+	}
+	return s;
+}
+
+/* The number of the shape of @it; UINT32_MAX when out of memory. */
+static uint32_t
+shape_number(struct builder *b, const struct item *it, uint32_t hint)
+{
+	struct hash_table *t = b->t;
+	const struct hash_shape s = shape_of(b->items, it);
+	struct hash_shape *v;
+
+	if (hint < t->n_shapes && memcmp(&t->shapes[hint], &s, sizeof(s)) == 0)
+		return hint;
+	for (uint32_t i = 0; i < t->n_shapes; i++)
+		if (memcmp(&t->shapes[i], &s, sizeof(s)) == 0)
+			return i;
+	if ((t->n_shapes & (t->n_shapes - 1)) == 0) {
+		v = mem_realloc(t->shapes, (2 * t->n_shapes + 1) * sizeof(*v));
+		if (v == NULL)
+			return UINT32_MAX;
+		t->shapes = v;
+	}
+	t->shapes[t->n_shapes] = s;
+	return t->n_shapes++;
+}
+
+/* ---- items ---- */
+
+/* Units of 8 bytes that @it takes: a line, or whole lines. */
+static uint32_t
+item_units(const struct item *it)
+{
+	const size_t units = sizeof(struct hash_item) / sizeof(uint64_t) + 1 + it->n_words;
+
+	return (uint32_t)((units + LINE_UNITS - 1) / LINE_UNITS * LINE_UNITS);
+}
+
+static struct hash_item *
+item_at(struct hash_table *t, uint32_t place)
+{
+	return (struct hash_item *)(void *)&t->items[place];
+}
+
+static int
+put_item(struct builder *b, uint32_t i, uint32_t *shape)
+{
+	const struct item *it = item_of(b, i);
+	struct hash_item *h = item_at(b->t, b->place[i]);
+	uint32_t n = 1;
+
+	*shape = shape_number(b, it, *shape);
+	if (*shape > UINT16_MAX)
+		return -ENOMEM;
+	h->rule = it->rule;
+	h->shape = (uint16_t)*shape;
+	h->flags = it->flags;
+	h->n_needs = b->fault == HASH_FAULT_NEED ? 0 : it->n_needs;
+	memcpy(h->needs, it->needs, sizeof(h->needs));
+	for (uint32_t k = 0; k < it->n_words; k++) {
+		if (it->words[k].win == WINDOW_OF_KEY)
+			h->val[0] = it->words[k].val;
+		else
+			h->val[n++] = it->words[k].val;
+	}
+	if (b->fault == HASH_FAULT_VALUE && i == 0)
+		h->val[n - 1] ^= 1;
+	return 0;
+}
+
+static int
+put_items(struct builder *b)
+{
+	struct hash_table *t = b->t;
+	uint32_t units = LINE_UNITS, shape = 0; /* place 0 is none */
+	int r = 0;
+
+	for (uint32_t i = 0; i < b->c->n_items; i++) {
+		b->place[i] = units;
+		units += item_units(item_of(b, i));
+	}
+	t->items = mem_zalloc_aligned(BASE_CACHE_LINE, units * sizeof(uint64_t));
+	if (t->items == NULL)
+		return -ENOMEM;
+	t->bytes += units * sizeof(uint64_t);
+	for (uint32_t i = 0; i < b->c->n_items && r == 0; i++)
+		r = put_item(b, i, &shape);
+	t->bytes += t->n_shapes * sizeof(*t->shapes);
+	return r;
+}
+
+/* ---- buckets ---- */
+
+static void
+hash_items(struct builder *b)
+{
+	struct hash_table *t = b->t;
+
+	for (uint32_t k = 0; k < DIM(t->seed); k++)
+		t->seed[k] = rng_next(&b->rng);
+	for (uint32_t i = 0; i < b->c->n_items; i++) {
+		const struct item *it = item_of(b, i);
+		uint64_t w[HASH_DATA_WORDS];
+
+		for (uint32_t k = 0; k < HASH_DATA_WORDS; k++)
+			w[k] = masked_word(it, t->words[k].win, t->words[k].off, t->words[k].mask);
+		b->hash[i] = hash_words(t->seed, w, masked_word(it, WINDOW_OF_KEY, 0, t->key_mask),
+			hash_needs_two(t));
+	}
+}
+
+/* Whether the hash tells the items at @x and @y apart: by the masked words, not by luck. */
+static bool
+same_key(const struct builder *b, uint32_t x, uint32_t y)
+{
+	const struct item *ix = item_of(b, x), *iy = item_of(b, y);
+	const struct hash_table *t = b->t;
+
+	if (b->hash[x] != b->hash[y])
+		return false;
+	for (uint32_t k = 0; k < HASH_DATA_WORDS; k++) {
+		const struct hash_word *w = &t->words[k];
+
+		if (masked_word(ix, w->win, w->off, w->mask) !=
+			masked_word(iy, w->win, w->off, w->mask))
+			return false;
+	}
+	return masked_word(ix, WINDOW_OF_KEY, 0, t->key_mask) ==
+		masked_word(iy, WINDOW_OF_KEY, 0, t->key_mask);
+}
+
+/*
+ * Put item @i, which comes behind all before it, into its bucket or at the end of
+ * its chain, of which @tails has the last item by the first. False: no room.
+ */
+static bool
+put_key(struct builder *b, uint32_t i, uint32_t *tails, const uint32_t *number)
+{
+	struct hash_table *t = b->t;
+	struct hash_bucket *bucket = &t->buckets[b->hash[i] & t->bucket_mask];
+	const uint16_t tag = hash_tag(b->hash[i]);
+
+	for (uint32_t s = 0; s < HASH_SLOTS; s++) {
+		uint32_t first;
+
+		if (bucket->tags[s] == 0) {
+			bucket->tags[s] = tag;
+			bucket->items[s] = b->place[i];
+			tails[i] = i;
+			return true;
+		}
+		first = number[bucket->items[s] / LINE_UNITS];
+		if (bucket->tags[s] != tag || !same_key(b, first, i))
+			continue;
+		t->n_chained++;
+		if (b->fault != HASH_FAULT_CHAIN)
+			item_at(t, b->place[tails[first]])->next = b->place[i];
+		tails[first] = i;
+		return true;
+	}
+	return false;
+}
+
+/* False when a bucket overflowed. */
+static bool
+fill(struct builder *b, uint32_t *tails, const uint32_t *number)
+{
+	struct hash_table *t = b->t;
+
+	memset(t->buckets, 0, (t->bucket_mask + 1) * sizeof(*t->buckets));
+	t->n_chained = 0;
+	for (uint32_t i = 0; i < b->c->n_items; i++)
+		item_at(t, b->place[i])->next = 0;
+	hash_items(b);
+	for (uint32_t i = 0; i < b->c->n_items; i++)
+		if (!put_key(b, i, tails, number))
+			return false;
+	return true;
+}
+
+/* Item numbers by place, in lines. */
+static uint32_t *
+numbers(const struct builder *b)
+{
+	const uint32_t n = b->c->n_items;
+	const uint32_t lines = b->place[n - 1] / LINE_UNITS + 1;
+	uint32_t *number = mem_calloc(lines, sizeof(*number));
+
+	for (uint32_t i = 0; number != NULL && i < n; i++)
+		number[b->place[i] / LINE_UNITS] = i;
+	return number;
+}
+
+static int
+make_buckets(struct builder *b)
+{
+	struct hash_table *t = b->t;
+	uint32_t *number = numbers(b), *tails = mem_calloc(b->c->n_items + 1, sizeof(*tails));
+	uint32_t n = 1;
+	int r = number != NULL && tails != NULL ? -EAGAIN : -ENOMEM;
+
+	while (n * LOAD < b->c->n_items)
+		n *= 2;
+	for (int i = 0; i < DOUBLED_MAX && r == -EAGAIN; i++, n *= 2) {
+		mem_free(t->buckets);
+		t->buckets = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->buckets));
+		if (t->buckets == NULL)
+			r = -ENOMEM;
+		t->bucket_mask = n - 1;
+		for (int s = 0; s < SEEDS_TRIED && r == -EAGAIN; s++)
+			if (fill(b, tails, number))
+				r = 0;
+	}
+	t->n_buckets = t->bucket_mask + 1;
+	t->bytes += t->n_buckets * sizeof(*t->buckets);
+	mem_free(number);
+	mem_free(tails);
+	/* Never seen; with 256 times the buckets needed and 32 seeds it would be a bug. */
+	return r == -EAGAIN ? -ENOMEM : r;
+}
+
+/* ---- the table ---- */
+
+static void
+choose_words(struct builder *b)
+{
+	struct hash_table *t = b->t;
+
+	for (uint32_t i = 0; i < b->c->n_hash; i++) {
+		const struct item_word *w = &b->c->hash[i];
+
+		if (w->win == WINDOW_OF_KEY)
+			t->key_mask = w->mask;
+		else if (t->n_words < HASH_DATA_WORDS)
+			t->words[t->n_words++] = (struct hash_word){
+				w->mask, w->off, w->win, b->items->windows[w->win].space};
+	}
+	for (uint32_t i = t->n_words; i < HASH_DATA_WORDS; i++)
+		t->words[i] = (struct hash_word){.win = WINDOW_OF_START(SPACE_RAW)};
+}
+
+/* What all items ask of the key, and the windows that they use. */
+static void
+describe(struct builder *b)
+{
+	struct hash_table *t = b->t;
+	uint64_t mask = UINT32_MAX, val = 0;
+
+	t->first_rule = UINT32_MAX;
+	for (uint32_t i = 0; i < b->c->n_items; i++) {
+		const struct item *it = item_of(b, i);
+		uint64_t m = 0, v = 0;
+
+		for (uint32_t k = 0; k < it->n_words; k++) {
+			t->windows |= 1u << it->words[k].win;
+			if (it->words[k].win == WINDOW_OF_KEY) {
+				m = it->words[k].mask;
+				v = it->words[k].val;
+			}
+		}
+		for (uint32_t k = 0; k < it->n_needs; k++)
+			t->windows |= 1u << it->needs[k].win;
+		mask &= m;
+		if (i == 0)
+			val = v;
+		mask &= ~(val ^ v);
+		t->first_rule = MIN(t->first_rule, it->rule);
+		t->last_rule = MAX(t->last_rule, it->rule);
+	}
+	t->test = (struct scope_test){(uint32_t)mask, (uint32_t)(val & mask)};
+	t->windows &= ~(1u << WINDOW_OF_KEY);
+	t->n_items = b->c->n_items;
+	t->n_rules = b->c->n_rules;
+}
+
+int
+hash_init(struct hash_table *t, const struct items *items, const struct cluster *c, uint64_t seed,
+	enum hash_fault fault)
+{
+	struct builder b = {.t = t, .items = items, .c = c, .fault = fault, .rng = {seed}};
+	int r = -ENOMEM;
+
+	memset(t, 0, sizeof(*t));
+	choose_words(&b);
+	describe(&b);
+	b.hash = mem_calloc(c->n_items + 1, sizeof(*b.hash));
+	b.place = mem_calloc(c->n_items + 1, sizeof(*b.place));
+	if (b.hash != NULL && b.place != NULL)
+		r = put_items(&b);
+	if (r == 0)
+		r = make_buckets(&b);
+	mem_free(b.hash);
+	mem_free(b.place);
+	return r;
+}
+
+void
+hash_fini(struct hash_table *t)
+{
+	mem_free(t->buckets);
+	mem_free(t->items);
+	mem_free(t->shapes);
+	memset(t, 0, sizeof(*t));
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_HASH_H
+#define MATCH_HASH_H
+
+/*
+ * The hash kernel: items of one cluster by the hash of up to four words, at most
+ * three of them bytes of the frame. A bucket is one cache line of eight tags and
+ * places of items; a look-up reads exactly one bucket, since at build time the
+ * seed is changed until none overflows. Items that the hash cannot tell apart
+ * are chained by rule. An item is a cache line or a few: what is asked of the
+ * frame, word by word.
+ *
+ * Who does not know the seed cannot choose frames that meet in a bucket, and if
+ * so they read one bucket all the same.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "item.h"
+#include "scope.h"
+
+struct match_image;
+struct probe;
+
+#define HASH_SLOTS 8
+
+struct hash_bucket {
+	uint16_t tags[HASH_SLOTS]; /* 0: free */
+	uint32_t items[HASH_SLOTS]; /* in units of 8 bytes from items; 0: none */
+	uint8_t unused[16];
+};
+
+_Static_assert(sizeof(struct hash_bucket) == 64, "a cache line");
+
+struct hash_item {
+	uint32_t rule;
+	uint32_t next; /* of the chain, as in hash_bucket.items; 0: none */
+	uint16_t shape;
+	uint8_t flags; /* ITEM_... */
+	uint8_t n_needs;
+	struct item_need needs[ITEM_NEEDS_MAX];
+	/* The value of the key word, then of the words of the shape. */
+	uint64_t val[];
+};
+
+_Static_assert(sizeof(struct hash_item) == 24, "leaves room for five words in a cache line");
+
+struct hash_word {
+	uint64_t mask;
+	int32_t off;
+	uint8_t win, space;
+};
+
+/* What items with equal masks share. */
+struct hash_shape {
+	uint64_t key_mask;
+	uint32_t n_words;
+	struct hash_word words[ITEM_WORDS_MAX];
+};
+
+#define HASH_DATA_WORDS 3
+
+struct hash_table {
+	struct hash_bucket *buckets;
+	uint64_t *items;
+	struct hash_shape *shapes;
+	uint64_t seed[4];
+	uint64_t key_mask; /* of the key word in the hash */
+	struct hash_word words[HASH_DATA_WORDS]; /* masks are 0 behind n_words */
+	uint32_t n_words;
+	uint32_t bucket_mask;
+	uint32_t n_shapes;
+	/* What all items ask of scope_key(). */
+	struct scope_test test;
+	uint32_t windows; /* bit w: window w is used */
+	uint32_t first_rule, last_rule;
+	uint32_t n_items, n_rules, n_buckets, n_chained, chain_max;
+	size_t bytes; /* of memory */
+};
+
+/* What is spoilt on purpose, to see that tests notice. */
+enum hash_fault { HASH_FAULT_NONE, HASH_FAULT_VALUE, HASH_FAULT_NEED, HASH_FAULT_CHAIN };
+
+/* Build the table of @c. Returns 0 or -ENOMEM; hash_fini() in any case. */
+int hash_init(struct hash_table *t, const struct items *items, const struct cluster *c,
+	uint64_t seed, enum hash_fault fault);
+void hash_fini(struct hash_table *t);
+
+/*
+ * The kernel: lower @p->best for the frames in @some, for which all windows of
+ * @t are found. One for each kind of processor.
+ */
+typedef void (*hash_probe_fn)(const struct hash_table *t, struct probe *p, uint64_t some);
+void hash_probe_c(const struct hash_table *t, struct probe *p, uint64_t some);
+void hash_probe_avx2(const struct hash_table *t, struct probe *p, uint64_t some);
+void hash_probe_avx512(const struct hash_table *t, struct probe *p, uint64_t some);
+
+/* The two halves of a product, folded: every bit depends on all bits of both. */
+static inline uint64_t
+hash_fold(uint64_t a, uint64_t b)
+{
+	const unsigned __int128 m = (unsigned __int128)a * b;
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+/* The hash of masked words: of the frame @w, and the key. @two: also the second pair. */
+static inline uint64_t
+hash_words(const uint64_t seed[4], const uint64_t w[HASH_DATA_WORDS], uint64_t key, bool two)
+{
+	uint64_t h = hash_fold(w[0] ^ seed[0], w[1] ^ seed[1]);
+
+	if (two)
+		h = hash_fold(w[2] ^ h ^ seed[2], key ^ seed[3]);
+	return h;
+}
+
+static inline bool
+hash_needs_two(const struct hash_table *t)
+{
+	return t->n_words == 0 || t->n_words == HASH_DATA_WORDS || t->key_mask != 0;
+}
+
+static inline uint16_t
+hash_tag(uint64_t h)
+{
+	return (uint16_t)(h >> 48) | 1;
+}
+
+#endif

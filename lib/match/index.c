@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "index.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/util.h"
+#include "image_impl.h"
+
+/*
+ * A table costs a frame about as much as three rules whose programs run, and as
+ * twenty whose scope the frame does not meet.
+ */
+#define RULES_MIN 8
+#define TABLES_MAX 48
+/* Rulesets below this are not worth the passes. */
+#define IMAGE_MIN 8
+
+/* What the passes hand on. */
+struct build {
+	const struct match_image *im;
+	const struct match_rule *rules;
+	const struct match_options *options;
+	struct arena mem; /* until the end of the build */
+	struct items items;
+	struct cluster *clusters;
+	uint32_t n_clusters;
+	struct match_index *index;
+};
+
+static int
+pass_canon(struct build *b)
+{
+	return canon(b->im, b->rules, &b->mem, &b->items);
+}
+
+static int
+pass_partition(struct build *b)
+{
+	const bool always = b->options->merge == MATCH_MERGE_ALWAYS;
+	const struct partition_limits limits = {
+		.rules_min = always ? 1 : RULES_MIN,
+		.clusters_max = TABLES_MAX,
+	};
+
+	return partition(&b->items, &limits, &b->mem, &b->clusters, &b->n_clusters);
+}
+
+/* A number that nobody else knows. */
+static uint64_t
+secret(void)
+{
+	uint64_t v = 0;
+
+	if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != (ssize_t)sizeof(v)) {
+		struct timespec t = {0};
+
+		(void)clock_gettime(CLOCK_MONOTONIC, &t);
+		v = (uint64_t)t.tv_nsec << 32 ^ (uint64_t)t.tv_sec ^ (uintptr_t)&v;
+	}
+	return v;
+}
+
+static int
+pass_tables(struct build *b)
+{
+	struct match_index *ix = b->index;
+	int r = 0;
+
+	memcpy(ix->windows, b->items.windows, sizeof(ix->windows));
+	ix->n_windows = b->items.n_windows;
+	ix->tables = mem_calloc(b->n_clusters + 1, sizeof(*ix->tables));
+	if (ix->tables == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->n_clusters && r == 0; i++) {
+		/* Counted before it is complete, so that it is freed in any case. */
+		struct hash_table *t = &ix->tables[ix->n_tables++];
+
+		r = hash_init(t, &b->items, &b->clusters[i], secret(), b->options->hash_fault);
+		ix->bytes += sizeof(*t) + t->bytes;
+	}
+	return r;
+}
+
+static int
+pass_residual(struct build *b)
+{
+	struct match_index *ix = b->index;
+
+	ix->residual = mem_calloc(b->im->n + 1, sizeof(*ix->residual));
+	if (ix->residual == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->im->n; i++)
+		if (b->items.residual[i])
+			ix->residual[ix->n_residual++] = i;
+	ix->bytes += ix->n_residual * sizeof(*ix->residual);
+	return 0;
+}
+
+/* In this order. Each returns 0 or -ENOMEM. */
+static const struct pass {
+	const char *name;
+	int (*run)(struct build *b);
+} passes[] = {
+	{"canon", pass_canon}, /* rules to items: masked words */
+	{"partition", pass_partition}, /* items to clusters that one hash tells apart */
+	{"tables", pass_tables}, /* clusters to tables */
+	{"residual", pass_residual}, /* what is left goes one by one */
+};
+
+int
+index_new(const struct match_image *im, const struct match_rule *rules,
+	const struct match_options *options, struct match_index **ret_index)
+{
+	struct build b = {.im = im, .rules = rules, .options = options, .mem = ARENA_INIT};
+	int r = 0;
+
+	*ret_index = NULL;
+	if (options->merge == MATCH_MERGE_NEVER ||
+		(options->merge == MATCH_MERGE_AUTO && im->n < IMAGE_MIN))
+		return 0;
+	b.index = mem_zalloc(sizeof(*b.index));
+	if (b.index == NULL)
+		return -ENOMEM;
+	b.index->probe = isa_hash_probe(options->isa);
+	b.index->bytes = sizeof(*b.index);
+	for (size_t i = 0; i < DIM(passes) && r == 0; i++)
+		r = passes[i].run(&b);
+	mem_free(b.items.v);
+	arena_fini(&b.mem);
+	if (r < 0 || b.index->n_tables == 0) {
+		index_free(b.index);
+		return r;
+	}
+	*ret_index = b.index;
+	return 0;
+}
+
+void
+index_free(struct match_index *index)
+{
+	if (index == NULL)
+		return;
+	for (uint32_t i = 0; i < index->n_tables; i++)
+		hash_fini(&index->tables[i]);
+	mem_free(index->tables);
+	mem_free(index->residual);
+	mem_free(index);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_INDEX_H
+#define MATCH_INDEX_H
+
+/*
+ * All rules compiled together: tables that find the first rule by what is in
+ * the frame, and the rules that go one by one. Made by the passes listed in
+ * index.c; immutable.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "hash.h"
+#include "item.h"
+
+struct match_image;
+struct match_options;
+struct match_rule;
+
+struct match_index {
+	struct window windows[WINDOWS_MAX];
+	uint32_t n_windows;
+	struct hash_table *tables; /* by first rule; from the heap */
+	uint32_t n_tables;
+	hash_probe_fn probe;
+	uint32_t *residual; /* rules that go one by one, in order; from the heap */
+	uint32_t n_residual;
+	size_t bytes; /* of memory */
+};
+
+/*
+ * Compile the rules of @im, whose entries are complete, together. *@ret_index is
+ * NULL where that would not be faster than one by one. Returns 0 or -ENOMEM.
+ */
+int index_new(const struct match_image *im, const struct match_rule *rules,
+	const struct match_options *options, struct match_index **ret_index);
+void index_free(struct match_index *index);
+
+/* Kinds of processors for which there are kernels. */
+enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
+
+/*
+ * The hash kernel for @isa. ISA_AUTO is what the environment's SLUICE_ISA (c,
+ * avx2, avx512) says, else the best. What this processor cannot do is taken down
+ * to what it can.
+ */
+hash_probe_fn isa_hash_probe(enum isa isa);
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* Which kernels this processor can run. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "index.h"
+
+static enum isa
+best(void)
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+		__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
+		return ISA_AVX512;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+		return ISA_AVX2;
+#endif
+	return ISA_C;
+}
+
+static enum isa
+wanted(void)
+{
+	static const struct {
+		const char *name;
+		enum isa isa;
+	} names[] = {{"c", ISA_C}, {"avx2", ISA_AVX2}, {"avx512", ISA_AVX512}};
+	const char *name = getenv("SLUICE_ISA");
+
+	for (size_t i = 0; name != NULL && i < DIM(names); i++)
+		if (strcmp(name, names[i].name) == 0)
+			return names[i].isa;
+	return ISA_AVX512;
+}
+
+hash_probe_fn
+isa_hash_probe(enum isa isa)
+{
+	if (isa == ISA_AUTO)
+		isa = wanted();
+	isa = MIN(isa, best());
+#if defined(__x86_64__)
+	if (isa == ISA_AVX512)
+		return hash_probe_avx512;
+	if (isa == ISA_AVX2)
+		return hash_probe_avx2;
+#endif
+	return hash_probe_c;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_ITEM_H
+#define MATCH_ITEM_H
+
+/*
+ * What the passes of the merging compiler hand on: items. A rule has one for
+ * each path of its program (and each prefix of a short list in its scope): words
+ * of 8 bytes at fixed places of windows, each with a mask and a value, which all
+ * hold for every frame that the rule matches that way. An exact item says all;
+ * else what holds has to ask the rule's program or lists, too.
+ *
+ * A window is a place in the frame that is found once: where the datagram or
+ * frame starts, where L4 starts by the IHL, the end, behind a DNS label.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+
+struct match_image;
+struct match_rule;
+struct sym_node;
+
+/* What a program of a link calls byte 0. */
+enum space { SPACE_RAW, SPACE_ETHER, SPACES };
+
+enum window_kind {
+	WINDOW_KEY, /* no place: what scope_key() gives, above it the source port */
+	WINDOW_START,
+	WINDOW_IHL, /* 4 * (byte at off & 15) */
+	WINDOW_TAIL, /* behind the last byte */
+	WINDOW_BYTE, /* the byte at parent + off */
+	WINDOW_WALK, /* parent + the byte at parent + off */
+};
+
+#define WINDOWS_MAX 24
+#define WINDOW_OF_KEY 0
+#define WINDOW_OF_START(space) (1 + (space))
+
+struct window {
+	uint8_t kind; /* enum window_kind */
+	uint8_t space; /* enum space */
+	uint8_t parent;
+	bool has_phase;
+	uint8_t phase; /* where words start, modulo 8 */
+	uint32_t off;
+	const struct sym_node *node; /* NULL: the start */
+};
+
+/* 8 bytes at window + off; byte 0 is the lowest. */
+struct item_word {
+	uint8_t win;
+	int16_t off;
+	uint64_t mask, val;
+};
+
+/*
+ * Bytes that there must be: @a from the window on; for WINDOW_TAIL @a in all,
+ * and no more than @b of the last ones missing.
+ */
+struct item_need {
+	uint16_t a, b;
+	uint8_t win;
+};
+
+#define ITEM_WORDS_MAX 16
+#define ITEM_NEEDS_MAX 2
+
+enum {
+	ITEM_RUN = 1 << 0, /* the program has to be asked */
+	ITEM_MORE = 1 << 1, /* the scope's lists have to be asked */
+	ITEM_GENERATED = 1 << 2, /* it sees the datagram without extension headers */
+	ITEM_PORTS = 1 << 3, /* not every port */
+};
+
+struct item {
+	uint32_t rule;
+	uint8_t flags;
+	uint8_t n_words, n_needs;
+	struct item_need needs[ITEM_NEEDS_MAX];
+	const struct item_word *words; /* by window and offset */
+};
+
+/* The items of all rules, and the windows they use. */
+struct items {
+	struct item *v;
+	uint32_t n, cap;
+	struct window windows[WINDOWS_MAX];
+	uint32_t n_windows;
+	bool *residual; /* by rule: it goes one by one */
+};
+
+/*
+ * Items in one table: looked up by the words @hash, whose masks all of them
+ * have. Equal keys, and keys of which the hash knows no difference, are chained.
+ */
+#define HASH_WORDS_MAX 4
+
+struct cluster {
+	struct item_word hash[HASH_WORDS_MAX]; /* values mean nothing */
+	uint32_t n_hash;
+	uint32_t *items; /* numbers in items.v, by rule */
+	uint32_t n_items, n_rules;
+	uint32_t first_rule;
+};
+
+/* How the passes are to work; for tests. */
+struct partition_limits {
+	uint32_t rules_min; /* a cluster of fewer rules is dissolved */
+	uint32_t clusters_max;
+};
+
+/*
+ * The pass: items to clusters, @ret_clusters in the order of their first rule.
+ * Rules of which an item found no cluster become residual. Memory of @arena.
+ * Returns 0 or -ENOMEM.
+ */
+int partition(struct items *items, const struct partition_limits *limits, struct arena *arena,
+	struct cluster **ret_clusters, uint32_t *ret_n);
+
+/* The pass: paths of programs and scopes to items. Memory of @arena but for v. Returns 0, -ENOMEM. */
+int canon(const struct match_image *im, const struct match_rule *rules, struct arena *arena,
+	struct items *items);
+
+static inline bool
+item_word_before(const struct item_word *a, const struct item_word *b)
+{
+	return a->win != b->win ? a->win < b->win : a->off < b->off;
+}
+
+#endif

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "merged.h"
+
+#include <string.h>
+
+#include "index.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+void
+merged_init(struct probe *p, const struct match_image *im, const struct search *s, uint32_t port)
+{
+	p->im = im;
+	p->s = s;
+	p->n = s->n;
+	p->port = port;
+	p->refuse_mask = 0;
+	p->refuse_val = 1;
+	memset(p->found, 0, sizeof(p->found));
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct pkt_view *v = search_view(s, i);
+
+		p->view[i] = v;
+		p->data[SPACE_RAW][i] = v->frame + v->l3_off;
+		p->caplen[SPACE_RAW][i] = v->l3_caplen;
+		p->room[SPACE_RAW][i] = v->l3_caplen < 8 ? 0 : v->l3_caplen - 7;
+		p->len[SPACE_RAW][i] = v->l3_len;
+		p->data[SPACE_ETHER][i] = v->frame;
+		p->caplen[SPACE_ETHER][i] = v->caplen;
+		p->room[SPACE_ETHER][i] = v->caplen < 8 ? 0 : v->caplen - 7;
+		p->len[SPACE_ETHER][i] = v->wirelen;
+	}
+}
+
+uint64_t
+merged_equal(const struct probe *p, const uint32_t *v, uint32_t x)
+{
+	uint64_t equal = 0;
+
+	for (uint32_t i = 0; i < p->n; i += 16) {
+#ifdef __SSE2__
+		const __m128i want = _mm_set1_epi32((int)x);
+		const __m128i *k = (const __m128i *)(const void *)&v[i];
+		__m128i eq[4];
+
+		for (int j = 0; j < 4; j++)
+			eq[j] = _mm_cmpeq_epi32(_mm_load_si128(k + j), want);
+		eq[0] = _mm_packs_epi16(
+			_mm_packs_epi32(eq[0], eq[1]), _mm_packs_epi32(eq[2], eq[3]));
+		equal |= (uint64_t)(uint32_t)_mm_movemask_epi8(eq[0]) << i;
+#else
+		for (uint32_t j = i; j < i + 16; j++)
+			equal |= (uint64_t)(v[j] == x) << j;
+#endif
+	}
+	return equal & search_mask(p->n);
+}
+
+/* ---- windows ---- */
+
+static inline uint32_t
+place(const struct probe *p, const struct window *w, uint32_t i)
+{
+	const uint64_t at = (uint64_t)p->pos[w->parent][i] + w->off;
+	uint32_t byte;
+
+	if (at >= p->caplen[w->space][i])
+		return PROBE_NOWHERE;
+	byte = p->data[w->space][i][at];
+	if (w->kind == WINDOW_IHL)
+		return 4 * (byte & 15);
+	return w->kind == WINDOW_BYTE ? byte : byte + p->pos[w->parent][i];
+}
+
+/* Find window number @win for the frames in @some. */
+static void
+find_window(struct probe *p, uint32_t win, uint64_t some)
+{
+	const struct window *w = &p->im->index->windows[win];
+	const uint64_t new = some & ~p->found[win];
+	uint32_t *pos = p->pos[win];
+
+	if (new == 0)
+		return;
+	p->found[win] |= new;
+	switch ((enum window_kind)w->kind) {
+	case WINDOW_KEY: break;
+	case WINDOW_START:
+		for (uint64_t m = new; m != 0; m &= m - 1)
+			pos[__builtin_ctzll(m)] = 0;
+		break;
+	case WINDOW_TAIL:
+		for (uint64_t m = new; m != 0; m &= m - 1) {
+			const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+			pos[i] = MIN(p->len[w->space][i], PROBE_NOWHERE);
+		}
+		break;
+	case WINDOW_IHL:
+	case WINDOW_BYTE:
+	case WINDOW_WALK:
+		find_window(p, w->parent, new);
+		for (uint64_t m = new; m != 0; m &= m - 1) {
+			const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+			pos[i] = place(p, w, i);
+		}
+		break;
+	}
+}
+
+/* ---- tables ---- */
+
+/* Of @some those for which a rule before @rule is known already. */
+static uint64_t
+settled(const struct probe *p, uint64_t some, uint32_t rule)
+{
+	uint64_t done = 0;
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		done |= (uint64_t)(p->best[i] <= rule) << i;
+	}
+	return done;
+}
+
+static void
+ask_tables(struct probe *p, uint64_t alive)
+{
+	const struct match_index *ix = p->im->index;
+
+	for (uint32_t k = 0; k < ix->n_tables && alive != 0; k++) {
+		const struct hash_table *t = &ix->tables[k];
+		uint64_t some = alive;
+
+		/* Tables come by their first rule: nothing behind has an earlier one. */
+		if (k > 0)
+			alive &= ~settled(p, alive, t->first_rule);
+		some = search_test(p->s, t->test) & alive;
+		if (some == 0)
+			continue;
+		for (uint32_t w = t->windows; w != 0; w &= w - 1)
+			find_window(p, (uint32_t)__builtin_ctz(w), some);
+		ix->probe(t, p, some);
+	}
+}
+
+/* ---- rules one by one ---- */
+
+/* Where in residual[] the first rule >= @rule is. */
+static uint32_t
+residual_from(const struct match_index *ix, uint32_t rule)
+{
+	uint32_t lo = 0, hi = ix->n_residual;
+
+	while (lo < hi) {
+		const uint32_t mid = (lo + hi) / 2;
+
+		if (ix->residual[mid] < rule)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct one_by_one {
+	struct probe *p;
+	struct search s; /* the frames that are left */
+	uint8_t number[UINT8_MAX + 1]; /* of a frame of the caller's in p */
+	uint32_t next_stop; /* the first rule that is known of some frame */
+};
+
+/* Let go whose rule comes before @rule. */
+static void
+let_go(struct one_by_one *o, uint32_t rule)
+{
+	uint64_t gone = 0;
+
+	o->next_stop = MATCH_NONE;
+	for (uint64_t m = o->s.alive; m != 0; m &= m - 1) {
+		const uint32_t k = (uint32_t)__builtin_ctzll(m);
+		const uint32_t best = o->p->best[o->number[o->s.frame[k]]];
+
+		if (best <= rule)
+			gone |= UINT64_C(1) << k;
+		else
+			o->next_stop = MIN(o->next_stop, best);
+	}
+	if (gone != 0)
+		search_remove(&o->s, gone);
+}
+
+static void
+try_rule(struct one_by_one *o, uint32_t rule)
+{
+	const struct match_image *im = o->p->im;
+	const struct match_entry *e = &im->entries[rule];
+	const uint8_t state = atomic_load_explicit(&im->state[rule], memory_order_relaxed);
+	uint64_t hit, gone = 0;
+
+	if ((state & MATCH_STATE_ENABLED) == 0 || (e->ports >> o->p->port & 1) == 0)
+		return;
+	hit = search_match(&o->s, e, im->is_jit);
+	for (uint64_t m = hit; m != 0; m &= m - 1) {
+		const uint32_t k = (uint32_t)__builtin_ctzll(m);
+		const uint32_t i = o->number[o->s.frame[k]];
+
+		if (rule < o->p->from[i] || (state & o->p->want[i]) != o->p->want[i])
+			continue;
+		o->p->best[i] = rule;
+		gone |= UINT64_C(1) << k;
+	}
+	if (gone != 0)
+		search_remove(&o->s, gone);
+}
+
+static void
+ask_one_by_one(struct probe *p, uint64_t alive)
+{
+	const struct match_index *ix = p->im->index;
+	struct one_by_one o;
+	uint32_t start = MATCH_NONE;
+
+	o.p = p;
+	search_init(&o.s, p->s->views, 0);
+	for (uint64_t m = alive; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		o.number[p->s->frame[i]] = (uint8_t)i;
+		search_add(&o.s, p->s->frame[i]);
+		start = MIN(start, p->from[i]);
+	}
+	o.next_stop = 0;
+	for (uint32_t k = residual_from(ix, start); k < ix->n_residual; k++) {
+		if (ix->residual[k] >= o.next_stop)
+			let_go(&o, ix->residual[k]);
+		if (o.s.alive == 0)
+			return;
+		try_rule(&o, ix->residual[k]);
+	}
+}
+
+void
+merged_first(struct probe *p, uint64_t alive)
+{
+	for (uint64_t m = alive; m != 0; m &= m - 1)
+		p->best[__builtin_ctzll(m)] = MATCH_NONE;
+	ask_tables(p, alive);
+	if (p->im->index->n_residual > 0)
+		ask_one_by_one(p, alive);
+}

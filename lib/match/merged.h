@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_MERGED_H
+#define MATCH_MERGED_H
+
+/* The first match of a burst across all tables of an image and the rules that go one by one. */
+
+#include <stdint.h>
+
+#include "probe.h"
+#include "search.h"
+
+/*
+ * Begin with the frames of @s, which outlives @p; p->from[] and p->want[] are
+ * to be set for each.
+ */
+void merged_init(
+	struct probe *p, const struct match_image *im, const struct search *s, uint32_t port);
+
+/* For each frame in @alive p->best[]: its first rule from p->from[] on, or MATCH_NONE. */
+void merged_first(struct probe *p, uint64_t alive);
+
+/* The numbers i < p->n with v[i] == @x; @v is one of the aligned arrays of struct probe. */
+uint64_t merged_equal(const struct probe *p, const uint32_t *v, uint32_t x);
+
+#endif

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Items to tables. Items whose words have the same masks at the same places
+ * (one shape) can be looked up by one hash; so can those of several shapes by
+ * what their masks share, as long as that tells them apart (as in TupleMerge,
+ * Daly et al., 2019). Shapes are taken from the most frequent on, and each joins
+ * the first cluster that stays good with it, or starts one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "item.h"
+
+#define SAMPLE_MAX 2048 /* items looked at to judge a hash */
+#define TRIES_MAX 4000 /* judgements in all: bounds the time for hostile rules */
+#define CLUSTERS_TRIED 12 /* for one shape */
+/* Items compared for a key that is there, on average, in 1/16; one is the best. */
+#define CHAIN_GOOD 24
+#define CHAIN_MAX 16
+
+struct shape {
+	const struct item *like; /* one of them */
+	uint32_t first, n; /* in order[] */
+	uint32_t bits;
+};
+
+/* A cluster under construction. */
+struct group {
+	struct item_word full[ITEM_WORDS_MAX]; /* the masks that all items share */
+	uint32_t n_full;
+	struct item_word hash[HASH_WORDS_MAX];
+	uint32_t n_hash;
+	uint32_t *shapes; /* numbers */
+	uint32_t n_shapes, cap_shapes, n_items;
+};
+
+struct slot {
+	uint64_t key, whole;
+	uint32_t count;
+};
+
+struct parting {
+	struct items *items;
+	struct arena *arena;
+	uint32_t *order; /* item numbers by shape */
+	struct shape *shapes;
+	uint32_t n_shapes;
+	struct group *groups;
+	uint32_t n_groups, max_groups;
+	uint32_t sample[SAMPLE_MAX], n_sample;
+	struct slot slots[2 * SAMPLE_MAX];
+	uint32_t tries;
+};
+
+/* ---- shapes ---- */
+
+static int
+order_words(const struct item *a, const struct item *b)
+{
+	if (a->n_words != b->n_words)
+		return a->n_words < b->n_words ? -1 : 1;
+	for (uint32_t i = 0; i < a->n_words; i++) {
+		const struct item_word *x = &a->words[i], *y = &b->words[i];
+
+		if (x->win != y->win || x->off != y->off)
+			return item_word_before(x, y) ? -1 : 1;
+		if (x->mask != y->mask)
+			return x->mask < y->mask ? -1 : 1;
+	}
+	return 0;
+}
+
+/* qsort() has no argument for it. Set and used within partition(); one a thread. */
+static _Thread_local const struct item *ordered;
+
+static int
+order_items(const void *pa, const void *pb)
+{
+	const uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+	const int c = order_words(&ordered[a], &ordered[b]);
+
+	return c != 0 ? c : (a > b) - (a < b);
+}
+
+static int
+order_shapes(const void *pa, const void *pb)
+{
+	const struct shape *a = pa, *b = pb;
+
+	if (a->n != b->n)
+		return a->n > b->n ? -1 : 1;
+	if (a->bits != b->bits)
+		return a->bits > b->bits ? -1 : 1;
+	return (a->first > b->first) - (a->first < b->first);
+}
+
+static uint32_t
+bits_of(const struct item_word *w, uint32_t n)
+{
+	uint32_t bits = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		bits += (uint32_t)__builtin_popcountll(w[i].mask);
+	return bits;
+}
+
+static int
+find_shapes(struct parting *p)
+{
+	const struct item *v = p->items->v;
+	const uint32_t n = p->items->n;
+
+	p->order = arena_zalloc(p->arena, (n + 1) * sizeof(*p->order));
+	p->shapes = arena_zalloc(p->arena, (n + 1) * sizeof(*p->shapes));
+	if (p->order == NULL || p->shapes == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		p->order[i] = i;
+	ordered = v;
+	qsort(p->order, n, sizeof(*p->order), order_items);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct item *it = &v[p->order[i]];
+
+		if (i == 0 || order_words(it, p->shapes[p->n_shapes - 1].like) != 0)
+			p->shapes[p->n_shapes++] = (struct shape){
+				.like = it, .first = i, .bits = bits_of(it->words, it->n_words)};
+		p->shapes[p->n_shapes - 1].n++;
+	}
+	qsort(p->shapes, p->n_shapes, sizeof(*p->shapes), order_shapes);
+	return 0;
+}
+
+/* ---- how good a hash is ---- */
+
+static uint64_t
+mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
+
+/* The hash of what @it has under @words, all of which it has. */
+static uint64_t
+key_of(const struct item *it, const struct item_word *words, uint32_t n)
+{
+	uint64_t h = 1;
+	uint32_t j = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		while (item_word_before(&it->words[j], &words[i]))
+			j++;
+		h = mix(h, it->words[j].val & words[i].mask);
+	}
+	return h;
+}
+
+/*
+ * How many items of the sample a look-up compares, in 1/16, when @words are
+ * hashed; items that are equal as a whole count once. UINT32_MAX: a chain is too long.
+ */
+static uint32_t
+judge(struct parting *p, const struct item_word *words, uint32_t n)
+{
+	uint32_t n_slots = 64;
+	uint64_t compared = 0, distinct = 0;
+
+	while (n_slots < 2 * p->n_sample)
+		n_slots *= 2;
+	memset(p->slots, 0, n_slots * sizeof(*p->slots));
+	for (uint32_t i = 0; i < p->n_sample; i++) {
+		const struct item *it = &p->items->v[p->sample[i]];
+		const uint64_t key = key_of(it, words, n) | 1;
+		const uint64_t whole = key_of(it, it->words, it->n_words);
+		uint32_t at = (uint32_t)(key >> 20) & (n_slots - 1);
+		struct slot *s;
+
+		while (p->slots[at].key != 0 && p->slots[at].key != key)
+			at = (at + 1) & (n_slots - 1);
+		s = &p->slots[at];
+		if (s->key != 0 && s->whole == whole)
+			continue;
+		s->key = key;
+		s->whole = whole;
+		s->count++;
+		if (s->count > CHAIN_MAX)
+			return UINT32_MAX;
+		compared += s->count;
+		distinct++;
+	}
+	return (uint32_t)(16 * compared / MAX(distinct, 1));
+}
+
+static void
+sample_shape(struct parting *p, const struct shape *s, uint32_t share)
+{
+	const uint32_t step = MAX(1, s->n / MAX(share, 1));
+
+	for (uint32_t i = 0; i < s->n && p->n_sample < SAMPLE_MAX; i += step)
+		p->sample[p->n_sample++] = p->order[s->first + i];
+}
+
+/* Items of group @g, which may be NULL, and of shape @s. */
+static void
+sample(struct parting *p, const struct group *g, const struct shape *s)
+{
+	const uint32_t all = s->n + (g != NULL ? g->n_items : 0);
+
+	p->n_sample = 0;
+	sample_shape(p, s, (uint32_t)((uint64_t)SAMPLE_MAX * s->n / all) + 1);
+	for (uint32_t i = 0; g != NULL && i < g->n_shapes; i++) {
+		const struct shape *of = &p->shapes[g->shapes[i]];
+
+		sample_shape(p, of, (uint32_t)((uint64_t)SAMPLE_MAX * of->n / all) + 1);
+	}
+}
+
+/*
+ * Choose from @full the words to hash, each time the one that helps most, until
+ * the sample is told apart well enough. Returns how well.
+ */
+static uint32_t
+choose_words(struct parting *p, const struct item_word *full, uint32_t n_full,
+	struct item_word *ret_hash, uint32_t *ret_n)
+{
+	struct item_word hash[HASH_WORDS_MAX + 1];
+	uint32_t n = 0, best = UINT32_MAX;
+
+	while (n < HASH_WORDS_MAX && n < n_full && (n == 0 || best > 17)) {
+		uint32_t best_at = n_full, now = UINT32_MAX;
+
+		for (uint32_t i = 0; i < n_full; i++) {
+			uint32_t at = 0, score;
+
+			while (at < n && item_word_before(&hash[at], &full[i]))
+				at++;
+			if (at < n && hash[at].win == full[i].win && hash[at].off == full[i].off)
+				continue;
+			memmove(&hash[at + 1], &hash[at], (n - at) * sizeof(*hash));
+			hash[at] = full[i];
+			score = judge(p, hash, n + 1);
+			memmove(&hash[at], &hash[at + 1], (n - at) * sizeof(*hash));
+			/* While all are bad the one with most bits is the best guess. */
+			if (best_at == n_full || score < now ||
+				(score == UINT32_MAX && now == UINT32_MAX &&
+					__builtin_popcountll(full[i].mask) >
+						__builtin_popcountll(full[best_at].mask))) {
+				now = score;
+				best_at = i;
+			}
+		}
+		if (best_at == n_full || (now >= best && best != UINT32_MAX))
+			break;
+		best = now;
+		for (uint32_t at = n++;; at--) {
+			if (at == 0 || item_word_before(&hash[at - 1], &full[best_at])) {
+				hash[at] = full[best_at];
+				break;
+			}
+			hash[at] = hash[at - 1];
+		}
+	}
+	memcpy(ret_hash, hash, n * sizeof(*hash));
+	*ret_n = n;
+	return n > 0 ? best : UINT32_MAX;
+}
+
+/* ---- groups ---- */
+
+/* The masks that @a and the words of @it share. Returns how many words. */
+static uint32_t
+shared(const struct item_word *a, uint32_t n_a, const struct item *it, struct item_word *ret)
+{
+	uint32_t n = 0, j = 0;
+
+	for (uint32_t i = 0; i < n_a; i++) {
+		while (j < it->n_words && item_word_before(&it->words[j], &a[i]))
+			j++;
+		if (j == it->n_words)
+			break;
+		if (it->words[j].win != a[i].win || it->words[j].off != a[i].off ||
+			(it->words[j].mask & a[i].mask) == 0)
+			continue;
+		ret[n] = a[i];
+		ret[n].mask &= it->words[j].mask;
+		n++;
+	}
+	return n;
+}
+
+static int
+group_take(struct parting *p, struct group *g, uint32_t shape)
+{
+	if (g->n_shapes == g->cap_shapes) {
+		const uint32_t cap = MAX(8, g->cap_shapes * 2);
+		uint32_t *v = arena_zalloc(p->arena, cap * sizeof(*v));
+
+		if (v == NULL)
+			return -ENOMEM;
+		if (g->n_shapes > 0)
+			memcpy(v, g->shapes, g->n_shapes * sizeof(*v));
+		g->shapes = v;
+		g->cap_shapes = cap;
+	}
+	g->shapes[g->n_shapes++] = shape;
+	g->n_items += p->shapes[shape].n;
+	return 0;
+}
+
+/* Shape number @shape joins group @g if that stays good. */
+static bool
+join(struct parting *p, struct group *g, uint32_t shape)
+{
+	const struct shape *s = &p->shapes[shape];
+	struct item_word full[ITEM_WORDS_MAX], hash[HASH_WORDS_MAX];
+	const uint32_t n_full = shared(g->full, g->n_full, s->like, full);
+	uint32_t n_hash, n_kept, score;
+
+	if (n_full == 0 || p->tries >= TRIES_MAX)
+		return false;
+	p->tries++;
+	sample(p, g, s);
+	/* The hash as it is, where all its bits are shared; that is cheap to try. */
+	n_kept = shared(g->hash, g->n_hash, s->like, hash);
+	n_hash = n_kept;
+	score = n_kept == g->n_hash ? judge(p, hash, n_hash) : UINT32_MAX;
+	if (score > CHAIN_GOOD)
+		score = choose_words(p, full, n_full, hash, &n_hash);
+	if (score > CHAIN_GOOD || group_take(p, g, shape) < 0)
+		return false;
+	memcpy(g->full, full, n_full * sizeof(*full));
+	g->n_full = n_full;
+	memcpy(g->hash, hash, n_hash * sizeof(*hash));
+	g->n_hash = n_hash;
+	return true;
+}
+
+static void
+start_group(struct parting *p, uint32_t shape)
+{
+	const struct shape *s = &p->shapes[shape];
+	struct group *g = &p->groups[p->n_groups];
+
+	if (p->n_groups == p->max_groups)
+		return;
+	memset(g, 0, sizeof(*g));
+	memcpy(g->full, s->like->words, s->like->n_words * sizeof(*g->full));
+	g->n_full = s->like->n_words;
+	sample(p, NULL, s);
+	(void)choose_words(p, g->full, g->n_full, g->hash, &g->n_hash);
+	if (g->n_hash > 0 && group_take(p, g, shape) == 0)
+		p->n_groups++;
+}
+
+static void
+make_groups(struct parting *p)
+{
+	for (uint32_t s = 0; s < p->n_shapes; s++) {
+		bool in = false;
+
+		for (uint32_t g = 0; g < p->n_groups && g < CLUSTERS_TRIED && !in; g++)
+			in = join(p, &p->groups[g], s);
+		if (!in)
+			start_group(p, s);
+	}
+}
+
+/* ---- clusters ---- */
+
+static int
+order_numbers(const void *pa, const void *pb)
+{
+	const uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+
+	return (a > b) - (a < b);
+}
+
+static int
+order_clusters(const void *pa, const void *pb)
+{
+	const struct cluster *a = pa, *b = pb;
+
+	if (a->first_rule != b->first_rule)
+		return a->first_rule < b->first_rule ? -1 : 1;
+	return (a->items > b->items) - (a->items < b->items);
+}
+
+/* Leave out items of residual rules and count rules. */
+static void
+tidy(const struct items *items, struct cluster *c)
+{
+	uint32_t kept = 0, last = UINT32_MAX;
+
+	c->n_rules = 0;
+	for (uint32_t i = 0; i < c->n_items; i++) {
+		const uint32_t rule = items->v[c->items[i]].rule;
+
+		if (items->residual[rule])
+			continue;
+		c->n_rules += rule != last;
+		last = rule;
+		c->items[kept++] = c->items[i];
+	}
+	c->n_items = kept;
+	c->first_rule = kept > 0 ? items->v[c->items[0]].rule : UINT32_MAX;
+}
+
+static void
+dissolve(const struct items *items, struct cluster *c)
+{
+	for (uint32_t i = 0; i < c->n_items; i++)
+		items->residual[items->v[c->items[i]].rule] = true;
+	c->n_items = 0;
+}
+
+/* Dissolve clusters that are not worth it until all that are left are. */
+static void
+settle(struct parting *p, const struct partition_limits *limits, struct cluster *c, uint32_t n)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (uint32_t i = 0; i < n; i++) {
+			tidy(p->items, &c[i]);
+			if (c[i].n_items > 0 && c[i].n_rules < limits->rules_min) {
+				dissolve(p->items, &c[i]);
+				again = true;
+			}
+		}
+	}
+}
+
+static int
+make_clusters(struct parting *p, const struct partition_limits *limits, struct cluster *c)
+{
+	bool *in = arena_zalloc(p->arena, p->items->n + 1);
+
+	if (in == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->n_groups; i++) {
+		const struct group *g = &p->groups[i];
+
+		c[i].items = arena_zalloc(p->arena, (g->n_items + 1) * sizeof(*c[i].items));
+		if (c[i].items == NULL)
+			return -ENOMEM;
+		memcpy(c[i].hash, g->hash, g->n_hash * sizeof(*g->hash));
+		c[i].n_hash = g->n_hash;
+		for (uint32_t s = 0; s < g->n_shapes; s++) {
+			const struct shape *of = &p->shapes[g->shapes[s]];
+
+			for (uint32_t k = 0; k < of->n; k++) {
+				c[i].items[c[i].n_items++] = p->order[of->first + k];
+				in[p->order[of->first + k]] = true;
+			}
+		}
+		/* Items are made rule by rule, so that is the order of rules. */
+		qsort(c[i].items, c[i].n_items, sizeof(*c[i].items), order_numbers);
+	}
+	for (uint32_t i = 0; i < p->items->n; i++)
+		if (!in[i])
+			p->items->residual[p->items->v[i].rule] = true;
+	settle(p, limits, c, p->n_groups);
+	return 0;
+}
+
+int
+partition(struct items *items, const struct partition_limits *limits, struct arena *arena,
+	struct cluster **ret_clusters, uint32_t *ret_n)
+{
+	struct parting *p = arena_zalloc(arena, sizeof(*p));
+	struct cluster *c;
+	uint32_t n = 0;
+	int r;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->items = items;
+	p->arena = arena;
+	p->max_groups = limits->clusters_max;
+	p->groups = arena_zalloc(arena, (p->max_groups + 1) * sizeof(*p->groups));
+	c = arena_zalloc(arena, (p->max_groups + 1) * sizeof(*c));
+	if (p->groups == NULL || c == NULL)
+		return -ENOMEM;
+	r = find_shapes(p);
+	if (r < 0)
+		return r;
+	make_groups(p);
+	r = make_clusters(p, limits, c);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < p->n_groups; i++)
+		if (c[i].n_items > 0)
+			c[n++] = c[i];
+	qsort(c, n, sizeof(*c), order_clusters);
+	*ret_clusters = c;
+	*ret_n = n;
+	return 0;
+}
