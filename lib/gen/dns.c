@@ -12,10 +12,13 @@
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "dns_pattern.h"
+#include "dns_qtype.h"
 #include "emit.h"
 #include "gen_priv.h"
 
 #define UDP_HEADER 8
+#define TCP_LENGTH 2 /* bytes before a message, RFC 1035 section 4.2.2 */
+#define TCP_DOFF 12 /* where TCP says how long its header is */
 #define DNS_HEADER 12
 #define IP6_HEADER 40
 
@@ -23,6 +26,11 @@
 #define M_LABEL 1 /* M[1]: the label that "**" has come to */
 
 #define PATTERNS_MAX 1024
+
+struct query {
+	bool ignore_case, tcp;
+	struct dns_qtypes types;
+};
 
 /* Load size, instruction and number of bytes for what is left of a run. */
 static const struct {
@@ -144,9 +152,26 @@ stars_stop(const struct dns_pattern *p, bool is_last)
 	return n_stars > 1 && !is_last;
 }
 
-/* The parts from @first on, X at their first byte. */
+/* The type at X + @off, behind the name, is one of those that are asked for. */
 static void
-emit_parts(struct gen_emit *e, const struct dns_pattern *p, size_t first, bool stops, int fail)
+emit_types(struct gen_emit *e, const struct dns_qtypes *types, uint32_t off, int fail)
+{
+	const int yes = gen_emit_label(e);
+
+	if (types->n == 0)
+		return;
+	gen_emit_note(e, "the question's type");
+	gen_emit_op(e, CBPF_CODE_LD_H_IND, off);
+	for (size_t i = 0; i + 1 < types->n; i++)
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, types->v[i], true, yes);
+	gen_emit_jump(e, CBPF_CODE_JEQ_K, types->v[types->n - 1], false, fail);
+	gen_emit_place(e, yes);
+}
+
+/* The parts from @first on, X at their first byte, and the type behind them. */
+static void
+emit_parts(struct gen_emit *e, const struct dns_pattern *p, const struct dns_qtypes *types,
+	size_t first, bool stops, int fail)
 {
 	for (size_t i = first; i < p->n_parts; i++) {
 		switch (p->parts[i].kind) {
@@ -159,6 +184,9 @@ emit_parts(struct gen_emit *e, const struct dns_pattern *p, size_t first, bool s
 		case DNS_MANY: break; /* only the first part, emit_many()'s */
 		}
 	}
+	/* A name that ends has the root in its last part, so X is at that part. */
+	if (types->n > 0)
+		emit_types(e, types, p->parts[p->n_parts - 1].n, fail);
 }
 
 /* True when the parts from 1 on move X. */
@@ -186,7 +214,8 @@ rest_moves_x(const struct dns_pattern *p)
  * @fail must be placed next, since the last one falls through to it.
  */
 static void
-emit_many(struct gen_emit *e, const struct dns_pattern *p, uint32_t ret, bool stops, int fail)
+emit_many(struct gen_emit *e, const struct dns_pattern *p, const struct dns_qtypes *types,
+	uint32_t ret, bool stops, int fail)
 {
 	const bool saves = rest_moves_x(p);
 	const int depths = p->n_parts == 1 ? 1 : (DNS_NAME_MAX - p->min_len) / 2;
@@ -205,7 +234,7 @@ emit_many(struct gen_emit *e, const struct dns_pattern *p, uint32_t ret, bool st
 		gen_emit_op(e, CBPF_CODE_TAX, 0);
 		if (saves)
 			gen_emit_op(e, CBPF_CODE_STX, M_LABEL);
-		emit_parts(e, p, 1, stops, next);
+		emit_parts(e, p, types, 1, stops, next);
 		gen_emit_op(e, CBPF_CODE_RET_K, ret);
 		gen_emit_place(e, no);
 		gen_emit_jump(e, CBPF_CODE_JA, 0, true, fail);
@@ -213,20 +242,45 @@ emit_many(struct gen_emit *e, const struct dns_pattern *p, uint32_t ret, bool st
 	}
 }
 
-/* X = first byte of the first question's name. */
+/* A = where the DNS header starts, behind TCP and the message's length. */
 static void
-emit_start(struct gen_emit *e, const struct gen_opts *opts, bool several)
+emit_tcp(struct gen_emit *e, const struct gen_opts *opts)
+{
+	const uint32_t l4 = opts->l3_off + (opts->family == 4 ? 0 : IP6_HEADER);
+
+	gen_emit_note(e, "%u before TCP's header, by its length, 2 of length, 12 of DNS", l4);
+	if (opts->family == 4)
+		gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);
+	gen_emit_op(e, opts->family == 4 ? CBPF_CODE_LD_B_IND : CBPF_CODE_LD_B_ABS, l4 + TCP_DOFF);
+	gen_emit_op(e, CBPF_CODE_ALU_AND_K, 0xf0);
+	gen_emit_op(e, CBPF_CODE_ALU_RSH_K, 2);
+	gen_emit_op(e, CBPF_CODE_ALU_ADD_K, l4 + TCP_LENGTH + DNS_HEADER);
+	if (opts->family == 4)
+		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
+}
+
+static void
+emit_udp(struct gen_emit *e, const struct gen_opts *opts)
 {
 	if (opts->family == 4) {
 		gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);
 		gen_emit_note(e, "%u before IP, 8 of UDP, 12 of DNS", opts->l3_off);
 		gen_emit_op(e, CBPF_CODE_LD_IMM, opts->l3_off + UDP_HEADER + DNS_HEADER);
 		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
-	} else {
-		gen_emit_note(e, "%u before IP, 40 of IPv6, 8 of UDP, 12 of DNS", opts->l3_off);
-		gen_emit_op(
-			e, CBPF_CODE_LD_IMM, opts->l3_off + IP6_HEADER + UDP_HEADER + DNS_HEADER);
+		return;
 	}
+	gen_emit_note(e, "%u before IP, 40 of IPv6, 8 of UDP, 12 of DNS", opts->l3_off);
+	gen_emit_op(e, CBPF_CODE_LD_IMM, opts->l3_off + IP6_HEADER + UDP_HEADER + DNS_HEADER);
+}
+
+/* X = first byte of the first question's name. */
+static void
+emit_start(struct gen_emit *e, const struct gen_opts *opts, bool tcp, bool several)
+{
+	if (tcp)
+		emit_tcp(e, opts);
+	else
+		emit_udp(e, opts);
 	gen_emit_op(e, CBPF_CODE_TAX, 0);
 	gen_emit_note(e, "x is where the first question's name starts");
 	if (several)
@@ -234,18 +288,22 @@ emit_start(struct gen_emit *e, const struct gen_opts *opts, bool several)
 }
 
 static int
-emit_patterns(struct gen_emit *e, const struct gen_opts *opts, bool ignore_case, int n,
+emit_patterns(struct gen_emit *e, const struct gen_opts *opts, const struct query *q, int n,
 	const char *const *texts, bool *ret_stops, struct diag *diag)
 {
 	struct dns_pattern p;
 	bool stops, any_stops = false;
 	int r, next;
 
-	emit_start(e, opts, n > 1);
+	emit_start(e, opts, q->tcp, n > 1);
 	for (int i = 0; i < n; i++) {
-		r = dns_pattern_parse(texts[i], ignore_case, &p, diag);
+		r = dns_pattern_parse(texts[i], q->ignore_case, &p, diag);
 		if (r < 0)
 			return r;
+		if (p.open_end && q->types.n > 0)
+			return diag_fail_at(diag, -EINVAL, 0, (unsigned int)strlen(texts[i]),
+				"'%.100s': --qtype needs a name that ends, not a trailing '**'",
+				texts[i]);
 		next = gen_emit_label(e);
 		stops = stars_stop(&p, i + 1 == n);
 		any_stops |= stops;
@@ -253,9 +311,9 @@ emit_patterns(struct gen_emit *e, const struct gen_opts *opts, bool ignore_case,
 		if (i > 0)
 			gen_emit_op(e, CBPF_CODE_LDX_MEM, M_NAME);
 		if (p.parts[0].kind == DNS_MANY) {
-			emit_many(e, &p, gen_ret(opts, true), stops, next);
+			emit_many(e, &p, &q->types, gen_ret(opts, true), stops, next);
 		} else {
-			emit_parts(e, &p, 0, stops, next);
+			emit_parts(e, &p, &q->types, 0, stops, next);
 			gen_emit_op(e, CBPF_CODE_RET_K, gen_ret(opts, true));
 		}
 		gen_emit_place(e, next);
@@ -265,13 +323,12 @@ emit_patterns(struct gen_emit *e, const struct gen_opts *opts, bool ignore_case,
 	return 0;
 }
 
-/* Read the options. Returns the number of words they take, or -EINVAL. */
+/* Read the options. Returns the number of words they take, -EINVAL or -E2BIG. */
 static int
-read_options(int argc, const char *const *argv, bool *ret_ignore_case, struct diag *diag)
+read_options(int argc, const char *const *argv, struct query *q, struct diag *diag)
 {
 	static const char *const ignore_names[] = {"-i", "--ignorecase", "--ignore-case"};
-	bool ignore_case = false;
-	int i = 0;
+	int i = 0, r;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		bool known = false;
@@ -282,12 +339,23 @@ read_options(int argc, const char *const *argv, bool *ret_ignore_case, struct di
 		}
 		for (size_t j = 0; j < DIM(ignore_names); j++)
 			known |= strcmp(argv[i], ignore_names[j]) == 0;
-		if (!known)
-			return diag_fail(
-				diag, -EINVAL, "dns has no option '%.60s'; it has -i", argv[i]);
-		ignore_case = true;
+		if (known) {
+			q->ignore_case = true;
+		} else if (strcmp(argv[i], "--tcp") == 0) {
+			q->tcp = true;
+		} else if (strcmp(argv[i], "--qtype") == 0) {
+			if (++i == argc)
+				return diag_fail(diag, -EINVAL,
+					"expected types behind --qtype, as in A,AAAA");
+			r = dns_qtypes_parse(argv[i], &q->types, diag);
+			if (r < 0)
+				return r;
+		} else {
+			return diag_fail(diag, -EINVAL,
+				"dns has no option '%.60s'; it has -i, --tcp, --qtype TYPE,…",
+				argv[i]);
+		}
 	}
-	*ret_ignore_case = ignore_case;
 	return i;
 }
 
@@ -296,10 +364,11 @@ dns_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 	struct diag *diag)
 {
 	struct gen_emit e = GEN_EMIT_INIT;
-	bool ignore_case = false, stops = false;
+	struct query q = {.tcp = false};
+	bool stops = false;
 	int used, r;
 
-	used = read_options(argc, argv, &ignore_case, diag);
+	used = read_options(argc, argv, &q, diag);
 	if (used < 0)
 		return used;
 	if (argc == used)
@@ -307,15 +376,15 @@ dns_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 	if (argc - used > PATTERNS_MAX)
 		return diag_fail(diag, -E2BIG, "dns takes at most %d names", PATTERNS_MAX);
 
-	r = emit_patterns(&e, opts, ignore_case, argc - used, argv + used, &stops, diag);
+	r = emit_patterns(&e, opts, &q, argc - used, argv + used, &stops, diag);
 	if (r == 0)
 		r = gen_emit_done(&e, ret_out, diag);
 	/* What stopping costs is to be had elsewhere: never longer than bpftools'. */
 	if (r == 0 && stops)
 		r = gen_fit(ret_out, 0);
 	if (r == 0)
-		ret_out->scope =
-			(struct gen_scope){.proto = 17, .dport = 53, .no_later_fragments = true};
+		ret_out->scope = (struct gen_scope){
+			.proto = q.tcp ? 6 : 17, .dport = 53, .no_later_fragments = true};
 	gen_emit_fini(&e);
 	return r;
 }
@@ -323,9 +392,11 @@ dns_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 const struct gen_type gen_dns = {
 	.name = "dns",
 	.help = "Match DNS queries by the name of their first question.",
-	.usage = "dns [-i] NAME...\n"
+	.usage = "dns [-i] [--tcp] [--qtype TYPE,...] NAME...\n"
 		 "\n"
 		 "  -i, --ignorecase  compare characters without bit 0x20\n"
+		 "  --tcp             over TCP: the first message of a segment\n"
+		 "  --qtype TYPE,...  only questions for these types: names, TYPE65 or numbers\n"
 		 "\n"
 		 "  example.com             exactly this name\n"
 		 "  *.example.com           one label before it\n"

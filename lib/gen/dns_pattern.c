@@ -243,6 +243,7 @@ dns_pattern_parse(
 		if (dot != NULL)
 			rd.pos = end + 1;
 	}
+	p.open_end = rd.free_suffix;
 	if (r == 0 && !rd.free_suffix)
 		r = add_byte(&rd, rd.end, 0, 0);
 	if (r == 0)

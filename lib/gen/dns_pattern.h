@@ -37,6 +37,7 @@ struct dns_pattern {
 	uint16_t n_bytes;
 	struct dns_part parts[DNS_PARTS_MAX];
 	uint16_t n_parts;
+	bool open_end; /* a trailing "**": the name need not end here */
 	uint16_t min_len; /* bytes of the shortest name that matches, without DNS_MANY */
 };
 

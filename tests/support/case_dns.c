@@ -223,11 +223,13 @@ static void
 pattern(struct rng *rng, struct gencase *c)
 {
 	const uint32_t n = one_in(rng, 2) ? 1 : 1 + rng_below(rng, 4);
-	const bool has_types = false;
+	const bool has_types = one_in(rng, 4);
 	char text[GENCASE_TEXT];
 
 	if (one_in(rng, 2))
 		case_word(c, "-i");
+	if (one_in(rng, 4))
+		case_word(c, "--tcp");
 	if (has_types) {
 		const char *first = qtypes[rng_below(rng, DIM(qtypes))].name;
 

@@ -75,7 +75,9 @@ check_pattern(size_t type)
 	gencase_random(&rng, type, &c);
 	assert_int_equal(gen_run(c.type, &c.opts, c.argc, c.argv, &out, &diag), 0);
 	assert_int_equal(cbpf_prog_new(out.insns, out.n, &prog, &diag), 0);
-	check_text(&out);
+	/* Long ones are of one make; assembling each would take most of the time. */
+	if (out.n < 500 || rng_below(&rng, 16) == 0)
+		check_text(&out);
 	for (int i = 0; i < FRAMES; i++) {
 		bool want;
 

@@ -391,6 +391,20 @@ bad_arguments_are_refused(void **state)
 	static const char *const none[] = {"--", NULL};
 	static const char *const option[] = {"--ignorcase", "a", NULL};
 	static const char *const name[] = {"a", NULL};
+	static const struct {
+		const char *list, *name;
+		unsigned int col;
+	} qtypes[] = {
+		{"", "a", 1},
+		{"A,", "a", 3},
+		{"A,AAA", "a", 3},
+		{"MX,65536", "a", 4},
+		{"TYPE", "a", 1},
+		{"TYPEx", "a", 1},
+		{"A;B", "a", 1},
+		{"A", "a.**", 4},
+		{"1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", "a", 65},
+	};
 	struct gen_opts opts = {.family = 4}, bad = {.family = 5};
 	struct gen_out out = {0};
 	struct diag diag = {0};
@@ -400,6 +414,14 @@ bad_arguments_are_refused(void **state)
 	assert_int_equal(gen_run("dns", &opts, 1, none, &out, &diag), -EINVAL);
 	assert_int_equal(gen_run("dns", &opts, 2, option, &out, &diag), -EINVAL);
 	assert_non_null(strstr(diag.msg, "--ignorcase"));
+	for (size_t i = 0; i < DIM(qtypes); i++) {
+		const char *const words[] = {"--qtype", qtypes[i].list, qtypes[i].name};
+
+		diag = (struct diag){0};
+		assert_true(gen_run("dns", &opts, 3, words, &out, &diag) < 0);
+		if (diag.col != qtypes[i].col || diag.msg[0] == '\0')
+			fail_msg("--qtype %s: column %u: %s", qtypes[i].list, diag.col, diag.msg);
+	}
 	assert_int_equal(gen_run("dnss", &opts, 1, name, &out, &diag), -ENOENT);
 	assert_non_null(strstr(diag.msg, "'dns'"));
 	assert_int_equal(gen_run("dns", &bad, 1, name, &out, &diag), -EINVAL);
