@@ -31,7 +31,7 @@ struct bench_cmd {
 	int (*run)(int argc, char **argv); /* argv behind the command; an exit status */
 };
 
-extern const struct bench_cmd cmd_engines, cmd_frames, cmd_pipeline, cmd_tools;
+extern const struct bench_cmd cmd_engines, cmd_frames, cmd_pipeline, cmd_rules, cmd_tools;
 
 /*
  * Fill what @opts (ended by a row without name) point at from @argv. Returns

@@ -49,6 +49,14 @@ struct engine {
 extern const struct engine engine_interp, engine_jit, engine_pcap, engine_clang;
 extern const struct engine engine_rte_interp, engine_rte_jit;
 
+struct rte_bpf;
+
+/* @prog as rte_bpf should have converted it. 0 or -errno with a sentence in @why. */
+int engine_rte_load(const struct cbpf_prog *prog, struct rte_bpf **ret_bpf, char why[128]);
+
+/* Run the first clang there is with @argv, whose [0] is filled in. 0 or -errno. */
+int engine_run_clang(char **argv);
+
 /* Descriptors around @f's bytes for the rte engines; needs no pool. 0 or -ENOMEM. */
 int engine_mbufs_new(struct engine_frames *f);
 void engine_mbufs_free(struct engine_frames *f);

@@ -100,9 +100,8 @@ const struct engine engine_jit = {
 
 extern char **environ;
 
-/* Run the first clang there is with @argv (whose [0] is filled in). 0 or -errno. */
-static int
-run_clang(char **argv)
+int
+engine_run_clang(char **argv)
 {
 	static const char *const names[] = {"clang", "clang-14", "clang-16", "clang-19"};
 
@@ -152,7 +151,7 @@ clang_make(const struct cbpf_prog *prog, struct engine_prog *ret, char why[128])
 	(void)snprintf(so, sizeof(so), "%s/filter.so", dir);
 	r = write_source(src, prog);
 	if (r == 0)
-		r = run_clang(argv);
+		r = engine_run_clang(argv);
 	if (r == 0) {
 		ret->handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
 		if (ret->handle != NULL)

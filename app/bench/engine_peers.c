@@ -104,8 +104,8 @@ correct_indirect_loads(const struct rte_bpf_prm *prm)
 			ins[i].src_reg = 7;
 }
 
-static int
-rte_make(const struct cbpf_prog *prog, struct engine_prog *ret, char why[128])
+int
+engine_rte_load(const struct cbpf_prog *prog, struct rte_bpf **ret_bpf, char why[128])
 {
 	struct bpf_program bpf;
 	struct rte_bpf_prm *prm;
@@ -119,13 +119,23 @@ rte_make(const struct cbpf_prog *prog, struct engine_prog *ret, char why[128])
 		return -ENOTSUP;
 	}
 	correct_indirect_loads(prm);
-	ret->handle = rte_bpf_load(prm);
+	*ret_bpf = rte_bpf_load(prm);
 	rte_free(prm);
-	if (ret->handle == NULL) {
+	if (*ret_bpf == NULL) {
 		(void)snprintf(why, 128, "rte_bpf_load() refuses the program");
 		return -ENOTSUP;
 	}
 	return 0;
+}
+
+static int
+rte_make(const struct cbpf_prog *prog, struct engine_prog *ret, char why[128])
+{
+	struct rte_bpf *bpf = NULL;
+	int r = engine_rte_load(prog, &bpf, why);
+
+	ret->handle = bpf;
+	return r;
 }
 
 static void

@@ -366,6 +366,12 @@ family_classes(const struct family *f, const struct pkt_view *v)
 	return bits;
 }
 
+const struct gen_scope *
+family_scope(const struct family *f, uint32_t class)
+{
+	return class < f->n_scopes ? &f->scopes[class] : NULL;
+}
+
 void
 family_set_ipv6(struct family *f, uint32_t percent)
 {

@@ -80,6 +80,10 @@ const struct cbpf_prog *family_prog(const struct family *f, size_t i, uint8_t ip
 uint32_t family_class(const struct family *f, size_t i);
 uint32_t family_classes(const struct family *f, const struct pkt_view *v);
 
+/* What class @class tests, or NULL past the last: for engines that test it by themselves. */
+struct gen_scope;
+const struct gen_scope *family_scope(const struct family *f, uint32_t class);
+
 /* How many of 100 frames are IPv6, where the rule can be hit by one; 0 unless said. */
 void family_set_ipv6(struct family *f, uint32_t percent);
 

@@ -11,6 +11,7 @@ static const struct bench_cmd *const commands[] = {
 #ifdef BENCH_DPDK
 	&cmd_engines,
 	&cmd_pipeline,
+	&cmd_rules,
 #endif
 	&cmd_frames,
 	&cmd_tools,

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import xml.dom.minidom
 
 ENGINES = ["interpreter", "jit", "libpcap", "rte_bpf", "rte_bpf_jit", "clang"]
 
@@ -66,12 +67,38 @@ def tools():
     check(status == 1 and "/nonexistent" in err, f"tools: no folder: exit {status}, '{err}'")
 
 
+def rules():
+    engines_of = {"match", "jit", "libpcap", "rte_bpf", "rte_packed", "c"}
+    with tempfile.NamedTemporaryFile(suffix=".svg") as svg:
+        status, out, err = run(
+            "rules", "--families", "dns-wildcard,five-tuple-fw,mixed-ranges", "--sizes", "1,20",
+            "--rounds", "1", "--json", "--plot", svg.name)
+        check(status == 0, f"rules ends with {status}: {err}")
+        dots = len(xml.dom.minidom.parse(svg.name).getElementsByTagName("circle"))
+    report = json.loads(out)
+    for one in report["results"]:
+        check(one["state"] == "right" and one["ns"] > 0 or
+              one["engine"] == "c" and one["state"] == "absent", f"rules: {one}")
+        check(one["engine"] in engines_of | {"rte_acl"}, f"rules: {one}")
+        low = {"flood": 0.9, "uniform": 0.99, "mixed": 0.3}.get(one["traffic"], 0)
+        high = {"mixed": 0.5, "all-miss": 0.1, "adversarial": 0.1}.get(one["traffic"], 1)
+        check(low <= one["match"] <= high, f"rules: {one}")
+    # Two sizes, five kinds of traffic, two caches, and rte_acl for five-tuples only.
+    check(len(report["results"]) == 2 * 5 * 2 * (3 * len(engines_of) + 1),
+          f"rules: {len(report['results'])} results")
+    check(dots >= 2 * 3 * 5, f"rules: {dots} dots in the plot")
+
+
 def usage():
     for args in (["nothing"], [], ["engines", "--rounds"], ["engines", "--rounds", "0"],
                  ["pipeline", "--rules", "x"], ["frames"], ["frames", "-w", "-", "--kind", "x"], ["tools", "--frames", "x"]):
         status, _, err = run(*args)
         check(status == 2 and err != "", f"{args}: exit {status}, '{err}'")
-    for command in ("engines", "pipeline", "frames", "tools"):
+    for args in (["--sizes", "0"], ["--sizes", "1,x"], ["--families", "dns"], ["--engines", ""],
+                 ["--traffic", "flood,none"], ["--cache", "l4"]):
+        status, _, err = run("rules", *args)
+        check(status == 2 and err != "", f"rules {args}: exit {status}, '{err}'")
+    for command in ("engines", "pipeline", "frames", "rules", "tools"):
         status, out, _ = run(command, "--help")
         check(status == 0 and out.startswith("usage: "), f"{command} --help: exit {status}")
 
@@ -79,4 +106,5 @@ def usage():
 usage()
 engines()
 pipeline()
+rules()
 tools()
