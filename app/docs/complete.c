@@ -28,8 +28,8 @@ static const struct {
 };
 
 /*
- * The kind of "[FILE…]", "FILE[:N]", "TYPE": its first run of capitals. "a|b" and
- * words in small letters are themselves: "words:a b".
+ * The kind of "[FILE…]", "HEX|FILE[:N]", "TYPE": its first run of capitals that has
+ * one. "a|b" and words in small letters are themselves: "words:a b".
  */
 static void
 kind_of(const char *arg, struct sbuf *out)
@@ -44,12 +44,15 @@ kind_of(const char *arg, struct sbuf *out)
 			sbuf_addc(out, *arg == '|' ? ' ' : *arg);
 		return;
 	}
-	len = strspn(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-	for (size_t i = 0; i < DIM(kinds); i++) {
-		if (len != strlen(kinds[i].meta) || memcmp(arg, kinds[i].meta, len) != 0)
-			continue;
-		sbuf_adds(out, kinds[i].kind);
-		return;
+	for (; arg != NULL; arg = strchr(arg, '|')) {
+		arg += *arg == '|';
+		len = strspn(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+		for (size_t i = 0; i < DIM(kinds); i++) {
+			if (len != strlen(kinds[i].meta) || memcmp(arg, kinds[i].meta, len) != 0)
+				continue;
+			sbuf_adds(out, kinds[i].kind);
+			return;
+		}
 	}
 	sbuf_adds(out, "none");
 }

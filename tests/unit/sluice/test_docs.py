@@ -226,7 +226,7 @@ class Completion(unittest.TestCase):
             for name in ("a b.pcap", "a.pcap", "rules.ini"):
                 pathlib.Path(folder, name).touch()
             for words in (["filter"], ["filter", "-r"], ["filter", "x.pcap"], ["check"],
-                          ["offset", "string"], ["dis"], ["filter", "--rules", "="]):
+                          ["offset", "string"], ["dis"], ["explain"], ["filter", "--rules", "="]):
                 self.assertEqual(sorted(complete([*words, "a"], folder=folder)),
                                  ["a b.pcap", "a.pcap"], words)
             self.assertEqual(complete(["offset", "a"], folder=folder), [])
