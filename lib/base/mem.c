@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /*
  * Written by a test's thread, read by every allocation; relaxed, since a test
@@ -95,6 +96,9 @@ mem_zalloc_aligned(size_t align, size_t size)
 
 	if (refused(1, size) || posix_memalign(&p, align, size) != 0)
 		return NULL;
+	/* Before the first touch: then the kernel makes them of huge pages at once. */
+	if (align >= MEM_HUGE_PAGE && size >= MEM_HUGE_PAGE)
+		(void)madvise(p, size, MADV_HUGEPAGE);
 	memset(p, 0, size);
 	return p;
 }
@@ -115,7 +119,11 @@ chunk_new(struct arena *a, size_t cap)
 
 	if (cap > SIZE_MAX - sizeof(*c))
 		return NULL;
-	c = mem_zalloc(sizeof(*c) + cap);
+	/* Large tables are looked up at random: with small pages each look-up misses the TLB. */
+	if (cap >= MEM_HUGE_PAGE)
+		c = mem_zalloc_aligned(MEM_HUGE_PAGE, sizeof(*c) + cap);
+	else
+		c = mem_zalloc(sizeof(*c) + cap);
 	if (c == NULL)
 		return NULL;
 	c->cap = cap;

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+/*
+ * From prefixes to the boundaries of prefixes_impl.h. An IPv6 tree is over the
+ * upper 64 bits; where boundaries have lower bits, those that share their upper
+ * half are one key of the tree and a run of lower halves behind it.
+ */
 #include "prefixes.h"
 
 #include <errno.h>
@@ -7,16 +12,30 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "match/rule.h"
+#include "prefixes_impl.h"
 
-/*
- * From so many ranges on, the index by the first 16 bits (256 KiB) saves more
- * cache lines than it costs.
- */
-#define INDEX_MIN 4096
-#define INDEX_SIZE 65536
+struct prefixes {
+	struct map4 map4; /* either this or v4 */
+	struct tree v4, v6;
+	/*
+	 * Of v6, by key: where its run of lower halves starts, and one more; NULL:
+	 * every run is a single 0, so that key i is boundary i.
+	 */
+	const uint32_t *run;
+	const uint64_t *low;
+};
+
+/* An IPv6 address as a number. */
+struct addr6 {
+	uint64_t hi, lo;
+};
+
+struct range6 {
+	struct addr6 first, last; /* inclusive */
+};
 
 static inline bool
-below(struct prefixes_addr6 a, struct prefixes_addr6 b)
+below(struct addr6 a, struct addr6 b)
 {
 	return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
 }
@@ -24,17 +43,17 @@ below(struct prefixes_addr6 a, struct prefixes_addr6 b)
 static int
 order4(const void *pa, const void *pb)
 {
-	const struct prefixes_range4 *a = pa, *b = pb;
+	const uint64_t *a = pa, *b = pb;
 
-	return (a->lo > b->lo) - (a->lo < b->lo);
+	return (*a > *b) - (*a < *b);
 }
 
 static int
 order6(const void *pa, const void *pb)
 {
-	const struct prefixes_range6 *a = pa, *b = pb;
+	const struct range6 *a = pa, *b = pb;
 
-	return below(b->lo, a->lo) - below(a->lo, b->lo);
+	return below(b->first, a->first) - below(a->first, b->first);
 }
 
 /* The last @n bits set, 0..64. */
@@ -44,71 +63,163 @@ low_bits(unsigned int n)
 	return n == 0 ? 0 : UINT64_MAX >> (64 - n);
 }
 
-static struct prefixes_range4
+/* The first address above the last one, so that ranges order as numbers do. */
+static uint64_t
 range4(const struct ip_prefix *p)
 {
-	const uint32_t lo = load_be32(p->addr.bytes);
+	const uint64_t first = load_be32(p->addr.bytes);
 
-	return (struct prefixes_range4){lo, lo | (uint32_t)low_bits(32u - p->len)};
+	return first << 32 | first | low_bits(32u - p->len);
 }
 
-static struct prefixes_range6
+static struct range6
 range6(const struct ip_prefix *p)
 {
-	struct prefixes_range6 r;
+	struct range6 r;
 
-	r.lo = (struct prefixes_addr6){load_be64(p->addr.bytes), load_be64(p->addr.bytes + 8)};
-	r.hi.hi = r.lo.hi | (p->len < 64 ? low_bits(64u - p->len) : 0);
-	r.hi.lo = r.lo.lo | low_bits(p->len < 64 ? 64 : 128u - p->len);
+	r.first = (struct addr6){load_be64(p->addr.bytes), load_be64(p->addr.bytes + 8)};
+	r.last.hi = r.first.hi | (p->len < 64 ? low_bits(64u - p->len) : 0);
+	r.last.lo = r.first.lo | low_bits(p->len < 64 ? 64 : 128u - p->len);
 	return r;
 }
 
-/* Sort and join what overlaps. Returns how many are left. Prefixes nest or are disjoint. */
+/* Boundaries of the @n ranges @v, which are sorted, in @ret. Returns how many. */
 static uint32_t
-tidy4(struct prefixes_range4 *v, uint32_t n)
+boundaries4(uint64_t *v, uint32_t n, uint32_t *ret)
 {
 	uint32_t kept = 0;
 
 	qsort(v, n, sizeof(*v), order4);
-	for (uint32_t i = 0; i < n; i++) {
-		if (kept > 0 && v[i].lo <= v[kept - 1].hi)
-			v[kept - 1].hi = MAX(v[kept - 1].hi, v[i].hi);
-		else
-			v[kept++] = v[i];
+	for (uint32_t i = 0; i < n;) {
+		const uint32_t first = (uint32_t)(v[i] >> 32);
+		uint64_t end = (v[i] & UINT32_MAX) + 1;
+
+		/* What overlaps or begins right behind it belongs to it. */
+		for (i++; i < n && v[i] >> 32 <= end; i++)
+			end = MAX(end, (v[i] & UINT32_MAX) + 1);
+		ret[kept++] = first;
+		if (end <= UINT32_MAX)
+			ret[kept++] = (uint32_t)end;
 	}
 	return kept;
 }
 
+/* The address behind @a; false: it was the last one. */
+static bool
+behind(struct addr6 a, struct addr6 *ret)
+{
+	*ret = (struct addr6){a.hi + (a.lo == UINT64_MAX), a.lo + 1};
+	return (ret->hi | ret->lo) != 0;
+}
+
 static uint32_t
-tidy6(struct prefixes_range6 *v, uint32_t n)
+boundaries6(struct range6 *v, uint32_t n, struct addr6 *ret)
 {
 	uint32_t kept = 0;
 
 	qsort(v, n, sizeof(*v), order6);
-	for (uint32_t i = 0; i < n; i++) {
-		if (kept == 0 || below(v[kept - 1].hi, v[i].lo))
-			v[kept++] = v[i];
-		else if (below(v[kept - 1].hi, v[i].hi))
-			v[kept - 1].hi = v[i].hi;
+	for (uint32_t i = 0; i < n;) {
+		const struct addr6 first = v[i].first;
+		struct addr6 last = v[i].last, end;
+		bool more = behind(last, &end);
+
+		for (i++; i < n && (!more || !below(end, v[i].first)); i++) {
+			if (!below(last, v[i].last))
+				continue;
+			last = v[i].last;
+			more = behind(last, &end);
+		}
+		ret[kept++] = first;
+		if (more)
+			ret[kept++] = end;
 	}
 	return kept;
 }
 
 static int
-add_index(struct prefixes *set, struct arena *arena)
+make4(struct prefixes *set, const struct match_prefixes *list, size_t n4, struct arena *arena)
 {
-	uint32_t *index = arena_zalloc(arena, (INDEX_SIZE + 1) * sizeof(*index));
-	uint32_t i = 0;
+	uint64_t *v = mem_calloc(n4 + 1, sizeof(*v));
+	uint32_t *b = mem_calloc(2 * n4 + 1, sizeof(*b));
+	uint32_t n = 0;
+	int r = -ENOMEM;
 
-	if (index == NULL)
+	if (v == NULL || b == NULL)
+		goto out;
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i].addr.family == 4)
+			v[n++] = range4(&list->v[i]);
+	n = boundaries4(v, n, b);
+	r = n >= MAP4_MIN ? map4_new(&set->map4, b, n, arena) : tree4_new(&set->v4, b, n, arena);
+out:
+	mem_free(v);
+	mem_free(b);
+	return r;
+}
+
+/* The distinct upper halves of the @n boundaries @b in @hi, the lower ones as runs. */
+static int
+split_runs(struct prefixes *set, const struct addr6 *b, uint32_t n, uint64_t *hi, uint32_t *ret_n,
+	struct arena *arena)
+{
+	uint64_t *low = arena_zalloc(arena, (size_t)n * sizeof(*low));
+	uint32_t *run = arena_zalloc(arena, ((size_t)n + 1) * sizeof(*run));
+	uint32_t kept = 0;
+
+	if (low == NULL || run == NULL)
 		return -ENOMEM;
-	for (uint32_t b = 0; b <= INDEX_SIZE; b++) {
-		while (i < set->n4 && set->v4[i].lo >> 16 < b)
-			i++;
-		index[b] = i;
+	for (uint32_t i = 0; i < n; i++) {
+		low[i] = b[i].lo;
+		if (i > 0 && b[i - 1].hi == b[i].hi)
+			continue;
+		run[kept] = i;
+		hi[kept++] = b[i].hi;
 	}
-	set->index4 = index;
+	run[kept] = n;
+	set->low = low;
+	set->run = run;
+	*ret_n = kept;
 	return 0;
+}
+
+/* Keys of the tree for the @n boundaries @b, in @hi. */
+static int
+keys6(struct prefixes *set, const struct addr6 *b, uint32_t n, uint64_t *hi, uint32_t *ret_n,
+	struct arena *arena)
+{
+	uint64_t lows = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		hi[i] = b[i].hi;
+		lows |= b[i].lo;
+	}
+	*ret_n = n;
+	return lows != 0 ? split_runs(set, b, n, hi, ret_n, arena) : 0;
+}
+
+static int
+make6(struct prefixes *set, const struct match_prefixes *list, size_t n6, struct arena *arena)
+{
+	struct range6 *v = mem_calloc(n6 + 1, sizeof(*v));
+	struct addr6 *b = mem_calloc(2 * n6 + 1, sizeof(*b));
+	uint64_t *hi = mem_calloc(2 * n6 + 1, sizeof(*hi));
+	uint32_t n = 0;
+	int r = -ENOMEM;
+
+	if (v == NULL || b == NULL || hi == NULL)
+		goto out;
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i].addr.family != 4)
+			v[n++] = range6(&list->v[i]);
+	n = boundaries6(v, n, b);
+	r = keys6(set, b, n, hi, &n, arena);
+	if (r == 0)
+		r = tree6_new(&set->v6, hi, n, arena);
+out:
+	mem_free(v);
+	mem_free(b);
+	mem_free(hi);
+	return r;
 }
 
 int
@@ -116,77 +227,115 @@ prefixes_new(
 	const struct match_prefixes *list, struct arena *arena, const struct prefixes **ret_set)
 {
 	struct prefixes *set = arena_zalloc(arena, sizeof(*set));
-	struct prefixes_range4 *v4;
-	struct prefixes_range6 *v6;
 	size_t n4 = 0;
+	int r;
 
+	if (set == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; i < list->n; i++)
 		n4 += list->v[i].addr.family == 4;
-	/* One more each, so that no size is 0. */
-	v4 = arena_zalloc(arena, (n4 + 1) * sizeof(*v4));
-	v6 = arena_zalloc(arena, (list->n - n4 + 1) * sizeof(*v6));
-	if (set == NULL || v4 == NULL || v6 == NULL)
-		return -ENOMEM;
-
-	for (size_t i = 0; i < list->n; i++) {
-		if (list->v[i].addr.family == 4)
-			v4[set->n4++] = range4(&list->v[i]);
-		else
-			v6[set->n6++] = range6(&list->v[i]);
-	}
-	set->n4 = tidy4(v4, set->n4);
-	set->n6 = tidy6(v6, set->n6);
-	set->v4 = v4;
-	set->v6 = v6;
-	if (set->n4 >= INDEX_MIN && add_index(set, arena) < 0)
-		return -ENOMEM;
-	*ret_set = set;
-	return 0;
+	r = make4(set, list, n4, arena);
+	if (r == 0)
+		r = make6(set, list, list->n - n4, arena);
+	if (r == 0)
+		*ret_set = set;
+	return r;
 }
 
-static bool
-has4(const struct prefixes *set, uint32_t addr)
+static uint64_t
+odd(const uint32_t *count, uint32_t n)
 {
-	uint32_t first = 0, n = set->n4;
+	uint64_t found = 0;
 
-	if (set->index4 != NULL) {
-		/* The range before may reach into these 16 bits. */
-		first = set->index4[addr >> 16];
-		first -= first > 0;
-		n = set->index4[(addr >> 16) + 1] - first;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		found |= (uint64_t)(count[i] & 1) << i;
+	return found;
+}
+
+static uint64_t
+have4(const struct prefixes *set, const uint8_t *const *addr, uint32_t n)
+{
+	uint32_t at[PREFIXES_BURST_MAX], a[PREFIXES_BURST_MAX];
+	int32_t key[PREFIXES_BURST_MAX];
+
+	for (uint32_t i = 0; i < n; i++)
+		a[i] = load_be32(addr[i]);
+	if (set->map4.index != NULL)
+		return map4_have(&set->map4, a, n);
+	if (set->v4.n_keys == 0 || n == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		key[i] = tree_key4(a[i]);
+	tree4_count(&set->v4, key, n, at);
+	return odd(at, n);
+}
+
+/* How many of the @n lower halves at @v are at or below @lo. */
+static inline uint32_t
+count_low(const uint64_t *v, uint32_t n, uint64_t lo)
+{
+	uint32_t first = 0;
+
 	if (n == 0)
-		return false;
-	/* The last range that starts at or before addr, if any does. */
+		return 0;
 	while (n > 1) {
 		const uint32_t half = n / 2;
 
-		first += set->v4[first + half].lo <= addr ? half : 0;
+		first += v[first + half] <= lo ? half : 0;
 		n -= half;
 	}
-	return set->v4[first].lo <= addr && addr <= set->v4[first].hi;
+	return first + (v[first] <= lo);
 }
 
-static bool
-has6(const struct prefixes *set, struct prefixes_addr6 addr)
+/*
+ * From keys at or below @addr, in @at, to boundaries at or below it: all runs
+ * before the key that has its upper half, and of that run what is not above.
+ */
+static void
+count_runs(const struct prefixes *set, const uint8_t *const *addr, const int64_t *key, uint32_t n,
+	uint32_t *at)
 {
-	uint32_t first = 0, n = set->n6;
+	uint32_t first[PREFIXES_BURST_MAX], len[PREFIXES_BURST_MAX];
 
-	if (n == 0)
-		return false;
-	while (n > 1) {
-		const uint32_t half = n / 2;
+	for (uint32_t i = 0; i < n; i++)
+		__builtin_prefetch(&set->run[at[i] - (at[i] > 0)]);
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t last = at[i] - (at[i] > 0);
+		const bool same = (at[i] > 0) & (tree6_key_at(&set->v6, last) == key[i]);
 
-		first += below(addr, set->v6[first + half].lo) ? 0 : half;
-		n -= half;
+		/* A run of its own, or none behind all those before. */
+		first[i] = set->run[same ? last : at[i]];
+		len[i] = same ? set->run[at[i]] - first[i] : 0;
+		__builtin_prefetch(&set->low[first[i]]);
 	}
-	return !below(addr, set->v6[first].lo) && !below(set->v6[first].hi, addr);
+	for (uint32_t i = 0; i < n; i++)
+		at[i] = first[i] + count_low(set->low + first[i], len[i], load_be64(addr[i] + 8));
+}
+
+static uint64_t
+have6(const struct prefixes *set, const uint8_t *const *addr, uint32_t n)
+{
+	int64_t key[PREFIXES_BURST_MAX];
+	uint32_t at[PREFIXES_BURST_MAX];
+
+	if (set->v6.n_keys == 0 || n == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		key[i] = tree_key6(load_be64(addr[i]));
+	tree6_count(&set->v6, key, n, at);
+	if (set->run != NULL)
+		count_runs(set, addr, key, n, at);
+	return odd(at, n);
+}
+
+uint64_t
+prefixes_have(const struct prefixes *set, uint8_t family, const uint8_t *const *addr, uint32_t n)
+{
+	return family == 4 ? have4(set, addr, n) : have6(set, addr, n);
 }
 
 bool
 prefixes_has(const struct prefixes *set, uint8_t family, const uint8_t *addr)
 {
-	if (family == 4)
-		return has4(set, load_be32(addr));
-	return has6(set, (struct prefixes_addr6){load_be64(addr), load_be64(addr + 8)});
+	return prefixes_have(set, family, &addr, 1) != 0;
 }

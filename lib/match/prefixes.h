@@ -3,9 +3,8 @@
 #define MATCH_PREFIXES_H
 
 /*
- * A list of prefixes as sorted, disjoint ranges of addresses. From a handful to
- * some millions: a look-up is a binary search, for large IPv4 lists within the
- * ranges that share the address's first 16 bits. Immutable once made.
+ * A list of prefixes, from a handful to some millions, asked whether it has an
+ * address. Immutable once made.
  */
 
 #include <stdbool.h>
@@ -14,27 +13,9 @@
 
 struct arena;
 struct match_prefixes;
+struct prefixes;
 
-struct prefixes_range4 {
-	uint32_t lo, hi; /* host order, inclusive */
-};
-
-/* An IPv6 address as a number. */
-struct prefixes_addr6 {
-	uint64_t hi, lo;
-};
-
-struct prefixes_range6 {
-	struct prefixes_addr6 lo, hi; /* inclusive */
-};
-
-struct prefixes {
-	const struct prefixes_range4 *v4;
-	const struct prefixes_range6 *v6;
-	uint32_t n4, n6;
-	/* Number of the first range whose lo has these first 16 bits or more, 65537 of them, or NULL. */
-	const uint32_t *index4;
-};
+#define PREFIXES_BURST_MAX 64
 
 /* Compile @list into memory of @arena. Returns 0 or -ENOMEM. */
 int prefixes_new(
@@ -42,5 +23,13 @@ int prefixes_new(
 
 /* True when the address at @addr (4 or 16 bytes by @family) is in @set. */
 bool prefixes_has(const struct prefixes *set, uint8_t family, const uint8_t *addr);
+
+/*
+ * As prefixes_has() for the addresses @addr[0] to @addr[@n - 1], all of @family,
+ * n <= PREFIXES_BURST_MAX: a level of the tree for all of them at a time, so that their cache misses
+ * overlap. Returns a mask of those that are in @set, bit i for addr[i].
+ */
+uint64_t prefixes_have(
+	const struct prefixes *set, uint8_t family, const uint8_t *const *addr, uint32_t n);
 
 #endif

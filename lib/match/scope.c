@@ -244,8 +244,9 @@ ranges_have(const struct match_ranges *ranges, uint16_t port)
 	return v->lo <= port && port <= v->hi;
 }
 
-bool
-scope_more_holds(const struct scope_more *more, const struct pkt_view *v, bool late)
+/* Protocols and ports. */
+static bool
+lists_hold(const struct scope_more *more, const struct pkt_view *v, bool late)
 {
 	if (more->has_proto && (more->proto[v->proto / 64] >> v->proto % 64 & 1) == 0)
 		return false;
@@ -255,9 +256,55 @@ scope_more_holds(const struct scope_more *more, const struct pkt_view *v, bool l
 		if (more->dport.n > 0 && !ranges_have(&more->dport, v->dport))
 			return false;
 	}
-	if (more->dst != NULL && !prefixes_has(more->dst, v->family, pkt_dst(v)))
-		return false;
-	return more->src == NULL || prefixes_has(more->src, v->family, pkt_src(v));
+	return true;
+}
+
+/* Of the frames in @some those whose source or destination address is in @set. */
+static uint64_t
+addresses_hold(
+	const struct prefixes *set, bool source, const struct pkt_view *const *v, uint64_t some)
+{
+	uint64_t hold = 0;
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		const uint8_t *addr[PREFIXES_BURST_MAX];
+		uint8_t place[PREFIXES_BURST_MAX];
+		uint32_t n = 0;
+
+		for (uint64_t m = some; m != 0; m &= m - 1) {
+			const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+			place[n] = (uint8_t)i;
+			addr[n] = source ? pkt_src(v[i]) : pkt_dst(v[i]);
+			n += v[i]->family == family;
+		}
+		for (uint64_t m = prefixes_have(set, family, addr, n); m != 0; m &= m - 1)
+			hold |= UINT64_C(1) << place[__builtin_ctzll(m)];
+	}
+	return hold;
+}
+
+uint64_t
+scope_more_hold(
+	const struct scope_more *more, const struct pkt_view *const *v, uint32_t n, bool late)
+{
+	uint64_t some = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		some |= (uint64_t)lists_hold(more, v[i], late) << i;
+	if (more->dst != NULL)
+		some = addresses_hold(more->dst, false, v, some);
+	if (more->src != NULL)
+		some = addresses_hold(more->src, true, v, some);
+	return some;
+}
+
+bool
+scope_more_holds(const struct scope_more *more, const struct pkt_view *v, bool late)
+{
+	return lists_hold(more, v, late) &&
+		(more->dst == NULL || prefixes_has(more->dst, v->family, pkt_dst(v))) &&
+		(more->src == NULL || prefixes_has(more->src, v->family, pkt_src(v)));
 }
 
 int

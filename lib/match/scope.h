@@ -82,6 +82,10 @@ int scope_new(const struct match_rule *rule, struct arena *arena, struct scope_s
 /* Lists and prefixes for a frame whose comparison held; @late: it was more->late. */
 bool scope_more_holds(const struct scope_more *more, const struct pkt_view *v, bool late);
 
+/* The same for @n <= MATCH_BURST frames at once. Bit i of the result: it holds for @v[i]. */
+uint64_t scope_more_hold(
+	const struct scope_more *more, const struct pkt_view *const *v, uint32_t n, bool late);
+
 /* Prefix lists by address and length of the list. Memory of @arena. */
 struct scope_sets {
 	struct scope_set {

@@ -131,14 +131,18 @@ search_odd(const struct search *s, const struct match_image *im)
 static uint64_t
 test_more(const struct search *s, const struct scope_more *more, uint64_t some, bool late)
 {
-	uint64_t hold = some;
+	const struct pkt_view *views[MATCH_BURST];
+	uint8_t place[MATCH_BURST];
+	uint64_t hold = 0;
+	uint32_t n = 0;
 
 	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		if (!scope_more_holds(more, search_view(s, i), late))
-			hold &= ~(UINT64_C(1) << i);
+		place[n] = (uint8_t)__builtin_ctzll(m);
+		views[n] = search_view(s, place[n]);
+		n++;
 	}
+	for (uint64_t m = scope_more_hold(more, views, n, late); m != 0; m &= m - 1)
+		hold |= UINT64_C(1) << place[__builtin_ctzll(m)];
 	return hold;
 }
 

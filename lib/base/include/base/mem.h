@@ -19,7 +19,12 @@ char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 void mem_free(void *p);
 
-/* Zeroed memory at an address that is a multiple of @align (a power of two >= 8). mem_free(). */
+/*
+ * Zeroed memory at an address that is a multiple of @align (a power of two >= 8). mem_free().
+ * With @align and @size of MEM_HUGE_PAGE or more, of huge pages where the kernel has some.
+ * Source: madvise(2), MADV_HUGEPAGE.
+ */
+#define MEM_HUGE_PAGE ((size_t)2 << 20) /* bytes */
 void *mem_zalloc_aligned(size_t align, size_t size);
 
 /*
