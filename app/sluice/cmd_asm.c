@@ -28,8 +28,8 @@ const struct cli_cmd cmd_asm = {
 	.name = "asm",
 	.args = "[FILE]",
 	.help = "Assemble a program, or convert it from any format to another.",
-	.more = "Reads assembler, xt_bpf's bytecode, what tcpdump -d, -dd and -ddd print, and C arrays;\n"
-		"which of them is seen from the text. - or nothing is standard input.",
+	.more = "Reads assembler, xt_bpf's bytecode, what tcpdump -d, -dd and -ddd print, C arrays and its\n"
+		"own JSON; which of them is seen from the text. - or nothing is standard input.",
 	.examples = asm_examples,
 	.opts = asm_opts,
 	.min_args = 0,

@@ -12,28 +12,18 @@
 #include "base/sbuf.h"
 #include "base/util.h"
 #include "cbpf/prog.h"
+#include "cbpf/shrink.h"
 #include "cbpf/text.h"
 #include "cli.h"
 
 #define PROGRAM_TEXT_MAX ((size_t)16 << 20) /* bytes; 4,096 instructions take far less */
-
-/* {"instructions":[[code,jt,jf,k],…]}, in numbers. */
-static void
-write_json(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
-{
-	sbuf_adds(out, "{\"instructions\":[");
-	for (size_t i = 0; i < n; i++)
-		sbuf_addf(out, "%s[%u,%u,%u,%u]", i > 0 ? "," : "", insns[i].code, insns[i].jt,
-			insns[i].jf, insns[i].k);
-	sbuf_adds(out, "]}\n");
-}
 
 static const struct format {
 	const char *name;
 	void (*write)(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
 } formats[] = {
 	{"xt", cbpf_write_xt}, {"asm", cbpf_dis}, {"ddd", cbpf_write_ddd},
-	{"c-array", cbpf_write_c_array}, {"json", write_json},
+	{"c-array", cbpf_write_c_array}, {"json", cbpf_write_json},
 	{"c", NULL}, /* needs a validated program */
 };
 
@@ -84,6 +74,31 @@ write_c(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
 	return CLI_DONE;
 }
 
+/* For xt_bpf, which is Linux: with tests in front of shifts by X, where it is a program. */
+static int
+write_xt(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
+{
+	struct cbpf_insn *guarded = NULL;
+	struct cbpf_prog *prog = NULL;
+	struct diag diag = {0};
+	size_t n_guarded = n;
+	int r = cbpf_prog_new(insns, n, &prog, &diag);
+
+	if (r == 0)
+		r = cbpf_linux(prog, &guarded, &n_guarded, &diag);
+	else if (r != -ENOMEM)
+		r = 0;
+	if (r == 0 && n_guarded > n)
+		cbpf_write_xt(guarded, n_guarded, out);
+	else if (r == 0)
+		cbpf_write_xt(insns, n, out);
+	cbpf_prog_free(prog);
+	mem_free(guarded);
+	if (r < 0)
+		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "%s", diag.msg);
+	return CLI_DONE;
+}
+
 int
 program_print(const char *format, const struct cbpf_insn *insns, size_t n, const char *text)
 {
@@ -95,6 +110,8 @@ program_print(const char *format, const struct cbpf_insn *insns, size_t n, const
 		return program_check_format(format);
 	if (f->write == cbpf_dis && text != NULL)
 		sbuf_adds(&out, text);
+	else if (f->write == cbpf_write_xt)
+		status = write_xt(insns, n, &out);
 	else if (f->write != NULL)
 		f->write(insns, n, &out);
 	else

@@ -38,25 +38,18 @@ script_gen(const char *type, const struct gen_opts *opts, int argc, const char *
 {
 	struct gen_out out = {0};
 	struct diag diag = {0};
-	const int r = gen_run(type, opts, argc, argv, &out, &diag);
+	int r = gen_run(type, opts, argc, argv, &out, &diag);
 	const int status = r == -ENOMEM ? CLI_FAILED : CLI_USAGE;
 
 	if (r < 0 && diag.col > 0)
 		return cli_fail(status, "column %u: %s", diag.col, diag.msg);
 	if (r < 0)
 		return cli_fail(status, "%s", diag.msg);
-	/* Where it cannot fit, say how short it gets. */
-	if (gen_fit(&out, SCRIPT_INSNS_MAX) < 0 ||
-		(out.n > SCRIPT_INSNS_MAX && gen_fit(&out, 0) < 0)) {
+	r = gen_xt(&out, &diag);
+	if (r < 0) {
 		gen_out_fini(&out);
-		return cli_fail(CLI_FAILED, "out of memory");
-	}
-	if (out.n > SCRIPT_INSNS_MAX) {
-		cli_fail(CLI_USAGE,
-			"%.200s: the program has %zu instructions; iptables' bpf match takes at most %d",
-			argc > 0 ? argv[argc - 1] : type, out.n, SCRIPT_INSNS_MAX);
-		gen_out_fini(&out);
-		return CLI_USAGE;
+		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "%.200s: %s",
+			argc > 0 ? argv[argc - 1] : type, diag.msg);
 	}
 	*ret_out = out;
 	return CLI_DONE;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Programs as numbers: xt_bpf's line, tcpdump -ddd, tcpdump -dd. */
+/* Programs as numbers: xt_bpf's line, tcpdump -ddd, tcpdump -dd, JSON. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -186,6 +186,64 @@ cbpf_read_c_array(const char *text, struct cbpf_insn **ret_insns, size_t *ret_n,
 	return finish(read_c_array(&s, &list), &list, ret_insns, ret_n);
 }
 
+static int
+expect(struct scan *s, char c)
+{
+	const char want[] = {'\'', c, '\'', '\0'};
+
+	(void)scan_skip(s, SCAN_PLAIN);
+	return scan_take(s, c) ? 0 : scan_fail(s, want);
+}
+
+/* {"instructions":[[code,jt,jf,k],…]} */
+static int
+read_json(struct scan *s, struct insn_list *list)
+{
+	static const char key[] = "\"instructions\"";
+	int r = expect(s, '{');
+
+	if (r < 0)
+		return r;
+	(void)scan_skip(s, SCAN_PLAIN);
+	if (strncmp(s->p, key, sizeof(key) - 1) != 0)
+		return scan_fail(s, key);
+	s->p += sizeof(key) - 1;
+	if ((r = expect(s, ':')) < 0 || (r = expect(s, '[')) < 0)
+		return r;
+	do {
+		struct cbpf_insn in = {0};
+
+		if ((r = expect(s, '[')) < 0 || (r = take_insn(s, scan_decimal, ',', &in)) < 0 ||
+			(r = expect(s, ']')) < 0 || (r = insn_list_add(list, &in, s)) < 0)
+			return r;
+		(void)scan_skip(s, SCAN_PLAIN);
+	} while (scan_take(s, ','));
+	if ((r = expect(s, ']')) < 0 || (r = expect(s, '}')) < 0)
+		return r;
+	(void)scan_skip(s, SCAN_PLAIN);
+	return *s->p == '\0' ? 0 : scan_fail(s, "the end behind '}'");
+}
+
+int
+cbpf_read_json(const char *text, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag)
+{
+	struct insn_list list = {0};
+	struct scan s;
+
+	scan_init(&s, text, diag);
+	return finish(read_json(&s, &list), &list, ret_insns, ret_n);
+}
+
+/* Whether "{" begins an object with a key, and not a row of numbers. */
+static bool
+is_json(struct scan s)
+{
+	if (!scan_take(&s, '{'))
+		return false;
+	(void)scan_skip(&s, SCAN_PLAIN);
+	return *s.p == '"';
+}
+
 int
 cbpf_read(const char *text, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag)
 {
@@ -196,6 +254,8 @@ cbpf_read(const char *text, struct cbpf_insn **ret_insns, size_t *ret_n, struct 
 	(void)scan_skip(&s, SCAN_PLAIN);
 	if (*s.p >= '0' && *s.p <= '9')
 		return cbpf_read_xt(text, ret_insns, ret_n, diag);
+	if (is_json(s))
+		return cbpf_read_json(text, ret_insns, ret_n, diag);
 	if (scan_skip(&s, SCAN_ASM) == 0 &&
 		(*s.p == '{' || strncmp(s.p, "struct ", 7) == 0 ||
 			strncmp(s.p, "static ", 7) == 0 || strncmp(s.p, "const ", 6) == 0))
@@ -231,4 +291,14 @@ cbpf_write_c_array(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
 	for (size_t i = 0; i < n; i++)
 		sbuf_addf(out, "{ 0x%02x, %u, %u, 0x%08" PRIx32 " },\n", insns[i].code, insns[i].jt,
 			insns[i].jf, insns[i].k);
+}
+
+void
+cbpf_write_json(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
+{
+	sbuf_adds(out, "{\"instructions\":[");
+	for (size_t i = 0; i < n; i++)
+		sbuf_addf(out, "%s[%u,%u,%u,%" PRIu32 "]", i > 0 ? "," : "", insns[i].code,
+			insns[i].jt, insns[i].jf, insns[i].k);
+	sbuf_adds(out, "]}\n");
 }

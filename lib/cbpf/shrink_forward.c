@@ -121,7 +121,8 @@ use_source(struct shrink *s, struct gnode *n, const struct state *now)
 	}
 	if (now->x == v) {
 		n->code = CBPF_CODE_TXA;
-	} else if (from->kind == VAL_LOAD && from->a == 0 && now->abs_end >= from->k + from->op) {
+	} else if (from->kind == VAL_LOAD && from->a == 0 && from->k < 0x80000000u &&
+		now->abs_end >= from->k + from->op) {
 		n->code = from->op == 4 ? CBPF_CODE_LD_W_ABS
 			: from->op == 2 ? CBPF_CODE_LD_H_ABS
 					: CBPF_CODE_LD_B_ABS;

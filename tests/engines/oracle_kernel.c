@@ -11,8 +11,10 @@
 
 #include <linux/filter.h>
 
+#include "base/mem.h"
 #include "base/util.h"
 #include "cbpf/prog.h"
+#include "cbpf/shrink.h"
 #include "engines.h"
 
 _Static_assert(sizeof(struct sock_filter) == sizeof(struct cbpf_insn), "the same layout");
@@ -26,13 +28,22 @@ kernel_load(const struct cbpf_prog *prog)
 {
 	struct kernel *k = malloc(sizeof(*k));
 	struct sock_fprog fprog;
+	struct cbpf_insn *insns;
 	size_t n;
+	int r;
 
+	/* Sixteen words in use leave no room for the tests: like a refusal. */
+	if (cbpf_linux(prog, &insns, &n, NULL) < 0) {
+		free(k);
+		return NULL;
+	}
 	if (k == NULL || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, k->fd) < 0)
 		abort();
-	fprog.filter = (struct sock_filter *)(uintptr_t)cbpf_prog_insns(prog, &n);
+	fprog.filter = (struct sock_filter *)(uintptr_t)insns;
 	fprog.len = (unsigned short)n;
-	if (setsockopt(k->fd[1], SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog)) == 0)
+	r = setsockopt(k->fd[1], SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog));
+	mem_free(insns);
+	if (r == 0)
 		return k;
 	(void)close(k->fd[0]);
 	(void)close(k->fd[1]);

@@ -45,7 +45,7 @@ struct trace {
 	uint32_t read[256]; /* offsets of loaded bytes, some of them */
 	uint32_t nread;
 	uint32_t end; /* behind the last byte that was loaded */
-	bool linux_differs; /* a shift by 32 or more, or X + k beyond 2^31 */
+	bool linux_differs; /* X + k beyond 2^31; for shifts see cbpf_linux() */
 };
 
 void frame_trace(const struct cbpf_prog *prog, const uint8_t *data, uint32_t caplen,

@@ -166,9 +166,6 @@ step_alu(struct state *s, const struct cbpf_insn *in)
 
 		if (!by_x && in->code != alus[i].code_k)
 			continue;
-		if ((alus[i].op == CBPF_ALU_LSH || alus[i].op == CBPF_ALU_RSH) && b >= 32 &&
-			s->trace != NULL)
-			s->trace->linux_differs = true;
 		if (!cbpf_alu(alus[i].op, s->a.value, b, &r))
 			return false;
 		if (by_x && b >= 32 && (alus[i].op == CBPF_ALU_LSH || alus[i].op == CBPF_ALU_RSH))

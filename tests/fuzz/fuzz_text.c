@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Any text as a program in any format: what is read can be written in each
- * format and read again, the same; what validates runs on any bytes.
+ * format and read again, the same; what validates runs on any bytes, as it is,
+ * shrunk, and with tests for Linux, and returns the same.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/sbuf.h"
 #include "base/util.h"
 #include "cbpf/prog.h"
+#include "cbpf/shrink.h"
 #include "cbpf/text.h"
 
 #include "fuzz.h"
@@ -24,6 +26,9 @@ static const struct {
 	{cbpf_write_xt, cbpf_read},
 	{cbpf_write_ddd, cbpf_read},
 	{cbpf_write_c_array, cbpf_read_c_array},
+	{cbpf_write_c_array, cbpf_read},
+	{cbpf_write_json, cbpf_read_json},
+	{cbpf_write_json, cbpf_read},
 	{cbpf_dis, cbpf_asm},
 };
 
@@ -52,6 +57,38 @@ round_trips(const struct cbpf_insn *insns, size_t n, bool valid)
 	}
 }
 
+#define REWRITE_MAX 300 /* instructions; the work grows faster than these */
+
+/* @made, of @prog, is a program and returns what @prog does. */
+static void
+same_result(const struct cbpf_prog *prog, struct cbpf_insn *made, size_t n, const uint8_t *data,
+	size_t size)
+{
+	struct cbpf_prog *other = NULL;
+
+	fuzz_check(cbpf_prog_new(made, n, &other, NULL) == 0);
+	for (size_t len = 0; len <= size; len += 1 + len / 4)
+		fuzz_check(cbpf_run(prog, data, (uint32_t)len, (uint32_t)size) ==
+			cbpf_run(other, data, (uint32_t)len, (uint32_t)size));
+	cbpf_prog_free(other);
+	mem_free(made);
+}
+
+static void
+rewrites(const struct cbpf_prog *prog, const uint8_t *data, size_t size)
+{
+	struct cbpf_insn *made;
+	size_t n, n_before;
+
+	(void)cbpf_prog_insns(prog, &n_before);
+	if (n_before > REWRITE_MAX)
+		return;
+	fuzz_check(cbpf_shrink(prog, &made, &n) == 0 && n <= n_before);
+	same_result(prog, made, n, data, size);
+	if (cbpf_linux(prog, &made, &n, NULL) == 0)
+		same_result(prog, made, n, data, size);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -66,7 +103,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cbpf_read(text, &insns, &n, &d) < 0) {
 		fuzz_check(insns == NULL && d.msg[0] != '\0');
 	} else if (cbpf_prog_new(insns, n, &prog, &d) == 0) {
-		(void)cbpf_run(prog, data, (uint32_t)size, (uint32_t)size);
+		rewrites(prog, data, size);
 		round_trips(insns, n, true);
 	} else {
 		fuzz_check(prog == NULL && d.msg[0] != '\0');

@@ -34,18 +34,22 @@ void cbpf_dis(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
 /*
  * Read xt ("N,code jt jf k,..."), or tcpdump -ddd (N on a line, then one a
  * line), or a C array ("{ 0x28, 0, 0, 0x0000000c },", tcpdump -dd). All readers
- * accept a trailing comma, blanks and newlines. cbpf_read() takes any of these
- * and assembler, by the content. Results and errors as cbpf_asm().
+ * accept a trailing comma, blanks and newlines; JSON, what cbpf_write_json()
+ * writes, blanks and newlines. cbpf_read() takes any of these and assembler, by
+ * the content. Results and errors as cbpf_asm().
  */
 int cbpf_read_xt(const char *text, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag);
 int cbpf_read_c_array(
 	const char *text, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag);
+int cbpf_read_json(
+	const char *text, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag);
 int cbpf_read(const char *text, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag);
 
-/* Append @insns in the named format. xt is one line and a newline. */
+/* Append @insns in the named format. xt and JSON are one line and a newline. */
 void cbpf_write_xt(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
 void cbpf_write_ddd(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
 void cbpf_write_c_array(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
+void cbpf_write_json(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
 
 /*
  * Append a C function "uint32_t NAME(const uint8_t *data, uint32_t caplen,

@@ -65,6 +65,15 @@ void gen_out_fini(struct gen_out *out);
  */
 int gen_fit(struct gen_out *out, size_t max);
 
+/*
+ * Make the program of @out what xt_bpf takes: no longer than that, and with tests
+ * in front of shifts that Linux does in another way (cbpf_linux()).
+ *
+ * Returns 0, -E2BIG: it does not fit (it is now as short as it gets, and the
+ * message says how short), -EINVAL as cbpf_linux(), -ENOMEM.
+ */
+int gen_xt(struct gen_out *out, struct diag *diag);
+
 /* The generators: name and help of number @i, or NULL past the end. */
 const char *gen_name(size_t i);
 const char *gen_help(size_t i);
