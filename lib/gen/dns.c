@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/mem.h"
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "dns_pattern.h"
@@ -323,40 +324,56 @@ emit_patterns(struct gen_emit *e, const struct gen_opts *opts, const struct quer
 	return 0;
 }
 
-/* Read the options. Returns the number of words they take, -EINVAL or -E2BIG. */
+/* Option @argv[*@i]; *@i is moved to its value. */
 static int
-read_options(int argc, const char *const *argv, struct query *q, struct diag *diag)
+read_option(int argc, const char *const *argv, int *i, struct query *q, struct diag *diag)
 {
 	static const char *const ignore_names[] = {"-i", "--ignorecase", "--ignore-case"};
-	int i = 0, r;
+	const char *word = argv[*i];
 
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		bool known = false;
-
-		if (strcmp(argv[i], "--") == 0) {
-			i++;
-			break;
-		}
-		for (size_t j = 0; j < DIM(ignore_names); j++)
-			known |= strcmp(argv[i], ignore_names[j]) == 0;
-		if (known) {
+	for (size_t j = 0; j < DIM(ignore_names); j++)
+		if (strcmp(word, ignore_names[j]) == 0) {
 			q->ignore_case = true;
-		} else if (strcmp(argv[i], "--tcp") == 0) {
-			q->tcp = true;
-		} else if (strcmp(argv[i], "--qtype") == 0) {
-			if (++i == argc)
-				return diag_fail(diag, -EINVAL,
-					"expected types behind --qtype, as in A,AAAA");
-			r = dns_qtypes_parse(argv[i], &q->types, diag);
+			return 0;
+		}
+	if (strcmp(word, "--tcp") == 0) {
+		q->tcp = true;
+		return 0;
+	}
+	if (strcmp(word, "--qtype") != 0)
+		return diag_fail(diag, -EINVAL,
+			"dns has no option '%.60s'; it has -i, --tcp, --qtype TYPE,…", word);
+	if (*i + 1 == argc)
+		return diag_fail(diag, -EINVAL, "expected types behind --qtype, as in A,AAAA");
+	return dns_qtypes_parse(argv[++*i], &q->types, diag);
+}
+
+/*
+ * Sort the words into options, which stand anywhere before "--", and names. @names
+ * has room for @argc. Returns the number of names, -EINVAL or -E2BIG.
+ */
+static int
+read_args(int argc, const char *const *argv, struct query *q, const char **names, struct diag *diag)
+{
+	bool options = true;
+	int n = 0, r;
+
+	for (int i = 0; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0) {
+			options = false;
+		} else if (options && argv[i][0] == '-') {
+			r = read_option(argc, argv, &i, q, diag);
 			if (r < 0)
 				return r;
 		} else {
-			return diag_fail(diag, -EINVAL,
-				"dns has no option '%.60s'; it has -i, --tcp, --qtype TYPE,…",
-				argv[i]);
+			names[n++] = argv[i];
 		}
 	}
-	return i;
+	if (n == 0)
+		return diag_fail(diag, -EINVAL, "dns needs a name, as in: dns *.www.example.uk");
+	if (n > PATTERNS_MAX)
+		return diag_fail(diag, -E2BIG, "dns takes at most %d names", PATTERNS_MAX);
+	return n;
 }
 
 static int
@@ -365,18 +382,15 @@ dns_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 {
 	struct gen_emit e = GEN_EMIT_INIT;
 	struct query q = {.tcp = false};
+	const char **names = mem_calloc((size_t)argc + 1, sizeof(*names));
 	bool stops = false;
-	int used, r;
+	int r;
 
-	used = read_options(argc, argv, &q, diag);
-	if (used < 0)
-		return used;
-	if (argc == used)
-		return diag_fail(diag, -EINVAL, "dns needs a name, as in: dns *.www.example.uk");
-	if (argc - used > PATTERNS_MAX)
-		return diag_fail(diag, -E2BIG, "dns takes at most %d names", PATTERNS_MAX);
-
-	r = emit_patterns(&e, opts, &q, argc - used, argv + used, &stops, diag);
+	if (names == NULL)
+		return diag_fail(diag, -ENOMEM, "out of memory");
+	r = read_args(argc, argv, &q, names, diag);
+	if (r > 0)
+		r = emit_patterns(&e, opts, &q, r, names, &stops, diag);
 	if (r == 0)
 		r = gen_emit_done(&e, ret_out, diag);
 	/* What stopping costs is to be had elsewhere: never longer than bpftools'. */
@@ -386,6 +400,7 @@ dns_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 		ret_out->scope = (struct gen_scope){
 			.proto = q.tcp ? 6 : 17, .dport = 53, .no_later_fragments = true};
 	gen_emit_fini(&e);
+	mem_free(names);
 	return r;
 }
 

@@ -8,11 +8,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <pcap/pcap.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
 #include "gen/gen.h"
@@ -105,11 +107,36 @@ compile_or_say(const char *expr, int dlt, struct bpf_program *bp, struct diag *d
 
 	if (r == 0)
 		return 0;
-	if (r == -EINVAL && dlt != DLT_EN10MB && compile(expr, DLT_EN10MB, bp, other) == 0) {
+	if (r == -EINVAL && dlt == DLT_RAW && compile(expr, DLT_EN10MB, bp, other) == 0) {
 		pcap_freecode(bp);
 		return diag_fail(diag, r, "'%.100s': needs link = ether (%s)", expr, why);
 	}
 	return diag_fail(diag, r, "'%.100s': %s", expr, why);
+}
+
+int
+gen_link(const char *name, int *ret_dlt, struct diag *diag)
+{
+	const char *bare = strncasecmp(name, "DLT_", 4) == 0 ? name + 4 : name;
+	const char *names[DLT_MATCHING_MAX + 1], *near;
+	const int dlt = pcap_datalink_name_to_val(bare);
+	size_t n = 0;
+
+	if (dlt >= 0) {
+		*ret_dlt = dlt;
+		return 0;
+	}
+	for (int i = 0; i <= DLT_MATCHING_MAX; i++) {
+		names[n] = pcap_datalink_val_to_name(i);
+		n += names[n] != NULL;
+	}
+	near = parse_nearest(bare, names, n);
+	if (near == NULL)
+		return diag_fail(diag, -EINVAL,
+			"libpcap knows no link type '%.40s'; it knows EN10MB, RAW, LINUX_SLL2 …",
+			name);
+	return diag_fail(
+		diag, -EINVAL, "libpcap knows no link type '%.40s'; did you mean %s?", name, near);
 }
 
 int

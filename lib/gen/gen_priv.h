@@ -31,6 +31,12 @@ extern const struct gen_type gen_syn_validate;
 extern const struct gen_type gen_tcpdump;
 extern const struct gen_type gen_u32;
 
+/*
+ * The link type that libpcap calls @name ("EN10MB", in either case, "DLT_" before it or
+ * not). Returns 0, -EINVAL with a sentence that names the nearest.
+ */
+int gen_link(const char *name, int *ret_dlt, struct diag *diag);
+
 /* What a matching program returns, and what it returns otherwise, under @opts->negate. */
 #define GEN_MATCH 65535u
 

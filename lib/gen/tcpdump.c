@@ -72,34 +72,60 @@ finish(const char *expr, struct gen_out *ret_out, struct diag *diag)
 	return ret_out->text != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
 
+/* What to compile for, and how to move it there. */
+struct target {
+	int dlt;
+	const char *before; /* put before the expression, NULL: nothing */
+	bool moved; /* the loads start at opts->l3_off */
+};
+
+/* Read the options, of which --link is the only one. Returns the number of their words. */
+static int
+read_options(int argc, const char *const *argv, const struct gen_opts *opts, struct target *t,
+	struct diag *diag)
+{
+	int i = 0, r;
+
+	*t = (struct target){.dlt = DLT_RAW_IP, .moved = true};
+	for (size_t j = 0; j < DIM(links); j++)
+		if (links[j].l3_off == opts->l3_off)
+			*t = (struct target){.dlt = links[j].dlt, .before = links[j].before};
+	if (argc > 0 && strcmp(argv[0], "--link") == 0) {
+		if (argc == 1)
+			return diag_fail(
+				diag, -EINVAL, "expected a link type behind --link, as in EN10MB");
+		if (opts->l3_off != 0)
+			return diag_fail(diag, -EINVAL,
+				"--link says where the IP header is, and so does an offset; expected one of them");
+		r = gen_link(argv[1], &t->dlt, diag);
+		if (r < 0)
+			return r;
+		i = 2;
+	}
+	if (i < argc && strcmp(argv[i], "--") == 0)
+		i++;
+	if (i == argc)
+		return diag_fail(
+			diag, -EINVAL, "tcpdump needs an expression, as in: tcpdump udp port 53");
+	return i;
+}
+
 static int
 tcpdump_run(const struct gen_opts *opts, int argc, const char *const *argv, struct gen_out *ret_out,
 	struct diag *diag)
 {
 	struct sbuf expr = SBUF_INIT;
-	const char *before = NULL;
-	int dlt = DLT_RAW_IP, r;
-	bool moved = true;
+	struct target t;
+	int used, r;
 
-	if (argc > 0 && strcmp(argv[0], "--") == 0) {
-		argc--;
-		argv++;
-	}
-	if (argc == 0)
-		return diag_fail(
-			diag, -EINVAL, "tcpdump needs an expression, as in: tcpdump udp port 53");
-	for (size_t i = 0; i < DIM(links); i++)
-		if (links[i].l3_off == opts->l3_off) {
-			dlt = links[i].dlt;
-			before = links[i].before;
-			moved = false;
-		}
-
-	write_expr(&expr, opts, before, argc, argv);
+	used = read_options(argc, argv, opts, &t, diag);
+	if (used < 0)
+		return used;
+	write_expr(&expr, opts, t.before, argc - used, argv + used);
 	r = sbuf_ok(&expr) ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 	if (r == 0)
-		r = gen_expr(sbuf_str(&expr), dlt, &ret_out->insns, &ret_out->n, diag);
-	if (r == 0 && moved)
+		r = gen_expr(sbuf_str(&expr), t.dlt, &ret_out->insns, &ret_out->n, diag);
+	if (r == 0 && t.moved)
 		move_loads(ret_out->insns, ret_out->n, opts->l3_off);
 	if (r == 0)
 		r = finish(sbuf_str(&expr), ret_out, diag);
@@ -110,7 +136,9 @@ tcpdump_run(const struct gen_opts *opts, int argc, const char *const *argv, stru
 const struct gen_type gen_tcpdump = {
 	.name = "tcpdump",
 	.help = "Match a tcpdump expression.",
-	.usage = "tcpdump EXPRESSION...\n"
+	.usage = "tcpdump [--link DLT_NAME] EXPRESSION...\n"
+		 "\n"
+		 "  --link DLT_NAME  compile for this link type: EN10MB, RAW, LINUX_SLL2, PPP …\n"
 		 "\n"
 		 "The words are one expression of pcap-filter(7). It is compiled for raw IP,\n"
 		 "with offset 14 for Ethernet, 16 for Linux cooked captures, 18 for Ethernet\n"

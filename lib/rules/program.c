@@ -100,12 +100,15 @@ sort_words(char **argv, int argc, struct words *w, struct diag *why)
 				return diag_fail(why, -EINVAL,
 					"expected a generator's name, got '%.60s'", a);
 			w->type = a;
+		} else if (options && strcmp(a, "--") == 0) {
+			options = false; /* what follows is the generator's own, as in sluice gen */
 		} else {
-			if (options && strcmp(a, "--") == 0)
-				options = false;
 			w->argv[w->argc++] = a;
 		}
 	}
+	/* A rule's link decides that. */
+	if (w->argc > 0 && strcmp(w->argv[0], "--link") == 0)
+		return diag_fail(why, -EINVAL, "a rule has no option --link");
 	return w->type != NULL ? 0 : diag_fail(why, -EINVAL, "expected a generator's name");
 }
 

@@ -131,6 +131,7 @@ programs_have_bpftools_length(void **state)
 		{{"--", "*.www.example.uk"}, 2, 4, 18},
 		{{"*.www.example.uk"}, 1, 6, 16},
 		{{"-i", "*.www.example.uk"}, 2, 4, 22},
+		{{"*.www.example.uk", "--ignorecase"}, 2, 4, 22},
 		{{"example.uk", "example.com"}, 2, 4, 23},
 		{{"example.**"}, 1, 4, 10},
 		{{"*{4-20}.example.uk"}, 1, 4, 18},

@@ -68,6 +68,89 @@ programs_are_libpcaps(void **state)
 		}
 }
 
+/* For some links that carry no IP libpcap compiles loads from before the frame. */
+static bool
+reads_before(const struct bpf_program *bp)
+{
+	bool found = false;
+
+	for (unsigned int i = 0; i < bp->bf_len; i++)
+		found |= ((bp->bf_insns[i].code & 0xe7) == 0x20 || bp->bf_insns[i].code == 0xb1 ||
+				 (bp->bf_insns[i].code & 0xe7) == 0x40) &&
+			bp->bf_insns[i].k > INT32_MAX;
+	return found;
+}
+
+/* --link takes every name that libpcap gives a link type, and compiles for it. */
+static void
+every_link_type_has_programs(void **state)
+{
+	const struct gen_opts opts = {.family = 4};
+	unsigned int known = 0, compiled = 0;
+
+	(void)state;
+	for (int dlt = 0; dlt < 400; dlt++) {
+		const char *name = pcap_datalink_val_to_name(dlt);
+		const char *const words[] = {"--link", name, "udp", "port", "53"};
+		struct gen_out out = {0};
+		struct diag diag = {0};
+		struct bpf_program bp = {0};
+		pcap_t *dead;
+		bool can;
+
+		if (name == NULL)
+			continue;
+		known++;
+		dead = pcap_open_dead(dlt, 65535);
+		can = pcap_compile(dead, &bp, "udp port 53", 1, PCAP_NETMASK_UNKNOWN) == 0 &&
+			!reads_before(&bp);
+		pcap_close(dead);
+		assert_int_equal(
+			gen_run("tcpdump", &opts, 5, words, &out, &diag), can ? 0 : -EINVAL);
+		if (can) {
+			compiled++;
+			assert_int_equal(out.n, bp.bf_len);
+			assert_memory_equal(out.insns, bp.bf_insns, out.n * sizeof(*out.insns));
+		} else {
+			assert_true(diag.msg[0] != '\0');
+		}
+		pcap_freecode(&bp);
+		gen_out_fini(&out);
+	}
+	print_message("%u link types, %u with IP\n", known, compiled);
+	assert_true(known > 100 && compiled > 10);
+}
+
+static void
+bad_link_types_are_refused(void **state)
+{
+	static const struct {
+		uint32_t l3_off;
+		int argc;
+		const char *words[3];
+		const char *says;
+	} cases[] = {
+		{0, 3, {"--link", "EN10", "udp"}, "did you mean EN10MB?"},
+		{0, 3, {"--link", "", "udp"}, "no link type ''"},
+		{0, 1, {"--link"}, "behind --link"},
+		{0, 2, {"--link", "RAW"}, "needs an expression"},
+		{14, 3, {"--link", "RAW", "udp"}, "one of them"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DIM(cases); i++) {
+		const struct gen_opts opts = {.family = 4, .l3_off = cases[i].l3_off};
+		struct gen_out out = {0};
+		struct diag diag = {0};
+
+		assert_int_equal(
+			gen_run("tcpdump", &opts, cases[i].argc, cases[i].words, &out, &diag),
+			-EINVAL);
+		if (strstr(diag.msg, cases[i].says) == NULL)
+			fail_msg("%s: %s", cases[i].words[1], diag.msg);
+	}
+}
+
 /* libpcap takes it; no engine can: offset -15 is Linux' word for something that is no byte. */
 static void
 what_cannot_run_is_refused(void **state)
@@ -234,6 +317,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs_are_libpcaps),
+		cmocka_unit_test(every_link_type_has_programs),
+		cmocka_unit_test(bad_link_types_are_refused),
 		cmocka_unit_test(what_cannot_run_is_refused),
 		cmocka_unit_test(what_needs_ethernet_says_so),
 		cmocka_unit_test(bad_expressions_are_refused),

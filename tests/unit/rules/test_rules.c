@@ -315,6 +315,12 @@ static const struct bad_case {
 	{ONE("match = dns -o 14 a.b\n"), 3, "match: a rule has no option -o"},
 	{ONE("match = -s dns a.b\n"), 3, "match: a rule has no option -s"},
 	{ONE("match = dns --format xt a.b\n"), 3, "match: a rule has no option --format"},
+	{ONE("match = dns -- -x a.b\n"), 3,
+		"match: dns has no option '-x'; it has -i, --tcp, --qtype TYPE,…"},
+	{ONE("match = tcpdump --link RAW udp\n"), 3, "match: a rule has no option --link"},
+	{ONE("match = tcpdump -- --link RAW udp\n"), 3, "match: a rule has no option --link"},
+	{ONE("match = dns --tcp a.b\nproto = udp\n"), 4,
+		"proto: 'udp' contradicts match = dns, whose program is for protocol 6 alone"},
 	{ONE("expr = arp\n"), 3, NULL}, /* libpcap's words, "needs link = ether" */
 	{ONE("bytecode = 1,6 0 0\n"), 3, NULL},
 	{ONE("bytecode = 1,48 0 0 9\n"), 3, NULL}, /* no return */
