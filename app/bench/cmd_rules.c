@@ -98,6 +98,13 @@ make_one(struct run *run, struct subject *s, enum family_kind kind, size_t e)
 									     : RULES_RIGHT;
 		b->build_ms = wall_ms() - start;
 		b->bytes = s->made[e].bytes;
+		b->update_ms = b->build_ms;
+	}
+	if (b->state == RULES_RIGHT && engines[e]->update != NULL) {
+		start = wall_ms();
+		if (engines[e]->update(&s->made[e]) < 0)
+			b->state = RULES_WRONG;
+		b->update_ms = wall_ms() - start;
 	}
 	s->state[e] = b->state;
 }

@@ -104,6 +104,8 @@ struct rules_engine {
 	/* The first match of each of @n frames (whole bursts) from @from on, or RULES_NONE. */
 	void (*run)(const struct rules_made *m, const struct rules_frames *f, uint32_t from,
 		uint32_t n, uint32_t *ret);
+	/* Do what one more rule asks for, the last one again; NULL: all is made anew. 0 or -errno. */
+	int (*update)(struct rules_made *m);
 	void (*fini)(struct rules_made *m);
 };
 
@@ -117,7 +119,7 @@ struct rules_build {
 	enum family_kind family;
 	size_t size, engine;
 	enum rules_state state;
-	double build_ms;
+	double build_ms, update_ms;
 	size_t bytes;
 	char why[RULES_WHY];
 };

@@ -138,11 +138,23 @@ jit_run(const struct rules_made *m, const struct rules_frames *f, uint32_t from,
 	}
 }
 
+static int
+jit_update(struct rules_made *m)
+{
+	struct sequence *s = m->handle;
+	struct diag diag = {0};
+	cbpf_fn fn;
+
+	return cbpf_jit_into(
+		s->arena, family_prog(m->in->family, m->in->n - 1, 4), &fn, NULL, &diag);
+}
+
 const struct rules_engine rules_jit = {
 	.key = "jit",
 	.help = "Sluice's JIT, a program a rule, one after another",
 	.max_rules = SIZE_MAX,
 	.make = jit_make,
 	.run = jit_run,
+	.update = jit_update,
 	.fini = jit_fini,
 };

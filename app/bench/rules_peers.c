@@ -166,12 +166,25 @@ rte_run(const struct rules_made *m, const struct rules_frames *f, uint32_t from,
 	}
 }
 
+static int
+rte_update(struct rules_made *m)
+{
+	char why[RULES_WHY];
+	struct rte_bpf *bpf = NULL;
+	int r = engine_rte_load(family_prog(m->in->family, m->in->n - 1, 4), &bpf, why);
+
+	if (r == 0)
+		rte_bpf_destroy(bpf);
+	return r;
+}
+
 const struct rules_engine rules_rte_bpf = {
 	.key = "rte_bpf",
 	.help = "DPDK's rte_bpf JIT, corrected, else as it ships",
 	.max_rules = SIZE_MAX,
 	.make = rte_make,
 	.run = rte_run,
+	.update = rte_update,
 	.fini = rte_fini,
 };
 
@@ -214,6 +227,22 @@ packed_make(const struct rules_input *in, struct rules_made *ret, char why[RULES
 		(void)snprintf(why, RULES_WHY, "cannot pack: %s", strerror(-r));
 		rte_fini(ret);
 	}
+	return r;
+}
+
+/* What is in use cannot be moved: a new copy of all. */
+static int
+packed_update(struct rules_made *m)
+{
+	struct rte_set *s = m->handle;
+	void *old = s->code;
+	const size_t old_bytes = s->code_bytes;
+	size_t bytes;
+	int r = rte_update(m);
+
+	if (r == 0)
+		r = pack(s, &bytes);
+	(void)munmap(old, old_bytes);
 	return r;
 }
 
@@ -265,5 +294,6 @@ const struct rules_engine rules_rte_packed = {
 	.max_rules = SIZE_MAX,
 	.make = packed_make,
 	.run = packed_run,
+	.update = packed_update,
 	.fini = rte_fini,
 };

@@ -78,7 +78,7 @@ print_head(const struct rules_report *r, const char *second, const char *last)
 	printf("%8s %7s", "rules", second);
 	for (size_t e = 0; e < r->n_engines; e++)
 		printf(" %10s", r->engines[e]->key);
-	printf(" %10s\n", last);
+	printf(last[0] != '\0' ? " %10s\n" : "%s\n", last);
 }
 
 static void
@@ -106,12 +106,29 @@ print_costs(const struct rules_report *r, enum family_kind family, enum family_t
 		printf("\n");
 }
 
+/* What is told of a build, besides how it was. */
+enum { BUILD_MS, UPDATE_MS, KIB, NUMBERS };
+
+static const char *const number_names[NUMBERS] = {
+	"build, ms", "one more rule in force, ms", "KiB of code and tables"};
+
 static void
-print_builds(const struct rules_report *r, enum family_kind family, bool bytes)
+print_number(const struct rules_build *b, int which)
+{
+	const double numbers[NUMBERS] = {b->build_ms, b->update_ms, (double)b->bytes / 1024};
+
+	if (b->state == RULES_RIGHT)
+		printf(" %10.2f", numbers[which]);
+	else
+		printf(" %10s", rules_state_names[b->state]);
+}
+
+static void
+print_builds(const struct rules_report *r, enum family_kind family, int which)
 {
 	size_t column = 0;
 
-	printf("%s: %s\n", family_name(family), bytes ? "KiB of code and tables" : "build, ms");
+	printf("%s: %s\n", family_name(family), number_names[which]);
 	print_head(r, "", "");
 	for (size_t i = 0; i < r->n_builds; i++) {
 		const struct rules_build *b = &r->builds[i];
@@ -120,12 +137,7 @@ print_builds(const struct rules_report *r, enum family_kind family, bool bytes)
 			continue;
 		if (column++ % r->n_engines == 0)
 			printf("%8zu %7s", b->size, "");
-		if (b->state != RULES_RIGHT)
-			printf(" %10s", rules_state_names[b->state]);
-		else if (bytes)
-			printf(" %10.1f", (double)b->bytes / 1024);
-		else
-			printf(" %10.2f", b->build_ms);
+		print_number(b, which);
 		if (column % r->n_engines == 0)
 			printf("\n");
 	}
@@ -138,8 +150,8 @@ rules_print_family(const struct rules_report *r, enum family_kind family)
 	for (int t = 0; t < FAMILY_TRAFFICS; t++)
 		for (int c = 0; c < RULES_CACHES; c++)
 			print_costs(r, family, (enum family_traffic)t, (enum rules_cache)c);
-	print_builds(r, family, false);
-	print_builds(r, family, true);
+	for (int which = 0; which < NUMBERS; which++)
+		print_builds(r, family, which);
 	for (size_t i = 0; i < r->n_builds; i++) {
 		const struct rules_build *b = &r->builds[i];
 
@@ -161,9 +173,9 @@ json_builds(const struct rules_report *r)
 		if (b->state == RULES_LEFT_OUT)
 			continue;
 		printf("%s{\"family\":\"%s\",\"rules\":%zu,\"engine\":\"%s\",\"state\":\"%s\","
-		       "\"build_ms\":%.3f,\"bytes\":%zu}",
+		       "\"build_ms\":%.3f,\"update_ms\":%.3f,\"bytes\":%zu}",
 			comma, family_name(b->family), b->size, r->engines[b->engine]->key,
-			rules_state_names[b->state], b->build_ms, b->bytes);
+			rules_state_names[b->state], b->build_ms, b->update_ms, b->bytes);
 		comma = ",";
 	}
 	printf("],");

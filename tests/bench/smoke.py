@@ -83,6 +83,9 @@ def rules():
         low = {"flood": 0.9, "uniform": 0.99, "mixed": 0.3}.get(one["traffic"], 0)
         high = {"mixed": 0.5, "all-miss": 0.1, "adversarial": 0.1}.get(one["traffic"], 1)
         check(low <= one["match"] <= high, f"rules: {one}")
+    for one in report["builds"]:
+        check(one["state"] != "right" or
+              one["build_ms"] >= 0 and one["update_ms"] >= 0 and one["bytes"] > 0, f"rules: {one}")
     # Two sizes, five kinds of traffic, two caches, and rte_acl for five-tuples only.
     check(len(report["results"]) == 2 * 5 * 2 * (3 * len(engines_of) + 1),
           f"rules: {len(report['results'])} results")
