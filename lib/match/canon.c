@@ -225,10 +225,12 @@ need_ask(struct items *items, struct draft *d, enum space space, const struct sy
 	if (win < 0 || need->end > UINT16_MAX)
 		return false;
 	n.win = (uint8_t)win;
+	n.space = (uint8_t)space;
 	n.a = (uint16_t)need->end;
 	if (items->windows[win].kind == WINDOW_TAIL) {
 		/* No frame has bytes behind its end. */
 		d->never |= need->end > back;
+		d->item.flags |= ITEM_TAIL;
 		n.a = (uint16_t)back;
 		n.b = (uint16_t)(back - need->end);
 	}
@@ -324,6 +326,13 @@ scope_src(struct canon *c, const struct draft *d, const struct match_scope *s)
 	scope_prefixes(c, d, &s->src, false, scope_done, s);
 }
 
+static void
+sport_ask(struct draft *d, uint16_t port)
+{
+	word_ask(d, WINDOW_OF_KEY, 0, UINT64_C(0xffff) << 32, (uint64_t)port << 32);
+	d->item.flags |= ITEM_SPORT;
+}
+
 /* @d, which says what the program asks, with what the scope asks. */
 static void
 scope_ask(struct canon *c, struct draft *d, const struct match_rule *rule,
@@ -334,8 +343,7 @@ scope_ask(struct canon *c, struct draft *d, const struct match_rule *rule,
 	d->never |= (e->scope.test.val & ~e->scope.test.mask) != 0;
 	word_ask(d, WINDOW_OF_KEY, 0, e->scope.test.mask, e->scope.test.val);
 	if (more != NULL && more->sport.n == 1 && more->sport.v->lo == more->sport.v->hi)
-		word_ask(d, WINDOW_OF_KEY, 0, UINT64_C(0xffff) << 32,
-			(uint64_t)more->sport.v->lo << 32);
+		sport_ask(d, more->sport.v->lo);
 	else if (more != NULL && more->sport.n > 0)
 		d->item.flags |= ITEM_MORE;
 	if (more != NULL && (more->dport.n > 0 || more->has_proto))

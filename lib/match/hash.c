@@ -42,6 +42,22 @@ item_of(const struct builder *b, uint32_t i)
 
 /* ---- shapes of items ---- */
 
+static void
+find_run(struct hash_shape *s)
+{
+	const uint32_t n = s->n_words;
+
+	if (n == 0 || n > sizeof(s->run_mask) / sizeof(uint64_t))
+		return;
+	for (uint32_t i = 1; i < n; i++)
+		if (s->words[i].win != s->words[0].win ||
+			s->words[i].off != s->words[0].off + 8 * (int32_t)i)
+			return;
+	for (uint32_t i = 0; i < n; i++)
+		memcpy(&s->run_mask[8 * i], &s->words[i].mask, sizeof(uint64_t));
+	s->run = 8 * n <= 32 ? 32 : 64;
+}
+
 static struct hash_shape
 shape_of(const struct items *items, const struct item *it)
 {
@@ -57,6 +73,7 @@ shape_of(const struct items *items, const struct item *it)
 			s.words[s.n_words++] = (struct hash_word){
 				w->mask, w->off, w->win, items->windows[w->win].space};
 	}
+	find_run(&s);
 	return s;
 }
 
@@ -100,6 +117,23 @@ item_at(struct hash_table *t, uint32_t place)
 	return (struct hash_item *)(void *)&t->items[place];
 }
 
+/* Whether a run and a need of the same window are all that @h asks. */
+static bool
+is_plain(struct hash_table *t, const struct hash_shape *s, const struct hash_item *h)
+{
+	const struct hash_word *w = &s->words[0];
+
+	if (s->run == 0 || (h->flags & ~ITEM_GENERATED) != 0 || h->n_needs != 1 ||
+		h->needs[0].win != w->win)
+		return false;
+	if (t->run == 0)
+		t->run_at = *w;
+	if (t->run_at.win != w->win || t->run_at.off != w->off)
+		return false;
+	t->run = MAX(t->run, s->run);
+	return true;
+}
+
 static int
 put_item(struct builder *b, uint32_t i, uint32_t *shape)
 {
@@ -121,6 +155,8 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 		else
 			h->val[n++] = it->words[k].val;
 	}
+	if (is_plain(b->t, &b->t->shapes[*shape], h))
+		h->flags |= ITEM_PLAIN;
 	if (b->fault == HASH_FAULT_VALUE && i == 0)
 		h->val[n - 1] ^= 1;
 	return 0;
@@ -137,6 +173,8 @@ put_items(struct builder *b)
 		b->place[i] = units;
 		units += item_units(item_of(b, i));
 	}
+	/* A line more, since runs are read whole. */
+	units += LINE_UNITS;
 	t->items = mem_zalloc_aligned(BASE_CACHE_LINE, units * sizeof(uint64_t));
 	if (t->items == NULL)
 		return -ENOMEM;

@@ -52,11 +52,17 @@ struct hash_word {
 	uint8_t win, space;
 };
 
-/* What items with equal masks share. */
+/*
+ * What items with equal masks share. A run is words that lie one behind the
+ * other in one window, and can be compared as one.
+ */
 struct hash_shape {
 	uint64_t key_mask;
 	uint32_t n_words;
+	uint32_t run; /* bytes, 32 or 64; 0: it is no run */
 	struct hash_word words[ITEM_WORDS_MAX];
+	/* So that the mask can be read from before its start. */
+	uint8_t no_mask[64], run_mask[64];
 };
 
 #define HASH_DATA_WORDS 3
@@ -70,6 +76,9 @@ struct hash_table {
 	struct hash_word words[HASH_DATA_WORDS]; /* masks are 0 behind n_words */
 	uint32_t n_words;
 	uint32_t bucket_mask;
+	/* Where the runs of all plain items start, and how long the longest is. */
+	struct hash_word run_at;
+	uint32_t run;
 	uint32_t n_shapes;
 	/* What all items ask of scope_key(). */
 	struct scope_test test;

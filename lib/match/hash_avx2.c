@@ -6,7 +6,10 @@
 
 #include <immintrin.h>
 
+#include "probe.h"
+
 #define HASH_PROBE hash_probe_avx2
+#define HASH_RUNS
 
 /* Bit s: slot s has @tag. */
 static inline uint32_t
@@ -16,6 +19,33 @@ hash_tags(const struct hash_bucket *b, uint16_t tag)
 	const __m128i eq = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
 
 	return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
+}
+
+/*
+ * Whether the run of @it is at @at, of which bytes that are not there are 0; -1
+ * where that cannot be said. Near the end the last bytes of the frame are read,
+ * and what they are compared with from as much before its start: masks are 0 there.
+ */
+static inline int
+hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const struct probe_data *d,
+	uint32_t at, uint32_t run)
+{
+	const uint8_t *val = (const uint8_t *)&it->val[1], *mask = s->run_mask;
+	__m256i differ = _mm256_setzero_si256();
+	uint32_t before = 0;
+
+	if (at >= d->caplen || d->caplen < run)
+		return -1;
+	if (at + run > d->caplen)
+		before = at + run - d->caplen;
+	for (uint32_t o = 0; o < run; o += 32) {
+		const __m256i v = _mm256_loadu_si256((const void *)(d->bytes + at - before + o));
+		const __m256i w = _mm256_loadu_si256((const void *)(val - before + o));
+		const __m256i m = _mm256_loadu_si256((const void *)(mask - before + o));
+
+		differ = _mm256_or_si256(differ, _mm256_and_si256(_mm256_xor_si256(v, w), m));
+	}
+	return _mm256_testz_si256(differ, differ);
 }
 
 #include "hash_probe.h"

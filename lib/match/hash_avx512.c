@@ -6,7 +6,10 @@
 
 #include <immintrin.h>
 
+#include "probe.h"
+
 #define HASH_PROBE hash_probe_avx512
+#define HASH_RUNS
 
 /*
  * Bit s: slot s has @tag. Not by _mm_cmpeq_epi16_mask(): gcc 12 keeps its eight
@@ -19,6 +22,35 @@ hash_tags(const struct hash_bucket *b, uint16_t tag)
 	const __m128i eq = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
 
 	return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
+}
+
+/*
+ * Whether the run of @it is at @at, of which bytes that are not there are 0; -1:
+ * all of it is outside.
+ */
+static inline int
+hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const struct probe_data *d,
+	uint32_t at, uint32_t run)
+{
+	const uint32_t left = d->caplen - at;
+
+	if (at >= d->caplen)
+		return -1;
+	if (run == 32) {
+		const __mmask32 k = left >= 32 ? UINT32_MAX : _bzhi_u32(UINT32_MAX, left);
+		__m256i v = _mm256_maskz_loadu_epi8(k, d->bytes + at);
+		const __m256i w = _mm256_loadu_si256((const void *)&it->val[1]);
+		const __m256i m = _mm256_loadu_si256((const void *)s->run_mask);
+
+		v = _mm256_and_si256(_mm256_xor_si256(v, w), m);
+		return _mm256_testz_si256(v, v);
+	}
+	const __mmask64 k = left >= 64 ? UINT64_MAX : _bzhi_u64(UINT64_MAX, left);
+	const __m512i v = _mm512_maskz_loadu_epi8(k, d->bytes + at);
+	const __m512i w = _mm512_loadu_si512(&it->val[1]);
+	const __m512i m = _mm512_loadu_si512(s->run_mask);
+
+	return _mm512_test_epi8_mask(_mm512_xor_si512(v, w), m) == 0;
 }
 
 #include "hash_probe.h"

@@ -11,33 +11,43 @@
 #include "scope.h"
 #include "search.h"
 
-static inline bool
-needs_hold(const struct hash_item *it, const struct probe *p, uint32_t i)
+/* Needs of which some are of the tail, which are rare. */
+static bool
+tail_holds(const struct hash_item *it, const struct probe *p, uint32_t i)
 {
 	const struct window *windows = p->im->index->windows;
 
 	for (uint32_t k = 0; k < it->n_needs; k++) {
 		const struct item_need *n = &it->needs[k];
-		const struct window *w = &windows[n->win];
-		const uint64_t caplen = p->caplen[w->space][i];
+		const uint64_t caplen = p->data[n->space][i].caplen;
+		const uint64_t len = probe_len(p, i, n->space);
 
-		if (w->kind == WINDOW_TAIL) {
-			const uint64_t len = p->len[w->space][i];
-
-			if (len < n->a || caplen + n->b < len)
-				return false;
-		} else if ((uint64_t)p->pos[n->win][i] + n->a > caplen) {
+		if (windows[n->win].kind == WINDOW_TAIL
+				? len < n->a || caplen + n->b < len
+				: (uint64_t)p->pos[n->win][i] + n->a > caplen)
 			return false;
-		}
+	}
+	return true;
+}
+
+/* The bytes must be there. */
+static inline bool
+needs_hold(const struct hash_item *it, const struct probe *p, uint32_t i)
+{
+	for (uint32_t k = 0; k < it->n_needs; k++) {
+		const struct item_need *n = &it->needs[k];
+
+		/* No place is so far behind that this wraps. */
+		if (p->pos[n->win][i] + n->a > p->data[n->space][i].caplen)
+			return false;
 	}
 	return true;
 }
 
 static inline bool
 words_hold(
-	const struct hash_table *t, const struct hash_item *it, const struct probe *p, uint32_t i)
+	const struct hash_shape *s, const struct hash_item *it, const struct probe *p, uint32_t i)
 {
-	const struct hash_shape *s = &t->shapes[it->shape];
 	uint64_t differ = (probe_key_word(p, i) & s->key_mask) ^ it->val[0];
 
 	for (uint32_t k = 0; k < s->n_words; k++) {
@@ -49,7 +59,7 @@ words_hold(
 }
 
 /* What the words cannot say. */
-static bool
+static inline bool
 rest_holds(const struct hash_item *it, const struct probe *p, uint32_t i)
 {
 	const struct match_entry *e = &p->im->entries[it->rule];
@@ -73,8 +83,23 @@ in_force(const struct probe *p, uint32_t i, uint32_t rule)
 	return rule >= p->from[i] && (state & p->want[i]) == p->want[i];
 }
 
+/*
+ * All that can be asked of an item. Not inlined: with it in the loop the common
+ * item took twice the instructions.
+ */
+static __attribute__((noinline)) bool
+item_holds(
+	const struct hash_shape *s, const struct hash_item *it, const struct probe *p, uint32_t i)
+{
+	if (!words_hold(s, it, p, i) || !in_force(p, i, it->rule))
+		return false;
+	if (!((it->flags & ITEM_TAIL) != 0 ? tail_holds(it, p, i) : needs_hold(it, p, i)))
+		return false;
+	return (it->flags & p->ask_flags) == 0 || rest_holds(it, p, i);
+}
+
 /* Go along the chain from @place on, which is in the order of rules. */
-static inline void
+static __attribute__((noinline)) void
 try_chain(const struct hash_table *t, struct probe *p, uint32_t i, uint32_t place)
 {
 	do {
@@ -82,8 +107,7 @@ try_chain(const struct hash_table *t, struct probe *p, uint32_t i, uint32_t plac
 
 		if (it->rule >= p->best[i])
 			return;
-		if (words_hold(t, it, p, i) && in_force(p, i, it->rule) && needs_hold(it, p, i) &&
-			((it->flags | p->refuse_mask) == 0 || rest_holds(it, p, i))) {
+		if (item_holds(&t->shapes[it->shape], it, p, i)) {
 			p->best[i] = it->rule;
 			return;
 		}
@@ -91,59 +115,172 @@ try_chain(const struct hash_table *t, struct probe *p, uint32_t i, uint32_t plac
 	} while (place != 0);
 }
 
-/* Called with constants, so that each number of words is a loop of its own. */
+/*
+ * What loops need of a table and a burst, at hand: stores of results could change
+ * the originals for all the compiler knows.
+ */
+struct at_hand {
+	const struct hash_bucket *buckets;
+	const uint64_t *items;
+	uint64_t bucket_mask;
+	const uint32_t *key;
+};
+
+static inline struct at_hand
+at_hand(const struct hash_table *t, const struct probe *p)
+{
+	return (struct at_hand){t->buckets, t->items, t->bucket_mask, p->s->key};
+}
+
 static inline uint64_t
-hash_of(const struct hash_table *t, const struct probe *p, uint32_t i, uint32_t n_words, bool two)
+load_word(const struct probe_data *data, const uint32_t *pos, const struct hash_word *w, uint32_t i)
 {
-	uint64_t w[HASH_DATA_WORDS] = {0}, key = 0;
+	const uint32_t at = pos[i] + (uint32_t)w->off;
+	uint64_t v;
 
-	for (uint32_t k = 0; k < n_words; k++)
-		w[k] = probe_load(p, i, t->words[k].win, t->words[k].space, t->words[k].off) &
-			t->words[k].mask;
-	if (two)
-		key = probe_key_word(p, i) & t->key_mask;
-	return hash_words(t->seed, w, key, two);
+	if (at >= data[i].room)
+		return probe_load_edge(&data[i], (int32_t)at) & w->mask;
+	memcpy(&v, data[i].bytes + at, sizeof(v));
+	return v & w->mask;
 }
 
+/*
+ * Hash all in @some, and have their buckets come. Called with constants, so that
+ * each number of words is a loop of its own.
+ */
 static inline void
-probe_all(const struct hash_table *t, struct probe *p, uint64_t some, uint32_t n_words, bool two)
+hash_all(const struct hash_table *t, const struct probe *p, uint64_t some, uint32_t n_words,
+	bool two, uint64_t *ret_hash)
 {
-	uint64_t h[MATCH_BURST];
+	const struct at_hand h = at_hand(t, p);
+	const struct hash_word w0 = t->words[0], w1 = t->words[1], w2 = t->words[2];
+	const struct probe_data *d0 = p->data[w0.space], *d1 = p->data[w1.space];
+	const struct probe_data *d2 = p->data[w2.space];
+	const uint32_t *pos0 = p->pos[w0.win], *pos1 = p->pos[w1.win], *pos2 = p->pos[w2.win];
+	const uint64_t seed[4] = {t->seed[0], t->seed[1], t->seed[2], t->seed[3]};
+	const uint64_t key_mask = t->key_mask;
+	const bool sport = key_mask >> 32 != 0;
 
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		uint64_t w[HASH_DATA_WORDS] = {0}, key = 0;
 
-		h[i] = hash_of(t, p, i, n_words, two);
-		__builtin_prefetch(&t->buckets[h[i] & t->bucket_mask]);
-	}
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const struct hash_bucket *b = &t->buckets[h[i] & t->bucket_mask];
-
-		for (uint32_t s = hash_tags(b, hash_tag(h[i])); s != 0; s &= s - 1)
-			try_chain(t, p, i, b->items[__builtin_ctz(s)]);
+		if (n_words > 0)
+			w[0] = load_word(d0, pos0, &w0, i);
+		if (n_words > 1)
+			w[1] = load_word(d1, pos1, &w1, i);
+		if (n_words > 2)
+			w[2] = load_word(d2, pos2, &w2, i);
+		if (two)
+			key = (sport ? probe_key_word(p, i) : h.key[i]) & key_mask;
+		ret_hash[i] = hash_words(seed, w, key, two);
+		__builtin_prefetch(&h.buckets[ret_hash[i] & h.bucket_mask]);
 	}
 }
+
+/* An item that may hold for a frame. */
+struct candidate {
+	uint32_t i, place;
+};
+
+/* The slots @slots of @b but for the last one, which is returned. */
+static __attribute__((noinline)) uint32_t
+try_all_but_last(const struct hash_table *t, struct probe *p, uint32_t i,
+	const struct hash_bucket *b, uint32_t slots)
+{
+	for (; (slots & (slots - 1)) != 0; slots &= slots - 1)
+		try_chain(t, p, i, b->items[__builtin_ctz(slots)]);
+	return slots;
+}
+
+/* Whose bucket has their tag. @ret: MATCH_BURST of them; more than one of a frame are tried here. */
+static inline uint32_t
+find_tags(const struct hash_table *t, struct probe *p, uint64_t some, const uint64_t *hash,
+	struct candidate *ret)
+{
+	const struct at_hand h = at_hand(t, p);
+	uint32_t n = 0;
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const struct hash_bucket *b = &h.buckets[hash[i] & h.bucket_mask];
+		uint32_t slots = hash_tags(b, hash_tag(hash[i]));
+
+		/* Two of eight tags are equal to a frame's once in millions of frames. */
+		if (__builtin_expect((slots & (slots - 1)) != 0, 0))
+			slots = try_all_but_last(t, p, i, b, slots);
+		/* Which frames have one is anybody's guess: no branch on it. */
+		ret[n].i = i;
+		ret[n].place = b->items[__builtin_ctz(slots | 1u << (HASH_SLOTS - 1))];
+		__builtin_prefetch(&h.items[ret[n].place]);
+		n += slots != 0;
+	}
+	return n;
+}
+
+#ifdef HASH_RUNS
+/* Verify candidates of which most are plain. Called with constants. */
+static inline void
+try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c, uint32_t n,
+	uint32_t run)
+{
+	const struct at_hand h = at_hand(t, p);
+	const struct hash_shape *shapes = t->shapes;
+	const struct probe_data *data = p->data[t->run_at.space];
+	const uint32_t *pos = p->pos[t->run_at.win];
+	const uint32_t off = (uint32_t)t->run_at.off;
+	const uint8_t slow = p->ask_flags & ITEM_GENERATED;
+
+	for (uint32_t k = 0; k < n; k++) {
+		const struct hash_item *it = (const void *)&h.items[c[k].place];
+		const struct hash_shape *s = &shapes[it->shape];
+		const uint32_t i = c[k].i, start = pos[i];
+		const struct probe_data d = data[i];
+		int holds = -1;
+
+		if ((it->flags & (ITEM_PLAIN | slow)) == ITEM_PLAIN && it->rule < p->best[i])
+			holds = hash_run_holds(s, it, &d, start + off, run);
+		if (holds < 0) {
+			try_chain(t, p, i, c[k].place);
+			continue;
+		}
+		/* No place is so far behind that the sum wraps. */
+		if (holds && (h.key[i] & s->key_mask) == it->val[0] &&
+			start + it->needs[0].a <= d.caplen && in_force(p, i, it->rule))
+			p->best[i] = it->rule;
+		else if (it->next != 0)
+			try_chain(t, p, i, it->next);
+	}
+}
+#endif
 
 void
 HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
 {
-	const bool two = hash_needs_two(t);
+	struct candidate c[MATCH_BURST + 1];
+	uint64_t hash[MATCH_BURST];
+	uint32_t n;
 
-	switch (t->n_words) {
-	case 0: probe_all(t, p, some, 0, true); break;
-	case 1:
-		if (two)
-			probe_all(t, p, some, 1, true);
-		else
-			probe_all(t, p, some, 1, false);
-		break;
-	case 2:
-		if (two)
-			probe_all(t, p, some, 2, true);
-		else
-			probe_all(t, p, some, 2, false);
-		break;
-	default: probe_all(t, p, some, 3, true); break;
+	/* Up to three words, one or two folds. */
+	switch (2 * t->n_words + hash_needs_two(t)) {
+	case 2 * 1: hash_all(t, p, some, 1, false, hash); break;
+	case 2 * 1 + 1: hash_all(t, p, some, 1, true, hash); break;
+	case 2 * 2: hash_all(t, p, some, 2, false, hash); break;
+	case 2 * 2 + 1: hash_all(t, p, some, 2, true, hash); break;
+	case 2 * 3 + 1: hash_all(t, p, some, 3, true, hash); break;
+	default: hash_all(t, p, some, 0, true, hash); break;
 	}
+	n = find_tags(t, p, some, hash, c);
+#ifdef HASH_RUNS
+	if (t->run == 32) {
+		try_plain(t, p, c, n, 32);
+		return;
+	}
+	if (t->run == 64) {
+		try_plain(t, p, c, n, 64);
+		return;
+	}
+#endif
+	for (uint32_t k = 0; k < n; k++)
+		try_chain(t, p, c[k].i, c[k].place);
 }

@@ -13,10 +13,10 @@
  * A table costs a frame about as much as three rules whose programs run, and as
  * twenty whose scope the frame does not meet.
  */
-#define RULES_MIN 8
+#define RULES_MIN 3
 #define TABLES_MAX 48
 /* Rulesets below this are not worth the passes. */
-#define IMAGE_MIN 8
+#define IMAGE_MIN 3
 
 /* What the passes hand on. */
 struct build {
@@ -80,6 +80,8 @@ pass_tables(struct build *b)
 
 		r = hash_init(t, &b->items, &b->clusters[i], secret(), b->options->hash_fault);
 		ix->bytes += sizeof(*t) + t->bytes;
+		for (uint32_t w = t->windows; w != 0; w &= w - 1)
+			ix->any_ether |= ix->windows[__builtin_ctz(w)].space == SPACE_ETHER;
 	}
 	return r;
 }

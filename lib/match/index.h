@@ -22,6 +22,7 @@ struct match_rule;
 struct match_index {
 	struct window windows[WINDOWS_MAX];
 	uint32_t n_windows;
+	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
 	hash_probe_fn probe;

@@ -61,7 +61,7 @@ struct item_word {
  */
 struct item_need {
 	uint16_t a, b;
-	uint8_t win;
+	uint8_t win, space;
 };
 
 #define ITEM_WORDS_MAX 16
@@ -72,6 +72,9 @@ enum {
 	ITEM_MORE = 1 << 1, /* the scope's lists have to be asked */
 	ITEM_GENERATED = 1 << 2, /* it sees the datagram without extension headers */
 	ITEM_PORTS = 1 << 3, /* not every port */
+	ITEM_TAIL = 1 << 4, /* some need is of a WINDOW_TAIL */
+	ITEM_SPORT = 1 << 5, /* the key word's upper half is asked */
+	ITEM_PLAIN = 1 << 6, /* one run, one need of its window, and nothing of the above */
 };
 
 struct item {

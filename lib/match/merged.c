@@ -9,6 +9,30 @@
 #include <emmintrin.h>
 #endif
 
+uint64_t
+probe_load_edge(const struct probe_data *d, int32_t at)
+{
+	uint64_t v = 0;
+
+	if (at >= 0 && (uint32_t)at < d->caplen && d->caplen >= 8) {
+		memcpy(&v, d->bytes + d->caplen - 8, sizeof(v));
+		return v >> 8 * ((uint32_t)at + 8 - d->caplen);
+	}
+	for (int b = 0; b < 8; b++) {
+		const int64_t p = (int64_t)at + b;
+
+		if (p >= 0 && p < d->caplen)
+			v |= (uint64_t)d->bytes[p] << 8 * b;
+	}
+	return v;
+}
+
+static inline struct probe_data
+data_of(const uint8_t *bytes, uint32_t caplen)
+{
+	return (struct probe_data){bytes, caplen, caplen < 8 ? 0 : caplen - 7};
+}
+
 void
 merged_init(struct probe *p, const struct match_image *im, const struct search *s, uint32_t port)
 {
@@ -16,6 +40,7 @@ merged_init(struct probe *p, const struct match_image *im, const struct search *
 	p->s = s;
 	p->n = s->n;
 	p->port = port;
+	p->ask_flags = ITEM_RUN | ITEM_MORE | ITEM_PORTS;
 	p->refuse_mask = 0;
 	p->refuse_val = 1;
 	memset(p->found, 0, sizeof(p->found));
@@ -23,15 +48,12 @@ merged_init(struct probe *p, const struct match_image *im, const struct search *
 		const struct pkt_view *v = search_view(s, i);
 
 		p->view[i] = v;
-		p->data[SPACE_RAW][i] = v->frame + v->l3_off;
-		p->caplen[SPACE_RAW][i] = v->l3_caplen;
-		p->room[SPACE_RAW][i] = v->l3_caplen < 8 ? 0 : v->l3_caplen - 7;
-		p->len[SPACE_RAW][i] = v->l3_len;
-		p->data[SPACE_ETHER][i] = v->frame;
-		p->caplen[SPACE_ETHER][i] = v->caplen;
-		p->room[SPACE_ETHER][i] = v->caplen < 8 ? 0 : v->caplen - 7;
-		p->len[SPACE_ETHER][i] = v->wirelen;
+		p->data[SPACE_RAW][i] = data_of(v->frame + v->l3_off, v->l3_caplen);
 	}
+	if (!im->index->any_ether)
+		return;
+	for (uint32_t i = 0; i < s->n; i++)
+		p->data[SPACE_ETHER][i] = data_of(p->view[i]->frame, p->view[i]->caplen);
 }
 
 uint64_t
@@ -60,18 +82,30 @@ merged_equal(const struct probe *p, const uint32_t *v, uint32_t x)
 
 /* ---- windows ---- */
 
-static inline uint32_t
-place(const struct probe *p, const struct window *w, uint32_t i)
+/*
+ * Find window @w, which starts by a byte at its parent. Called with constants, so
+ * that each kind is a loop of its own.
+ */
+static inline void
+find_all(struct probe *p, const struct window *w, uint32_t *pos, uint64_t some,
+	enum window_kind kind, bool at_start)
 {
-	const uint64_t at = (uint64_t)p->pos[w->parent][i] + w->off;
-	uint32_t byte;
+	const struct probe_data *data = p->data[w->space];
+	const uint32_t *parent = p->pos[w->parent];
+	const uint32_t off = w->off;
 
-	if (at >= p->caplen[w->space][i])
-		return PROBE_NOWHERE;
-	byte = p->data[w->space][i][at];
-	if (w->kind == WINDOW_IHL)
-		return 4 * (byte & 15);
-	return w->kind == WINDOW_BYTE ? byte : byte + p->pos[w->parent][i];
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const uint32_t base = at_start ? 0 : parent[i], at = base + off;
+		const struct probe_data d = data[i];
+
+		if (at >= d.caplen)
+			pos[i] = PROBE_NOWHERE;
+		else if (kind == WINDOW_IHL)
+			pos[i] = 4 * (d.bytes[at] & 15u);
+		else
+			pos[i] = kind == WINDOW_BYTE ? d.bytes[at] : d.bytes[at] + base;
+	}
 }
 
 /* Find window number @win for the frames in @some. */
@@ -84,30 +118,25 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 
 	if (new == 0)
 		return;
+	if (w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK)
+		find_window(p, w->parent, new);
 	p->found[win] |= new;
 	switch ((enum window_kind)w->kind) {
 	case WINDOW_KEY: break;
 	case WINDOW_START:
-		for (uint64_t m = new; m != 0; m &= m - 1)
-			pos[__builtin_ctzll(m)] = 0;
+		memset(pos, 0, p->n * sizeof(*pos));
+		p->found[win] = UINT64_MAX;
 		break;
 	case WINDOW_TAIL:
 		for (uint64_t m = new; m != 0; m &= m - 1) {
 			const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
-			pos[i] = MIN(p->len[w->space][i], PROBE_NOWHERE);
+			pos[i] = MIN(probe_len(p, i, w->space), PROBE_NOWHERE);
 		}
 		break;
-	case WINDOW_IHL:
-	case WINDOW_BYTE:
-	case WINDOW_WALK:
-		find_window(p, w->parent, new);
-		for (uint64_t m = new; m != 0; m &= m - 1) {
-			const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-			pos[i] = place(p, w, i);
-		}
-		break;
+	case WINDOW_IHL: find_all(p, w, pos, new, WINDOW_IHL, true); break;
+	case WINDOW_BYTE: find_all(p, w, pos, new, WINDOW_BYTE, false); break;
+	case WINDOW_WALK: find_all(p, w, pos, new, WINDOW_WALK, false); break;
 	}
 }
 
