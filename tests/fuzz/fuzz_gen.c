@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Any words for any generator, as a rule's "match" would give them: what comes
- * out is a program that the validator takes. First byte: which generator, for
- * which family, negated or not.
+ * out is a program that the validator takes, and whose text assembles to it. First
+ * byte: which generator, if the first word does not name one; for which family;
+ * negated or not.
  */
 #include <string.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "cbpf/insn.h"
 #include "cbpf/prog.h"
+#include "cbpf/text.h"
 #include "gen/gen.h"
 
 #include "fuzz.h"
+
+#define TEXT_MAX 500 /* instructions; longer ones are of one make, and take long */
 
 static size_t
 n_generators(void)
@@ -23,15 +28,43 @@ n_generators(void)
 	return n;
 }
 
+static const char *
+named(const char *word)
+{
+	for (size_t i = 0; word != NULL && gen_name(i) != NULL; i++)
+		if (strcmp(gen_name(i), word) == 0)
+			return gen_name(i);
+	return NULL;
+}
+
+static void
+check_program(const struct gen_out *out, const uint8_t *data, size_t size)
+{
+	struct cbpf_prog *prog = NULL;
+	struct cbpf_insn *insns = NULL;
+	struct diag d = {0};
+	size_t n = 0;
+
+	fuzz_check(cbpf_prog_new(out->insns, out->n, &prog, &d) == 0);
+	(void)cbpf_run(prog, data, (uint32_t)size, (uint32_t)size);
+	cbpf_prog_free(prog);
+	if (out->n > TEXT_MAX)
+		return;
+	fuzz_check(cbpf_asm(out->text, &insns, &n, &d) == 0 && n == out->n);
+	fuzz_check(memcmp(insns, out->insns, n * sizeof(*insns)) == 0);
+	mem_free(insns);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct gen_opts opts = {.family = 4};
 	struct gen_out out = {0};
 	struct diag d = {0};
+	const char *type;
 	char **argv = NULL;
 	char *text;
-	int argc, r;
+	int argc, r, own;
 
 	if (size < 1 || size > 2048)
 		return 0;
@@ -44,18 +77,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		mem_free(text);
 		return 0;
 	}
-	r = gen_run(gen_name((data[0] & 0x3f) % n_generators()), &opts, argc,
-		(const char *const *)argv, &out, &d);
-	if (r == 0) {
-		struct cbpf_prog *prog = NULL;
-
-		fuzz_check(cbpf_prog_new(out.insns, out.n, &prog, &d) == 0);
-		(void)cbpf_run(prog, data, (uint32_t)size, (uint32_t)size);
-		cbpf_prog_free(prog);
-		gen_out_fini(&out);
-	} else {
+	type = named(argv[0]);
+	own = type != NULL;
+	if (type == NULL)
+		type = gen_name((data[0] & 0x3f) % n_generators());
+	r = gen_run(type, &opts, argc - own, (const char *const *)argv + own, &out, &d);
+	if (r == 0)
+		check_program(&out, data, size);
+	else
 		fuzz_check(d.msg[0] != '\0');
-	}
+	gen_out_fini(&out);
 	mem_free(argv);
 	mem_free(text);
 	return 0;
