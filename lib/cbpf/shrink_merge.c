@@ -114,10 +114,11 @@ merge_two(struct shrink *s, const struct compare *a, const struct compare *b)
 	const uint32_t size = a->size + b->size;
 	const uint32_t shift = 8 * second->size;
 	const bool has_or = s->g.v[real(s, s->g.v[a->load].t)].code == CBPF_CODE_ALU_OR_K;
-	const uint32_t mask = first->mask << shift | second->mask;
+	uint32_t mask;
 
 	if ((size != 2 && size != 4) || (uint64_t)first->at + first->size != second->at)
 		return false;
+	mask = first->mask << shift | second->mask; /* a shift by 8 or 16 */
 	/* Without an "or" to use, one would have to be made. */
 	if (mask != 0 && !has_or)
 		return false;
