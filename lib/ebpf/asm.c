@@ -25,9 +25,8 @@ ebpf_asm_fini(struct ebpf_asm *a)
 	ebpf_asm_init(a);
 }
 
-/* The first error is the one that is told. */
-static void
-fail(struct ebpf_asm *a, int err)
+void
+ebpf_asm_fail(struct ebpf_asm *a, int err)
 {
 	if (a->err == 0)
 		a->err = err;
@@ -40,14 +39,14 @@ emit(struct ebpf_asm *a, uint8_t code, enum ebpf_reg dst, enum ebpf_reg src, int
 	struct ebpf_insn *in;
 
 	if (a->finished || dst > EBPF_FP || src > EBPF_FP || off < INT16_MIN || off > INT16_MAX)
-		fail(a, -EINVAL);
+		ebpf_asm_fail(a, -EINVAL);
 	else if (a->insns.n >= EBPF_MAX_INSNS)
-		fail(a, -E2BIG);
+		ebpf_asm_fail(a, -E2BIG);
 	if (a->err != 0)
 		return;
 	in = vec_push(&a->insns);
 	if (in == NULL)
-		fail(a, -ENOMEM);
+		ebpf_asm_fail(a, -ENOMEM);
 	else
 		*in = (struct ebpf_insn){code,
 			(uint8_t)((unsigned int)dst | (unsigned int)src << 4), (int16_t)off, imm};
@@ -59,7 +58,7 @@ ebpf_label(struct ebpf_asm *a)
 	uint32_t *at = a->err == 0 ? vec_push(&a->labels) : NULL;
 
 	if (at == NULL) {
-		fail(a, -ENOMEM);
+		ebpf_asm_fail(a, -ENOMEM);
 		return 0;
 	}
 	*at = LABEL_UNPLACED;
@@ -72,7 +71,7 @@ ebpf_here(struct ebpf_asm *a, uint32_t label)
 	if (a->err != 0)
 		return;
 	if (a->finished || label >= a->labels.n || a->labels.v[label] != LABEL_UNPLACED)
-		fail(a, -EINVAL);
+		ebpf_asm_fail(a, -EINVAL);
 	else
 		a->labels.v[label] = (uint32_t)a->insns.n;
 }
@@ -105,7 +104,7 @@ void
 ebpf_be(struct ebpf_asm *a, enum ebpf_reg reg, int bits)
 {
 	if (bits != 16 && bits != 32 && bits != 64)
-		fail(a, -EINVAL);
+		ebpf_asm_fail(a, -EINVAL);
 	emit(a, CLASS_ALU | SRC_REG | ALU_END, reg, EBPF_R0, 0, bits);
 }
 
@@ -132,7 +131,7 @@ ebpf_atomic_add(
 	struct ebpf_asm *a, enum ebpf_size size, enum ebpf_reg dst, int32_t off, enum ebpf_reg src)
 {
 	if (size != EBPF_W && size != EBPF_DW)
-		fail(a, -EINVAL);
+		ebpf_asm_fail(a, -EINVAL);
 	emit(a, CLASS_STX | MODE_ATOMIC | size, dst, src, off, EBPF_ADD);
 }
 
@@ -162,7 +161,7 @@ emit_ref(struct ebpf_asm *a, enum ebpf_ref_kind kind, uint32_t index)
 	struct ebpf_ref *ref = a->err == 0 ? vec_push(&a->refs) : NULL;
 
 	if (ref == NULL)
-		fail(a, -ENOMEM);
+		ebpf_asm_fail(a, -ENOMEM);
 	else
 		*ref = (struct ebpf_ref){(uint32_t)a->insns.n, kind, index};
 }
@@ -197,12 +196,12 @@ emit_jump(struct ebpf_asm *a, uint8_t code, enum ebpf_reg x, enum ebpf_reg y, in
 	if (a->err != 0)
 		return;
 	if (label >= a->labels.n) {
-		fail(a, -EINVAL);
+		ebpf_asm_fail(a, -EINVAL);
 		return;
 	}
 	j = vec_push(&a->jumps);
 	if (j == NULL) {
-		fail(a, -ENOMEM);
+		ebpf_asm_fail(a, -ENOMEM);
 		return;
 	}
 	*j = (struct ebpf_jump){(uint32_t)a->insns.n, label};

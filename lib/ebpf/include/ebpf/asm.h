@@ -140,6 +140,9 @@ struct ebpf_asm {
 void ebpf_asm_init(struct ebpf_asm *a);
 void ebpf_asm_fini(struct ebpf_asm *a);
 
+/* Make @err (-ENOMEM…) its error, unless it has one. */
+void ebpf_asm_fail(struct ebpf_asm *a, int err);
+
 /* A new label, to be placed by ebpf_here() at most once; jumps may come before or after. */
 uint32_t ebpf_label(struct ebpf_asm *a);
 void ebpf_here(struct ebpf_asm *a, uint32_t label);

@@ -11,6 +11,7 @@
  * it ended, and leaves by one of two labels.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ebpf/asm.h"
@@ -67,10 +68,27 @@ void ebpf_xdp_datagram(
 void ebpf_xdp_frame(struct ebpf_asm *a, enum ebpf_reg ctx, const struct ebpf_pkt *pkt);
 
 /*
+ * @dst = 0, which the verifier takes for any number: what is xored with it is
+ * unknown afterwards and the same as before. The verifier walks what follows a
+ * meeting of ways once for each different state; with this the states are made
+ * one. @tmp is lost.
+ */
+void ebpf_zero(
+	struct ebpf_asm *a, enum ebpf_reg dst, const struct ebpf_pkt *pkt, enum ebpf_reg tmp);
+
+/*
  * Append @prog as a whole socket filter: R1 is the context on entry, byte 0 is
  * the socket buffer's first (what xt_bpf shows is the network header), "ld #len"
  * its length, and R0 what @prog returns.
  */
 void ebpf_lower_socket(struct ebpf_asm *a, const struct cbpf_prog *prog);
+
+/*
+ * Append @prog as a whole XDP function that returns @match or @pass. A program
+ * of @raw sees the IP datagram (other frames pass), else the frame from its
+ * first byte.
+ */
+void ebpf_lower_xdp(struct ebpf_asm *a, const struct cbpf_prog *prog, bool raw,
+	enum ebpf_xdp_action match, enum ebpf_xdp_action pass);
 
 #endif
