@@ -134,8 +134,8 @@ struct ebpf_asm {
 	int finished;
 };
 
-/* The verifier walks at most a million instructions; far less fit the jumps' 16 bits. */
-#define EBPF_MAX_INSNS 65536
+/* As many as the kernel loads. Jumps reach no further than 32,767. */
+#define EBPF_MAX_INSNS 1000000
 
 void ebpf_asm_init(struct ebpf_asm *a);
 void ebpf_asm_fini(struct ebpf_asm *a);

@@ -20,9 +20,10 @@ struct cbpf_prog;
 
 /*
  * Bytes of the packet that a program can see in XDP. The verifier follows
- * offsets up to 65,535, which the link layer and the width of a load are part of.
+ * offsets up to 65,535, which the width of a load is part of, and what is in front
+ * of @start: up to 16,383 bytes of link layer and IPv6 extension headers.
  */
-#define EBPF_WINDOW_MAX 65408
+#define EBPF_WINDOW_MAX 49024
 
 #define EBPF_MEM_BYTES 128 /* of stack, for M[0] to M[15] */
 
