@@ -17,6 +17,7 @@ const struct cli_cmd *const cli_commands[] = {
 	&cmd_offset,
 	&cmd_iptables,
 	&cmd_iptables_chain,
+	&cmd_nft,
 	&cmd_stats,
 };
 
