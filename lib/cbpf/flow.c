@@ -333,8 +333,8 @@ flow_is_safe(const struct vals *vs, const struct state *s, const struct gnode *n
 	return k + node_size(n) <= (base == 0 ? s->abs_end : reach_of(s, base));
 }
 
-static void
-note_reach(const struct vals *vs, struct state *s, const struct gnode *n)
+void
+flow_reach(const struct vals *vs, struct state *s, const struct gnode *n)
 {
 	uint32_t base;
 	uint64_t k, end;
@@ -365,7 +365,7 @@ flow_step(struct vals *vs, struct state *s, const struct gnode *n)
 	const uint32_t v = flow_result(vs, s, n);
 
 	if (node_is_abs(n) || node_is_ind(n))
-		note_reach(vs, s, n);
+		flow_reach(vs, s, n);
 	switch (node_class(n)) {
 	case 0:
 	case 4: s->a = v; break;

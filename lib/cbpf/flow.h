@@ -89,6 +89,9 @@ uint32_t flow_result(struct vals *vs, const struct state *s, const struct gnode 
 /* Whether @n cannot end the program in @s: its bytes are known to be there, it divides by no 0. */
 bool flow_is_safe(const struct vals *vs, const struct state *s, const struct gnode *n);
 
+/* @s knows that the load @n was there. */
+void flow_reach(const struct vals *vs, struct state *s, const struct gnode *n);
+
 /* @s behind @n. */
 void flow_step(struct vals *vs, struct state *s, const struct gnode *n);
 

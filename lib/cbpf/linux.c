@@ -15,6 +15,11 @@
  *	ja on
  *  zero:	ld #0
  *  on:
+ *
+ * And what Linux refuses, though it is in order: it takes a return for an
+ * instruction that the next one follows, so that words of M[] that are not yet
+ * written there are not written further down either. A store at the program's
+ * start, where A is 0, is enough.
  */
 #include <errno.h>
 #include <string.h>
@@ -187,27 +192,91 @@ out:
 	return r;
 }
 
+/* The words of M[] that Linux takes for read before they are written. */
+static uint32_t
+unwritten(const struct cbpf_insn *insns, size_t n)
+{
+	uint16_t at[CBPF_MAX_INSNS], valid = 0;
+	uint32_t missing = 0;
+
+	memset(at, 0xff, n * sizeof(at[0]));
+	for (size_t i = 0; i < n; i++) {
+		const struct cbpf_insn *in = &insns[i];
+		const struct gnode node = {in->code, in->k, 0, 0};
+
+		valid &= at[i];
+		if (in->code == CBPF_CODE_LD_MEM || in->code == CBPF_CODE_LDX_MEM)
+			missing |= (1u << in->k) & ~(uint32_t)valid;
+		valid |= (uint16_t)(node_sets(&node) & (LIVE_A - 1));
+		if (in->code == CBPF_CODE_JA) {
+			at[i + 1 + in->k] &= valid;
+			valid = UINT16_MAX;
+		} else if (node_is_branch(&node)) {
+			at[i + 1 + in->jt] &= valid;
+			at[i + 1 + in->jf] &= valid;
+			valid = UINT16_MAX;
+		}
+	}
+	return missing;
+}
+
+/* Put the stores in front that Linux misses. *@insns is replaced. */
+static int
+write_first(struct cbpf_insn **insns, size_t *n)
+{
+	const uint32_t missing = unwritten(*insns, *n);
+	const size_t more = (size_t)__builtin_popcount(missing);
+	struct cbpf_insn *longer;
+	size_t at = 0;
+
+	if (missing == 0)
+		return 0;
+	if (*n + more > CBPF_MAX_INSNS)
+		return -E2BIG;
+	longer = mem_calloc(*n + more, sizeof(*longer));
+	if (longer == NULL)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < CBPF_MEM_WORDS; k++)
+		if ((missing & (1u << k)) != 0)
+			longer[at++] = (struct cbpf_insn){CBPF_CODE_ST, 0, 0, k};
+	memcpy(longer + more, *insns, *n * sizeof(*longer));
+	mem_free(*insns);
+	*insns = longer;
+	*n += more;
+	return 0;
+}
+
 int
 cbpf_linux(const struct cbpf_prog *prog, struct cbpf_insn **ret_insns, size_t *ret_n,
 	struct diag *diag)
 {
+	struct cbpf_insn *insns = NULL;
 	struct vals *vs;
+	size_t n = 0;
 	int r;
 
 	if (!has_shift(prog)) {
-		r = as_it_is(prog, ret_insns, ret_n);
+		r = as_it_is(prog, &insns, &n);
 	} else if ((vs = mem_zalloc(sizeof(*vs))) == NULL) {
 		r = -ENOMEM;
 	} else {
-		r = rewrite(prog, vs, ret_insns, ret_n, diag);
+		r = rewrite(prog, vs, &insns, &n, diag);
 		vals_fini(vs);
 		mem_free(vs);
 	}
+	if (r == 0)
+		r = write_first(&insns, &n);
+	if (r == 0) {
+		*ret_insns = insns;
+		*ret_n = n;
+		return 0;
+	}
+	mem_free(insns);
 	if (r == -ENOMEM)
 		return diag_fail(diag, r, "out of memory");
 	if (r == -E2BIG)
 		return diag_fail(diag, r,
-			"with tests for Linux the program has more than %d instructions",
+			"as Linux takes it the program has more than %d instructions",
 			CBPF_MAX_INSNS);
 	return r;
 }

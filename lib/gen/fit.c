@@ -90,6 +90,8 @@ gen_xt(struct gen_out *out, struct diag *diag)
 	if (r < 0)
 		return r;
 	r = gen_fit(out, CBPF_XT_MAX_INSNS);
+	if (r == 0)
+		r = guard(out, diag); /* instructions may stand in another order now */
 	/* Where it cannot fit, say how short it gets. */
 	if (r == 0 && out->n > CBPF_XT_MAX_INSNS)
 		r = gen_fit(out, 0);

@@ -75,8 +75,7 @@ emit_header(const struct syn *s, const struct gen_opts *opts)
 
 /*
  * X = OPTIONS_MAX bytes before the header's end, so that byte i of the longest
- * options is at X + i whatever their length; A = the i that they start at; no MSS
- * was seen.
+ * options is at X + i whatever their length; A = the i that they start at.
  */
 static void
 emit_start(const struct syn *s)
@@ -86,8 +85,6 @@ emit_start(const struct syn *s)
 	gen_emit_op(s->e, CBPF_CODE_TXA, 0);
 	gen_emit_op(s->e, CBPF_CODE_ALU_SUB_K, OPTIONS_MAX);
 	gen_emit_op(s->e, CBPF_CODE_TAX, 0);
-	gen_emit_op(s->e, CBPF_CODE_LD_IMM, 0);
-	gen_emit_op(s->e, CBPF_CODE_ST, M_MSS_SEEN);
 	gen_emit_op(s->e, CBPF_CODE_LD_IMM, TCP_HEADER + OPTIONS_MAX);
 	gen_emit_op(s->e, CBPF_CODE_STX, M_CURSOR);
 	gen_emit_op(s->e, CBPF_CODE_LDX_MEM, M_LEN);
@@ -182,6 +179,9 @@ syn_validate_run(const struct gen_opts *opts, int argc, const char *const *argv,
 	s.bad = gen_emit_label(&e);
 	s.good = gen_emit_label(&e);
 	s.end = gen_emit_label(&e);
+	gen_emit_note(
+		&e, "no MSS was seen; first of all, for Linux looks for it behind each return");
+	gen_emit_op(&e, CBPF_CODE_ST, M_MSS_SEEN);
 	gen_emit_l4(&e, opts, "TCP");
 	emit_flags(&s);
 	emit_header(&s, opts);

@@ -139,6 +139,49 @@ same_as_the_interpreter(void **state)
 	sbuf_fini(&c);
 }
 
+/* Each window has one guard, however many loads look into it. */
+static void
+guards(void **state)
+{
+	static const struct {
+		const char *text;
+		int guards;
+	} cases[] = {
+		{"ldb [3]\n jeq #1, a, n\n a: ldb [9]\n jeq #2, b, n\n b: ld [4]\n ret a\n n: ret #0",
+			1},
+		/* What the way past the first test returns without the second load is no 0. */
+		{"ldb [3]\n jeq #1, a, n\n a: ldb [9]\n ret a\n n: ret #1", 2},
+		{"ldx 4*([0]&0xf)\n ldb [x + 2]\n jeq #1, a, n\n a: ld [x + 8]\n ret a\n n: ret #0",
+			2},
+		/* X is another, but by a constant; and it is the old one again. */
+		{"ldx 4*([0]&0xf)\n ld [x + 8]\n txa\n add #4\n tax\n ld [x + 4]\n ret a", 2},
+		{"ldx 4*([0]&0xf)\n ldb [x + 0]\n add x\n tax\n ld [x + 4]\n ret a", 3},
+		{"ld [0]\n ldb [2]\n ret #1", 1},
+		{"ret #1", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DIM(cases); i++) {
+		struct cbpf_prog *prog = NULL;
+		struct cbpf_insn *insns;
+		struct sbuf c = SBUF_INIT;
+		size_t n;
+		int found = 0;
+
+		assert_int_equal(cbpf_asm(cases[i].text, &insns, &n, NULL), 0);
+		assert_int_equal(cbpf_prog_new(insns, n, &prog, NULL), 0);
+		cbpf_write_c(prog, "f", &c);
+		for (const char *at = sbuf_str(&c); (at = strstr(at, "\tif (")) != NULL; at++)
+			found += strncmp(at, "\tif (caplen <", 13) == 0 ||
+				strncmp(at, "\tif ((uint64_t)x", 16) == 0;
+		if (found != cases[i].guards)
+			fail_msg("%d guards, not %d:\n%s", found, cases[i].guards, sbuf_str(&c));
+		sbuf_fini(&c);
+		cbpf_prog_free(prog);
+		mem_free(insns);
+	}
+}
+
 /* Out of memory is the buffer's sticky failure. */
 static void
 no_memory(void **state)
@@ -167,6 +210,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_as_the_interpreter),
+		cmocka_unit_test(guards),
 		cmocka_unit_test(no_memory),
 	};
 

@@ -162,6 +162,43 @@ test_far(void **state)
 	sbuf_fini(&b);
 }
 
+/* What Linux gets: as many instructions, and the same when it goes through again. */
+static void
+test_linux(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t more; /* instructions */
+	} rows[] = {
+		{"ldb [1]\n tax\n ld #1\n lsh x\n ret a", 6},
+		{"ldb [1]\n and #31\n tax\n ld #1\n rsh x\n ret a", 0},
+		{"ldb [1]\n jgt #31, no\n tax\n ld #1\n lsh x\n ret a\n no: ret #0", 0},
+		/* Linux takes "ret #0" for an instruction that comes to "ld M[0]". */
+		{"ldb [1]\n jeq #1, no\n st M[0]\n ldb [2]\n jeq #2, a\n ret #1\n no: ret #0\n"
+		 " a: ld M[0]\n ret a",
+			1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DIM(rows); i++) {
+		struct cbpf_prog *from = assemble(rows[i].text), *once = NULL;
+		struct cbpf_insn *insns;
+		size_t n_from, n, n_again;
+
+		(void)cbpf_prog_insns(from, &n_from);
+		assert_int_equal(cbpf_linux(from, &insns, &n, NULL), 0);
+		assert_int_equal(cbpf_prog_new(insns, n, &once, NULL), 0);
+		mem_free(insns);
+		assert_int_equal(n, n_from + rows[i].more);
+		same_verdicts(from, once);
+		assert_int_equal(cbpf_linux(once, &insns, &n_again, NULL), 0);
+		assert_int_equal(n_again, n);
+		mem_free(insns);
+		cbpf_prog_free(from);
+		cbpf_prog_free(once);
+	}
+}
+
 /* The n-th allocation fails, for every n: -ENOMEM, and nothing is lost. */
 static void
 test_memory(void **state)
@@ -189,6 +226,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_far),
+		cmocka_unit_test(test_linux),
 		cmocka_unit_test(test_memory),
 	};
 

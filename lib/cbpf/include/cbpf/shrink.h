@@ -31,8 +31,9 @@ int cbpf_shrink(const struct cbpf_prog *prog, struct cbpf_insn **ret_insns, size
 /*
  * @prog as Linux must get it: Linux takes only the low five bits of the X that
  * it shifts by, so a test stands in front of each shift by an X that may be 32
- * or more, and gives 0 there. A program without such a shift comes back as it
- * is, also one that went through here before.
+ * or more, and gives 0 there; and where Linux would not see that a word of M[] is
+ * written before it is read, it is written at the start. A program without both
+ * comes back as it is, also one that went through here before.
  *
  * @ret_insns:	on success *@ret_n instructions, to be freed with mem_free()
  * @diag:	on failure why
