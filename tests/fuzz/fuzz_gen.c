@@ -3,7 +3,8 @@
  * Any words for any generator, as a rule's "match" would give them: what comes
  * out is a program that the validator takes, and whose text assembles to it. First
  * byte: which generator, if the first word does not name one; for which family;
- * negated or not.
+ * negated or not. Built with FUZZ_GENERATOR it is that generator always: pattern
+ * and signature are such targets.
  */
 #include <string.h>
 
@@ -18,6 +19,7 @@
 
 #define TEXT_MAX 500 /* instructions; longer ones are of one make, and take long */
 
+#ifndef FUZZ_GENERATOR
 static size_t
 n_generators(void)
 {
@@ -27,6 +29,7 @@ n_generators(void)
 		n++;
 	return n;
 }
+#endif
 
 static const char *
 named(const char *word)
@@ -77,10 +80,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		mem_free(text);
 		return 0;
 	}
+#ifdef FUZZ_GENERATOR
+	type = named(FUZZ_GENERATOR);
+	own = 0;
+#else
 	type = named(argv[0]);
 	own = type != NULL;
 	if (type == NULL)
 		type = gen_name((data[0] & 0x3f) % n_generators());
+#endif
 	r = gen_run(type, &opts, argc - own, (const char *const *)argv + own, &out, &d);
 	if (r == 0)
 		check_program(&out, data, size);

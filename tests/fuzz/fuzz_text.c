@@ -2,7 +2,8 @@
 /*
  * Any text as a program in any format: what is read can be written in each
  * format and read again, the same; what validates runs on any bytes, as it is,
- * shrunk, and with tests for Linux, and returns the same.
+ * shrunk, and with tests for Linux, and returns the same. Built with FUZZ_READ it
+ * is read by that function alone: asm and bytecode are such targets.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -16,6 +17,10 @@
 #include "cbpf/text.h"
 
 #include "fuzz.h"
+
+#ifndef FUZZ_READ
+#define FUZZ_READ cbpf_read
+#endif
 
 static const struct {
 	void (*write)(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
@@ -100,7 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (text == NULL)
 		return 0;
-	if (cbpf_read(text, &insns, &n, &d) < 0) {
+	if (FUZZ_READ(text, &insns, &n, &d) < 0) {
 		fuzz_check(insns == NULL && d.msg[0] != '\0');
 	} else if (cbpf_prog_new(insns, n, &prog, &d) == 0) {
 		rewrites(prog, data, size);
