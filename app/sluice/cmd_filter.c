@@ -11,6 +11,8 @@
 #include "filter.h"
 #include "pkt/savefile.h"
 
+#define SNAPLEN_MAX 262144 /* bytes; libpcap's */
+
 static struct {
 	const char *bytecode, *expr, *asm_file, *rules, *link, *engine, *location;
 	bool invert, verdicts;
@@ -20,6 +22,7 @@ static struct {
 struct output {
 	struct pkt_writer *writer; /* NULL: nothing written yet, or verdicts */
 	int dlt;
+	uint32_t snaplen; /* 0: the file's */
 };
 
 static bool
@@ -121,14 +124,17 @@ prepare_output(struct output *out, const char *path, const struct pkt_reader *re
 	if (args.verdicts)
 		return 0;
 	if (out->writer == NULL) {
+		const uint32_t snaplen =
+			out->snaplen > 0 ? out->snaplen : pkt_reader_snaplen(reader);
+
 		out->dlt = dlt;
-		if (pkt_writer_open("-", dlt, pkt_reader_snaplen(reader), &out->writer, &diag) < 0)
+		if (pkt_writer_open("-", dlt, snaplen, &out->writer, &diag) < 0)
 			return cli_fail_diag(CLI_FAILED, &diag);
 	}
 	if (out->dlt != dlt)
 		return cli_fail(CLI_USAGE,
-			"'%s' has link type %d, the files before have %d; one savefile cannot hold both",
-			path, dlt, out->dlt);
+			"'%s' has link type %s, the files before have %s; one savefile cannot hold both",
+			path, pkt_link_name(dlt), pkt_link_name(out->dlt));
 	return 0;
 }
 
@@ -157,7 +163,8 @@ filter_all(struct filter *f, int argc, char **argv)
 {
 	static char standard_input[] = "-";
 	char *only[] = {standard_input};
-	struct output out = {0};
+	/* Whoever reads cuts frames at the length told first, which the next file may exceed. */
+	struct output out = {.snaplen = argc > 1 ? SNAPLEN_MAX : 0};
 	int r = 0, closed;
 
 	if (argc == 0) {

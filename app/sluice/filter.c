@@ -165,8 +165,9 @@ filter_link(struct filter *f, int dlt, struct diag *diag)
 	int r;
 
 	if (f->conf.raw && !pkt_link_known(dlt))
-		return diag_fail(
-			diag, -EINVAL, "--link raw: link type %d is none that can be removed", dlt);
+		return diag_fail(diag, -EINVAL,
+			"--link raw: link type %s (%d) is none that can be removed",
+			pkt_link_name(dlt), dlt);
 	if (f->conf.expr == NULL || f->dlt == dlt)
 		return 0;
 	r = from_expr(f, dlt, diag);

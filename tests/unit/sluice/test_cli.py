@@ -360,8 +360,34 @@ class Filter(Case):
         self.assertEqual((status, cap.count(out)), (2, len(FRAMES)))
         self.assertIn(b"one savefile cannot hold both".decode(), err)
         other = self.path("other.pcap", cap.pcap([b"\0" * 20], dlt=105))
-        self.fails(2, f" filter: '{other}': --link raw: link type 105 is none that can be removed",
+        self.fails(2, f" filter: '{other}': --link raw: "
+                   "link type IEEE802_11 (105) is none that can be removed",
                    "filter", "-b", XT_UDP_RAW, "--link", "raw", other)
+
+    def test_snaplen(self):
+        """Of several files none is cut at the first one's snapshot length."""
+        short = bytearray(cap.pcap([cap.udp4(b"x" * 20)]))
+        short[16:20] = (62).to_bytes(4, "little")
+        files = (self.path("short.pcap", bytes(short)),
+                 self.path("long.pcap", cap.pcap([cap.udp4(b"y" * 99)])))
+        one = sluice("filter", files[0], raw=True)[1]
+        self.assertEqual(int.from_bytes(one[16:20], "little"), 62)
+        both = sluice("filter", *files, raw=True)[1]
+        self.assertEqual(cap.frames(both), [cap.udp4(b"x" * 20), cap.udp4(b"y" * 99)])
+
+    def test_live_pipe(self):
+        """Frames and verdicts come before more input does."""
+        frame = FRAMES[0][0]
+        for args, want in ((("filter",), frame), (("filter", "--verdicts"), b"match\n")):
+            with subprocess.Popen([SLUICE, *args], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE) as proc:
+                proc.stdin.write(cap.pcap([frame]))
+                proc.stdin.flush()
+                got = b""
+                while not got.endswith(want):
+                    got += proc.stdout.read1(4096)
+                proc.stdin.close()
+                self.assertEqual(proc.wait(timeout=30), 0)
 
     def test_closed_pipe(self):
         many = self.path("many.pcap", cap.pcap([cap.udp4(b"x" * 200)] * 5000))
