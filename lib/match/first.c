@@ -114,6 +114,8 @@ match_image_first(const struct match_image *image, const struct pkt_view *views,
 
 		if (first >= image->n) {
 			ret[i] = MATCH_NONE;
+		} else if (search_is_odd(image, v) && image->index != NULL) {
+			ret[i] = merged_first_odd(image, v, port, first, MATCH_STATE_ENABLED);
 		} else if (search_is_odd(image, v)) {
 			ret[i] = MATCH_NONE;
 			search_alone(image, v, port, first, take_first, &ret[i]);

@@ -64,7 +64,7 @@ rest_holds(const struct hash_item *it, const struct probe *p, uint32_t i)
 {
 	const struct match_entry *e = &p->im->entries[it->rule];
 
-	if ((it->flags & p->refuse_mask) == p->refuse_val)
+	if (((it->flags ^ p->flip) & p->ask_flags & ITEM_GENERATED) != 0)
 		return false;
 	if ((it->flags & ITEM_PORTS) != 0 && (e->ports >> p->port & 1) == 0)
 		return false;
@@ -95,7 +95,7 @@ item_holds(
 		return false;
 	if (!((it->flags & ITEM_TAIL) != 0 ? tail_holds(it, p, i) : needs_hold(it, p, i)))
 		return false;
-	return (it->flags & p->ask_flags) == 0 || rest_holds(it, p, i);
+	return ((it->flags ^ p->flip) & p->ask_flags) == 0 || rest_holds(it, p, i);
 }
 
 /* Go along the chain from @place on, which is in the order of rules. */
@@ -229,7 +229,7 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 	const struct probe_data *data = p->data[t->run_at.space];
 	const uint32_t *pos = p->pos[t->run_at.win];
 	const uint32_t off = (uint32_t)t->run_at.off;
-	const uint8_t slow = p->ask_flags & ITEM_GENERATED;
+	const uint8_t slow = p->ask_flags & ITEM_GENERATED, flip = p->flip;
 
 	for (uint32_t k = 0; k < n; k++) {
 		const struct hash_item *it = (const void *)&h.items[c[k].place];
@@ -238,7 +238,8 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 		const struct probe_data d = data[i];
 		int holds = -1;
 
-		if ((it->flags & (ITEM_PLAIN | slow)) == ITEM_PLAIN && it->rule < p->best[i])
+		if (((it->flags ^ flip) & (ITEM_PLAIN | slow)) == ITEM_PLAIN &&
+			it->rule < p->best[i])
 			holds = hash_run_holds(s, it, &d, start + off, run);
 		if (holds < 0) {
 			try_chain(t, p, i, c[k].place);

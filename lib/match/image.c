@@ -47,6 +47,13 @@ prog_of(const struct match_rule *r, size_t f)
 	return r->prog[r->link == MATCH_LINK_ETHER ? 0 : f];
 }
 
+/* Whether the program of rule @i is ever asked: not where its items say all. */
+static bool
+is_asked(const struct match_image *im, size_t i)
+{
+	return im->index == NULL || im->index->runs[i];
+}
+
 /* Compile all programs into one arena of @room bytes. */
 static int
 compile_into(struct match_image *im, const struct match_rule *rules, size_t room, struct diag *diag)
@@ -58,7 +65,7 @@ compile_into(struct match_image *im, const struct match_rule *rules, size_t room
 	for (size_t i = 0; i < im->n && r == 0; i++) {
 		struct match_entry *e = &im->entries[i];
 
-		for (size_t f = 0; f < 2 && r == 0; f++) {
+		for (size_t f = 0; f < 2 && r == 0 && is_asked(im, i); f++) {
 			const struct cbpf_prog *prog = prog_of(&rules[i], f);
 
 			if (f == 1 && prog == prog_of(&rules[i], 0))
@@ -114,7 +121,7 @@ copy_progs(struct match_image *im, const struct match_rule *rules, struct diag *
 		struct match_entry *e = &im->entries[i];
 
 		e->code[0].prog = e->code[1].prog = NULL;
-		for (size_t f = 0; f < 2 && r == 0; f++) {
+		for (size_t f = 0; f < 2 && r == 0 && is_asked(im, i); f++) {
 			const struct cbpf_prog *prog = prog_of(&rules[i], f);
 
 			if (f == 1 && prog == prog_of(&rules[i], 0))
@@ -239,12 +246,12 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 		return diag_fail(diag, -ENOMEM, "out of memory");
 	im->n = n;
 	r = make_entries(im, rules, diag);
+	if (r == 0 && index_new(im, rules, options, &im->index) < 0)
+		r = diag_fail(diag, -ENOMEM, "out of memory");
 	if (r == 0)
 		r = make_code(im, rules, engine, diag);
 	for (size_t i = 0; i < n && r == 0; i++)
 		join_families(&im->entries[i]);
-	if (r == 0 && index_new(im, rules, options, &im->index) < 0)
-		r = diag_fail(diag, -ENOMEM, "out of memory");
 	if (r < 0) {
 		match_image_free(im);
 		return r;

@@ -92,12 +92,17 @@ pass_residual(struct build *b)
 	struct match_index *ix = b->index;
 
 	ix->residual = mem_calloc(b->im->n + 1, sizeof(*ix->residual));
-	if (ix->residual == NULL)
+	ix->runs = mem_calloc(b->im->n + 1, sizeof(*ix->runs));
+	if (ix->residual == NULL || ix->runs == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < b->im->n; i++)
+	for (uint32_t i = 0; i < b->im->n; i++) {
+		ix->runs[i] = b->items.residual[i];
 		if (b->items.residual[i])
 			ix->residual[ix->n_residual++] = i;
-	ix->bytes += ix->n_residual * sizeof(*ix->residual);
+	}
+	for (uint32_t i = 0; i < b->items.n; i++)
+		ix->runs[b->items.v[i].rule] |= (b->items.v[i].flags & ITEM_RUN) != 0;
+	ix->bytes += b->im->n * (sizeof(*ix->residual) + sizeof(*ix->runs));
 	return 0;
 }
 
@@ -149,5 +154,6 @@ index_free(struct match_index *index)
 		hash_fini(&index->tables[i]);
 	mem_free(index->tables);
 	mem_free(index->residual);
+	mem_free(index->runs);
 	mem_free(index);
 }

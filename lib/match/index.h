@@ -28,11 +28,12 @@ struct match_index {
 	hash_probe_fn probe;
 	uint32_t *residual; /* rules that go one by one, in order; from the heap */
 	uint32_t n_residual;
+	bool *runs; /* by rule: its program may be asked; from the heap */
 	size_t bytes; /* of memory */
 };
 
 /*
- * Compile the rules of @im, whose entries are complete, together. *@ret_index is
+ * Compile the rules of @im, whose entries are complete but for code, together. *@ret_index is
  * NULL where that would not be faster than one by one. Returns 0 or -ENOMEM.
  */
 int index_new(const struct match_image *im, const struct match_rule *rules,

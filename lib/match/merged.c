@@ -41,8 +41,8 @@ merged_init(struct probe *p, const struct match_image *im, const struct search *
 	p->n = s->n;
 	p->port = port;
 	p->ask_flags = ITEM_RUN | ITEM_MORE | ITEM_PORTS;
-	p->refuse_mask = 0;
-	p->refuse_val = 1;
+	p->flip = 0;
+	p->only_late = false;
 	memset(p->found, 0, sizeof(p->found));
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct pkt_view *v = search_view(s, i);
@@ -223,6 +223,16 @@ let_go(struct one_by_one *o, uint32_t rule)
 		search_remove(&o->s, gone);
 }
 
+/* Whether @e is one of those that are looked for; see struct probe.ask_flags. */
+static bool
+is_wanted(const struct probe *p, const struct match_entry *e)
+{
+	const bool generated =
+		e->generated && (e->run == MATCH_RUN_RAW || e->run == MATCH_RUN_RAW_ONE);
+
+	return (p->ask_flags & ITEM_GENERATED) == 0 || generated == (p->flip != 0);
+}
+
 static void
 try_rule(struct one_by_one *o, uint32_t rule)
 {
@@ -231,9 +241,13 @@ try_rule(struct one_by_one *o, uint32_t rule)
 	const uint8_t state = atomic_load_explicit(&im->state[rule], memory_order_relaxed);
 	uint64_t hit, gone = 0;
 
-	if ((state & MATCH_STATE_ENABLED) == 0 || (e->ports >> o->p->port & 1) == 0)
+	if ((state & MATCH_STATE_ENABLED) == 0 || (e->ports >> o->p->port & 1) == 0 ||
+		!is_wanted(o->p, e))
 		return;
-	hit = search_match(&o->s, e, im->is_jit);
+	if (o->p->only_late)
+		hit = search_late(e, search_view(&o->s, 0)); /* one frame alone */
+	else
+		hit = search_match(&o->s, e, im->is_jit);
 	for (uint64_t m = hit; m != 0; m &= m - 1) {
 		const uint32_t k = (uint32_t)__builtin_ctzll(m);
 		const uint32_t i = o->number[o->s.frame[k]];
@@ -281,4 +295,43 @@ merged_first(struct probe *p, uint64_t alive)
 	ask_tables(p, alive);
 	if (p->im->index->n_residual > 0)
 		ask_one_by_one(p, alive);
+}
+
+/* One frame of merged_first_odd(), which is @v. */
+static uint32_t
+first_of_one(struct probe *p, const struct match_image *im, const struct pkt_view *v, uint32_t port,
+	uint32_t from, uint8_t want, uint8_t flip, bool only_late)
+{
+	struct search s;
+
+	search_init(&s, v, 1);
+	merged_init(p, im, &s, port);
+	p->ask_flags |= ITEM_GENERATED;
+	p->flip = flip;
+	p->only_late = only_late;
+	p->from[0] = from;
+	p->want[0] = want;
+	p->best[0] = MATCH_NONE;
+	if (!only_late)
+		ask_tables(p, 1);
+	if (im->index->n_residual > 0)
+		ask_one_by_one(p, 1);
+	return p->best[0];
+}
+
+uint32_t
+merged_first_odd(const struct match_image *im, const struct pkt_view *v, uint32_t port,
+	uint32_t from, uint8_t want)
+{
+	uint8_t buf[SEARCH_DATAGRAM_MAX];
+	uint32_t others, generated;
+	struct pkt_view plain;
+	struct probe p;
+	bool found;
+
+	others = first_of_one(&p, im, v, port, from, want, 0, false);
+	found = search_without_exts(v, buf, &plain);
+	generated =
+		first_of_one(&p, im, found ? &plain : v, port, from, want, ITEM_GENERATED, !found);
+	return MIN(others, generated);
 }

@@ -19,6 +19,13 @@ void merged_init(
 /* For each frame in @alive p->best[]: its first rule from p->from[] on, or MATCH_NONE. */
 void merged_first(struct probe *p, uint64_t alive);
 
+/*
+ * The same for one frame, @v, that search_is_odd(): generated rules see its
+ * datagram without extension headers. @want: bits that a rule's state must have.
+ */
+uint32_t merged_first_odd(const struct match_image *im, const struct pkt_view *v, uint32_t port,
+	uint32_t from, uint8_t want);
+
 /* The numbers i < p->n with v[i] == @x; @v is one of the aligned arrays of struct probe. */
 uint64_t merged_equal(const struct probe *p, const uint32_t *v, uint32_t x);
 

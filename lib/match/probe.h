@@ -32,10 +32,13 @@ struct probe {
 	const struct search *s; /* the frames, and their keys */
 	uint32_t n; /* frames */
 	uint32_t port;
-	/* Flags of items for which words do not say all. */
-	uint8_t ask_flags;
-	/* Items with (flags & refuse_mask) == refuse_val are not for these frames. */
-	uint8_t refuse_mask, refuse_val;
+	/*
+	 * Items for which words do not say all: (flags ^ flip) & ask_flags. Where
+	 * ITEM_GENERATED is in ask_flags only generated rules are looked for, with it
+	 * in flip, or only the others.
+	 */
+	uint8_t ask_flags, flip;
+	bool only_late; /* of rules one by one: as later fragments, without a program */
 
 	const struct pkt_view *view[MATCH_BURST];
 	uint32_t best[MATCH_BURST] __attribute__((aligned(64))); /* or MATCH_NONE */

@@ -10,13 +10,6 @@
 #include "cbpf/prog.h"
 
 #define IP6_HEADER 40
-#define DATAGRAM_MAX 65600 /* a parser looks at no more than 65535 bytes */
-
-/* What a program is shown. */
-struct datagram {
-	const uint8_t *data;
-	uint32_t caplen, len;
-};
 
 /* ---- a burst ---- */
 
@@ -204,28 +197,27 @@ search_match(const struct search *s, const struct match_entry *e, bool is_jit)
 
 /* ---- one frame with extension headers ---- */
 
-/*
- * The datagram of @v without its extension headers, copied to @buf, which has
- * DATAGRAM_MAX bytes. False when L4 could not be found.
- */
-static bool
-without_exts(const struct pkt_view *v, uint8_t *buf, struct datagram *ret)
+bool
+search_without_exts(const struct pkt_view *v, uint8_t *buf, struct pkt_view *ret_view)
 {
 	const uint8_t *ip = v->frame + v->l3_off;
+	struct pkt_view plain = *v;
 	uint32_t cut, len;
 
 	if (v->l4_off == 0)
 		return false;
 	cut = v->l4_off - v->l3_off - IP6_HEADER;
-	ret->data = buf;
-	ret->caplen = MIN(v->l3_caplen - cut, DATAGRAM_MAX);
-	ret->len = v->l3_len - cut;
+	plain.frame = buf;
+	plain.l3_off = 0;
+	plain.l3_caplen = MIN(v->l3_caplen - cut, SEARCH_DATAGRAM_MAX);
+	plain.l3_len = v->l3_len - cut;
 	memcpy(buf, ip, IP6_HEADER);
-	memcpy(buf + IP6_HEADER, v->frame + v->l4_off, ret->caplen - IP6_HEADER);
+	memcpy(buf + IP6_HEADER, v->frame + v->l4_off, plain.l3_caplen - IP6_HEADER);
 	/* Where the length field says nothing it goes on saying so. */
 	len = load_be16(ip + 4);
 	store_be16(buf + 4, (uint16_t)(len >= cut ? len - cut : len));
 	buf[6] = v->proto;
+	*ret_view = plain;
 	return true;
 }
 
@@ -241,14 +233,22 @@ scope_holds(const struct match_entry *e, uint32_t key, const struct pkt_view *v,
 	return more == NULL || scope_more_holds(more, v, *ret_late);
 }
 
+bool
+search_late(const struct match_entry *e, const struct pkt_view *v)
+{
+	bool late;
+
+	return scope_holds(e, scope_key(v), v, &late) && late;
+}
+
 void
 search_alone(const struct match_image *im, const struct pkt_view *v, uint32_t port, uint32_t from,
 	search_hit hit, void *ctx)
 {
 	const uint32_t key = scope_key(v);
-	struct datagram d = {.data = NULL};
-	uint8_t buf[DATAGRAM_MAX];
-	bool found = false, late, match;
+	struct pkt_view plain;
+	uint8_t buf[SEARCH_DATAGRAM_MAX];
+	bool found = false, copied = false, late, match;
 
 	for (uint32_t i = from; i < im->n; i++) {
 		const struct match_entry *e = &im->entries[i];
@@ -259,11 +259,10 @@ search_alone(const struct match_image *im, const struct pkt_view *v, uint32_t po
 			match = true;
 		} else if (e->run != MATCH_RUN_ETHER && e->generated) {
 			/* Copied for the first rule that asks, if any does. */
-			if (d.data == NULL) {
-				found = without_exts(v, buf, &d);
-				d.data = buf;
-			}
-			match = found && search_run_on(e, im->is_jit, 1, d.data, d.caplen, d.len);
+			if (!copied)
+				found = search_without_exts(v, buf, &plain);
+			copied = true;
+			match = found && search_run(e, im->is_jit, (enum match_run)e->run, &plain);
 		} else {
 			match = search_run(e, im->is_jit, (enum match_run)e->run, v);
 		}

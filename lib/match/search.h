@@ -100,6 +100,16 @@ search_is_odd(const struct match_image *im, const struct pkt_view *v)
 }
 
 /*
+ * A view of the datagram of @v without its extension headers, copied to @buf,
+ * which has SEARCH_DATAGRAM_MAX bytes. False when L4 could not be found.
+ */
+#define SEARCH_DATAGRAM_MAX 65600 /* a parser looks at no more than 65535 bytes */
+bool search_without_exts(const struct pkt_view *v, uint8_t *buf, struct pkt_view *ret_view);
+
+/* Whether @v is a later fragment that @e matches by its scope alone. */
+bool search_late(const struct match_entry *e, const struct pkt_view *v);
+
+/*
  * Go through the rules of @im from @from on with one frame. @hit is called for
  * each that matches, until it returns false.
  */

@@ -345,12 +345,33 @@ take_hit(void *ctx, uint32_t index)
 	return false;
 }
 
+/* The same where rules are compiled together. */
+static void
+go_alone_merged(struct burst *b, const struct pkt_view *v)
+{
+	const uint64_t bit = UINT64_C(1) << b->search.frame[0];
+	uint32_t from = 0;
+
+	while ((b->tired & bit) == 0 || b->enforce) {
+		const uint8_t deciding = (b->tired & bit) != 0 ? MATCH_STATE_DECIDING : 0;
+		const uint32_t index = merged_first_odd(
+			b->image, v, b->port, from, MATCH_STATE_ENABLED | deciding);
+
+		if (index == MATCH_NONE || !take_hit(b, index))
+			return;
+		from = index + 1;
+	}
+}
+
 static void
 go_alone(struct burst *b, uint32_t frame)
 {
 	search_init(&b->search, b->search.views, 0);
 	search_add(&b->search, frame);
-	search_alone(b->image, &b->search.views[frame], b->port, 0, take_hit, b);
+	if (b->image->index != NULL)
+		go_alone_merged(b, &b->search.views[frame]);
+	else
+		search_alone(b->image, &b->search.views[frame], b->port, 0, take_hit, b);
 	pass_all(b);
 }
 
