@@ -208,6 +208,21 @@ emit_non_zero(struct p0f_gen *g)
 	}
 }
 
+/* The IP id is made of the sequence number and the timestamp, whose low half M[LINUX] is. */
+static void
+emit_linux(struct p0f_gen *g)
+{
+	if (!has(g, P0F_Q_LINUX))
+		return;
+	gen_emit_note(g->e, "linux: id == (seq ^ ts) & 0xffff");
+	load(g, CBPF_CODE_LD_H_ABS, g->l4 + 6);
+	gen_emit_op(g->e, CBPF_CODE_LDX_MEM, P0F_M_LINUX);
+	gen_emit_op(g->e, CBPF_CODE_ALU_XOR_X, 0);
+	gen_emit_op(g->e, CBPF_CODE_TAX, 0);
+	load(g, CBPF_CODE_LD_H_ABS, g->l3 + 4);
+	gen_emit_jump(g->e, CBPF_CODE_JEQ_X, 0, false, g->fail);
+}
+
 /* M[END] = where the TCP header ends, at least 20 bytes behind its start. */
 static void
 emit_end(struct p0f_gen *g)
@@ -333,6 +348,7 @@ emit_signature(struct p0f_gen *g, struct diag *diag)
 	if (has(g, P0F_Q_ECN))
 		emit_ecn(g);
 	emit_non_zero(g);
+	emit_linux(g);
 	return r;
 }
 
@@ -412,6 +428,7 @@ const struct gen_type gen_p0f = {
 		"\n"
 		"SIGNATURE is ver:ittl:olen:mss:wsize,scale:olayout:quirks:pclass as p0f writes\n"
 		"it (raw_sig) and as /etc/p0f/p0f.fp lists it. What p0f itself would call an exact\n"
-		"match matches; its fuzzy matches do not.\n",
+		"match matches; its fuzzy matches do not. The quirk linux is bpftools': an IP id\n"
+		"that is the low half of the sequence number XOR the timestamp.\n",
 	.run = p0f_run,
 };

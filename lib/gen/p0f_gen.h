@@ -24,6 +24,7 @@ enum {
 	P0F_M_TS1, /* own value of the last ts option */
 	P0F_M_END, /* offset behind the TCP header */
 	P0F_M_BAD, /* non-zero when an option's length byte was wrong */
+	P0F_M_LINUX, /* low half of the first ts option's own value */
 	P0F_M_SEEN, /* first of one word a quirk that several options can cause */
 };
 

@@ -67,6 +67,15 @@ is_last_of_kind(const struct p0f_sig *s, size_t i)
 	return true;
 }
 
+static bool
+is_first_of_kind(const struct p0f_sig *s, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (s->opts[j] == s->opts[i])
+			return false;
+	return true;
+}
+
 static int
 check_contents(const struct p0f_gen *g, struct diag *diag)
 {
@@ -82,6 +91,8 @@ check_contents(const struct p0f_gen *g, struct diag *diag)
 		{(s->quirks & (P0F_Q_ZERO_TS1 | P0F_Q_NZ_TS2)) != 0 &&
 				p0f_opts_count(s, OPT_TS) == 0,
 			"ts1- and ts2+ need the option ts"},
+		{(s->quirks & P0F_Q_LINUX) != 0 && p0f_opts_count(s, OPT_TS) == 0,
+			"linux needs the option ts"},
 		{(s->quirks & P0F_Q_NZ_TS2) != 0 && g->synack, "ts2+ is only said of a SYN"},
 		{(s->quirks & P0F_Q_EXWS) != 0 &&
 				(n_ws == 0 ||
@@ -262,6 +273,10 @@ later_ws(struct walk *w, size_t option, uint32_t pos)
 static void
 later_ts(struct walk *w, size_t option, uint32_t pos)
 {
+	if (quirk(w, P0F_Q_LINUX) && is_first_of_kind(&w->g->s, option)) {
+		load(w, CBPF_CODE_LD_H_ABS, CBPF_CODE_LD_H_IND, pos + 4);
+		gen_emit_op(w->g->e, CBPF_CODE_ST, P0F_M_LINUX);
+	}
 	load_word(w, pos + 2);
 	if (p0f_win_needs_ts1(w->g) && is_last_of_kind(&w->g->s, option))
 		gen_emit_op(w->g->e, CBPF_CODE_ST, P0F_M_TS1);

@@ -275,7 +275,7 @@ take_quirk(struct reader *r, struct p0f_sig *s)
 	}
 	return expected(r,
 		"a quirk (df, id+, id-, ecn, 0+, flow, seq-, ack+, ack-, uptr+, "
-		"urgf+, pushf+, ts1-, ts2+, opt+, exws, bad)");
+		"urgf+, pushf+, ts1-, ts2+, opt+, exws, bad, linux)");
 }
 
 static int

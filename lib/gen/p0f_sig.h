@@ -18,7 +18,11 @@ struct diag;
 
 enum p0f_win { P0F_WIN_ANY, P0F_WIN_VALUE, P0F_WIN_MOD, P0F_WIN_MSS, P0F_WIN_MTU };
 
-/* X(id, text, families that know it: 4, 6 or 46) */
+/*
+ * X(id, text, families that know it: 4, 6 or 46). "linux" is not p0f's but bpftools':
+ * an IP id that is the low half of the sequence number XOR the own timestamp. It is
+ * asked where it is named, and may be there where it is not.
+ */
 #define P0F_QUIRKS(X) \
 	X(DF, "df", 4) \
 	X(NZ_ID, "id+", 4) \
@@ -36,7 +40,8 @@ enum p0f_win { P0F_WIN_ANY, P0F_WIN_VALUE, P0F_WIN_MOD, P0F_WIN_MSS, P0F_WIN_MTU
 	X(NZ_TS2, "ts2+", 46) \
 	X(EOL_NZ, "opt+", 46) \
 	X(EXWS, "exws", 46) \
-	X(BAD, "bad", 46)
+	X(BAD, "bad", 46) \
+	X(LINUX, "linux", 4)
 
 #define X(id, text, families) P0F_QUIRK_BIT_##id,
 enum p0f_quirk_bit { P0F_QUIRKS(X) P0F_QUIRK_COUNT };

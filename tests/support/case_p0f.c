@@ -35,6 +35,8 @@ struct seen {
 	uint32_t n_opts, eol_pad;
 	uint32_t quirks;
 	bool payload;
+	bool has_linux, is_linux; /* a ts option, and bpftools' quirk linux */
+	uint16_t linux_ts; /* the low half that makes it: id ^ sequence number */
 };
 
 static void
@@ -69,6 +71,9 @@ see_option(struct seen *s, bool syn, uint8_t kind, const uint8_t *o)
 		note(s, o[1] > 14, EXWS);
 		break;
 	case 8:
+		if (!s->has_linux)
+			s->is_linux = load_be16(o + 3) == s->linux_ts;
+		s->has_linux = true;
 		s->ts1 = load_be32(o + 1);
 		note(s, s->ts1 == 0, ZERO_TS1);
 		note(s, syn && load_be32(o + 5) != 0, NZ_TS2);
@@ -127,6 +132,7 @@ see_tcp(struct seen *s, bool synack, const uint8_t *t, uint32_t len)
 	s->headers += header;
 	s->payload = len > header;
 	s->win = load_be16(t + 14);
+	s->linux_ts ^= load_be16(t + 6);
 	note(s, (t[13] & 0xc0) != 0 || (t[12] & 1) != 0, ECN);
 	note(s, load_be32(t + 4) == 0, ZERO_SEQ);
 	note(s, synack && load_be32(t + 8) == 0, ZERO_ACK);
@@ -153,6 +159,7 @@ see(uint8_t family, bool synack, const uint8_t *p, uint32_t len)
 		const uint16_t flags = load_be16(p + 6), id = load_be16(p + 4);
 
 		s.headers = (p[0] & 15) * 4u;
+		s.linux_ts = id;
 		total = load_be16(p + 2);
 		s.ttl = p[8];
 		s.olen = (uint8_t)(s.headers - 20);
@@ -262,6 +269,9 @@ segment(struct rng *rng, const struct gencase *c, bool synack, uint8_t *p)
 					 (1 + rng_below(rng, 12))));
 	store_be16(t + 18, one_in(rng, 10) ? 7 : 0);
 	memcpy(t + 20, layouts[l].bytes, n);
+	/* The ts options above have this low half, as often as not. */
+	if (c->opts.family == 4 && one_in(rng, 3))
+		store_be16(p + 4, load_be16(t + 6) ^ 0x0304);
 	if (n >= 4 && t[20] == 2 && one_in(rng, 3))
 		store_be16(t + 22, one_in(rng, 2) ? 1380 : 536);
 	return (uint32_t)(t - p) + 20 + n + payload;
@@ -387,6 +397,8 @@ pattern(struct rng *rng, struct gencase *c)
 		if ((s.quirks >> q & 1) != 0)
 			(void)sprintf(quirks + strlen(quirks), "%s%s", quirks[0] != '\0' ? "," : "",
 				quirk_names[q]);
+	if (c->opts.family == 4 && s.has_linux && one_in(rng, s.is_linux ? 2 : 8))
+		(void)sprintf(quirks + strlen(quirks), "%slinux", quirks[0] != '\0' ? "," : "");
 	if (one_in(rng, 2))
 		(void)sprintf(mss, "%u", s.mss);
 	if (one_in(rng, 2))
@@ -435,6 +447,7 @@ judge(const struct gencase *c, const uint8_t *p, uint32_t len)
 	const struct seen s = see(c->opts.family, case_has(c, "--synack"), p, len);
 	char copy[GENCASE_TEXT], layout[200], *field[8], *rest = copy, *scale;
 	uint32_t quirks = 0;
+	bool asked = false;
 
 	if (!s.is)
 		return CASE_NO;
@@ -445,9 +458,11 @@ judge(const struct gencase *c, const uint8_t *p, uint32_t len)
 	*scale++ = '\0';
 	print_layout(&s, layout);
 	for (char *q = strtok(field[6], ","); q != NULL; q = strtok(NULL, ","))
-		for (uint32_t i = 0; i < N_QUIRKS; i++)
+		for (uint32_t i = 0; i < N_QUIRKS; i++) {
 			if (strcmp(q, quirk_names[i]) == 0)
 				quirks |= 1u << i;
+			asked |= strcmp(q, "linux") == 0;
+		}
 	/* A signature for both versions leaves out what the other has not. */
 	if (field[0][0] == '*')
 		quirks &= c->opts.family == 4 ? ~(1u << FLOW)
@@ -456,6 +471,8 @@ judge(const struct gencase *c, const uint8_t *p, uint32_t len)
 		(field[3][0] != '*' && s.mss != strtol(field[3], NULL, 10)) ||
 		!window_matches(&s, c->opts.family, field[4]) ||
 		(scale[0] != '*' && s.wscale != strtol(scale, NULL, 10)))
+		return CASE_NO;
+	if (asked && c->opts.family == 4 && !s.is_linux)
 		return CASE_NO;
 	return strcmp(layout, field[5]) == 0 && s.quirks == quirks &&
 			(field[7][0] == '*' || (field[7][0] == '+') == s.payload)

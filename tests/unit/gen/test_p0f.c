@@ -40,6 +40,7 @@ struct segment {
 
 static struct segment segments[N_FRAMES];
 static struct rng rng;
+static bool synack; /* the segments are SYN+ACKs, each behind a SYN of the other side */
 static char dir[] = "/tmp/sluice-p0f-XXXXXX";
 
 static bool
@@ -145,13 +146,14 @@ make_segment(size_t i)
 	s->family = one_in(3) ? 6 : 4;
 	tcp = s->bytes + put_ip(s, 20 + n_opts + payload);
 	s->len = (uint32_t)(tcp - s->bytes) + 20 + n_opts + payload;
-	store_be16(tcp, (uint16_t)(1024 + i)); /* tells the segments apart in p0f's log */
-	store_be16(tcp + 2, 80);
+	/* The client's port tells the segments apart in p0f's log. */
+	store_be16(tcp + (synack ? 2 : 0), (uint16_t)(1024 + i));
+	store_be16(tcp + (synack ? 0 : 2), 80);
 	store_be32(tcp + 4, one_in(10) ? 0 : 0x11223344);
-	store_be32(tcp + 8, one_in(10) ? (one_in(2) ? 0x01000000u : 0x00000001u) : 0);
+	store_be32(tcp + 8, one_in(10) != synack ? (one_in(2) ? 0x01000000u : 0x00000001u) : 0);
 	tcp[12] = (uint8_t)((20 + n_opts) << 2 | (one_in(12) ? 1 : 0));
-	tcp[13] = (uint8_t)(0x02 | (one_in(12) ? 0xc0 : 0) | (one_in(12) ? 0x08 : 0) |
-		(one_in(12) ? 0x20 : 0));
+	tcp[13] = (uint8_t)((synack ? 0x12 : 0x02) | (one_in(12) ? 0xc0 : 0) |
+		(one_in(12) ? 0x08 : 0) | (one_in(12) ? 0x20 : 0));
 	store_be16(tcp + 18, one_in(10) ? 7 : 0);
 	memcpy(tcp + 20, layouts[l].bytes, n_opts);
 	if (n_opts >= 4 && tcp[20] == 2 && one_in(2)) {
@@ -159,6 +161,43 @@ make_segment(size_t i)
 		store_be16(tcp + 22, mss);
 	}
 	store_be16(tcp + 14, some_window(mss, (uint32_t)(tcp - s->bytes) + 20 + n_opts));
+}
+
+/*
+ * The SYN that SYN+ACK @s answers; without it p0f does not look at the answer. It has
+ * no MSS, which p0f would try as a divisor of the answer's window.
+ */
+static void
+make_syn(const struct segment *s, struct segment *syn)
+{
+	const uint32_t l4 = s->family == 6 ? 40 : 20, addr = s->family == 6 ? 16 : 4;
+	const uint8_t *tcp = s->bytes + (s->family == 6 ? 40 : (s->bytes[0] & 15) * 4);
+	uint8_t *p = syn->bytes;
+
+	*syn = (struct segment){.family = s->family, .len = l4 + 20};
+	p[0] = s->family == 6 ? 0x60 : 0x45;
+	store_be16(p + (s->family == 6 ? 4 : 2), s->family == 6 ? 20 : 40);
+	p[s->family == 6 ? 6 : 9] = 6;
+	p[s->family == 6 ? 7 : 8] = 64;
+	memcpy(p + l4 - 2 * addr, s->bytes + l4 - addr, addr);
+	memcpy(p + l4 - addr, s->bytes + l4 - 2 * addr, addr);
+	memcpy(p + l4, tcp + 2, 2);
+	memcpy(p + l4 + 2, tcp, 2);
+	store_be32(p + l4 + 4, 1);
+	p[l4 + 12] = 5 << 4;
+	p[l4 + 13] = 2;
+	store_be16(p + l4 + 14, 1024);
+}
+
+static void
+put_segment(struct pkt_writer *w, const struct segment *s, size_t i)
+{
+	const struct pkt_frame f = {.data = s->bytes,
+		.caplen = s->len,
+		.wirelen = s->len,
+		.time_ns = 1000000000ull * (1000 + i)};
+
+	assert_int_equal(pkt_writer_put(w, &f), 0);
 }
 
 static void
@@ -169,13 +208,14 @@ write_segments(const char *path, uint8_t family)
 
 	assert_int_equal(pkt_writer_open(path, 12, 65535, &w, &diag), 0);
 	for (size_t i = 0; i < N_FRAMES; i++) {
-		const struct pkt_frame f = {.data = segments[i].bytes,
-			.caplen = segments[i].len,
-			.wirelen = segments[i].len,
-			.time_ns = 1000000000ull * (1000 + i)};
+		struct segment syn;
 
-		if (segments[i].family == family)
-			assert_int_equal(pkt_writer_put(w, &f), 0);
+		if (segments[i].family != family)
+			continue;
+		make_syn(&segments[i], &syn);
+		if (synack)
+			put_segment(w, &syn, i);
+		put_segment(w, &segments[i], i);
 	}
 	assert_int_equal(pkt_writer_close(w), 0);
 }
@@ -218,7 +258,7 @@ run_p0f(const char *fp, uint8_t family, void (*seen)(size_t i, const char *line,
 	while (fgets(line, sizeof(line), f) != NULL) {
 		const char *port = strstr(line, "|cli=");
 
-		if (strstr(line, "] mod=syn|") == NULL || port == NULL)
+		if (strstr(line, synack ? "] mod=syn+ack|" : "] mod=syn|") == NULL || port == NULL)
 			continue;
 		port = strchr(port, '/');
 		assert_non_null(port);
@@ -236,7 +276,8 @@ write_fp(const char *name, const char *sig)
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	f = fopen(path, "w");
 	assert_non_null(f);
-	(void)fprintf(f, "classes = unix\n[tcp:request]\nlabel = s:unix:Hit:1\nsig = %s\n", sig);
+	(void)fprintf(f, "classes = unix\n[tcp:%s]\nlabel = s:unix:Hit:1\nsig = %s\n",
+		synack ? "response" : "request", sig);
 	(void)fclose(f);
 }
 
@@ -273,8 +314,6 @@ set_up(void **state)
 	print_message("seed %llu\n", (unsigned long long)rng.state);
 	if (mkdtemp(dir) == NULL)
 		return -1;
-	for (size_t i = 0; i < N_FRAMES; i++)
-		make_segment(i);
 	return 0;
 }
 
@@ -303,12 +342,12 @@ static struct cbpf_prog *
 program(const char *sig, uint8_t family)
 {
 	const struct gen_opts opts = {.family = family};
-	const char *argv[] = {sig};
+	const char *argv[] = {"--synack", sig};
 	struct cbpf_prog *prog = NULL;
 	struct gen_out out = {0};
 	struct diag diag = {0};
 
-	if (gen_run("p0f", &opts, 1, argv, &out, &diag) < 0)
+	if (gen_run("p0f", &opts, 1 + synack, argv + !synack, &out, &diag) < 0)
 		fail_msg("'%s' for IPv%u: %s", sig, family, diag.msg);
 	check_text(&out);
 	if (cbpf_prog_new(out.insns, out.n, &prog, &diag) < 0)
@@ -356,6 +395,9 @@ test_own_and_others(void **state)
 	unsigned int n = 0, matches = 0;
 
 	(void)state;
+	memset(segments, 0, sizeof(segments));
+	for (size_t i = 0; i < N_FRAMES; i++)
+		make_segment(i);
 	write_captures();
 	write_fp("none.fp", "4:1:40:1:1,1:?200:seq-:+");
 	run_p0f("none.fp", 4, take_raw_sig, NULL);
@@ -377,6 +419,14 @@ test_own_and_others(void **state)
 	print_message("%u signatures, %u matches\n", n, matches);
 	assert_true(n > N_FRAMES * 3 / 4);
 	assert_true(matches >= n / 2);
+}
+
+static void
+test_answers(void **state)
+{
+	synack = true;
+	test_own_and_others(state);
+	synack = false;
 }
 
 /* Signatures as people write them: wildcards and both families. */
@@ -444,6 +494,7 @@ test_refused(void **state)
 		"4:64:0:*:mss*4,*:nop,nop,nop,nop::0",
 		"4:64:0:50:mss*4,*:mss::0",
 		"4:64:0:*:*,*:mss:opt+:0",
+		"4:64:0:*:*,*:mss:df,id+,linux:0",
 	};
 	const struct gen_opts opts = {.family = 4}, opts6 = {.family = 6};
 	struct gen_out out = {0};
@@ -489,6 +540,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_own_and_others),
 		cmocka_unit_test(test_wildcards),
 		cmocka_unit_test(test_refused),
