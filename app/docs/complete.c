@@ -4,6 +4,7 @@
  * uses nothing but bash, so that it works where the package bash-completion is not.
  */
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,13 +19,15 @@
 /* What a metavariable of usage and help stands for; any other has no completion. */
 static const struct {
 	const char *meta, *kind;
+	bool operand; /* means that only outside of options */
 } kinds[] = {
-	{"ASMFILE", "file"},
-	{"FILE", "file"},
-	{"FORMAT", "format"},
-	{"PATH", "file"},
-	{"RULES", "file"},
-	{"TYPE", "generator"},
+	{"ASMFILE", "file", false},
+	{"FILE", "file", false},
+	{"FORMAT", "format", false},
+	{"GENERATOR", "generator", true},
+	{"PATH", "file", false},
+	{"RULES", "file", false},
+	{"TYPE", "generator", true},
 };
 
 /*
@@ -32,7 +35,7 @@ static const struct {
  * one. "a|b" and words in small letters are themselves: "words:a b".
  */
 static void
-kind_of(const char *arg, struct sbuf *out)
+kind_of(const char *arg, bool operand, struct sbuf *out)
 {
 	size_t len;
 
@@ -48,7 +51,8 @@ kind_of(const char *arg, struct sbuf *out)
 		arg += *arg == '|';
 		len = strspn(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 		for (size_t i = 0; i < DIM(kinds); i++) {
-			if (len != strlen(kinds[i].meta) || memcmp(arg, kinds[i].meta, len) != 0)
+			if (len != strlen(kinds[i].meta) || memcmp(arg, kinds[i].meta, len) != 0 ||
+				(kinds[i].operand && !operand))
 				continue;
 			sbuf_adds(out, kinds[i].kind);
 			return;
@@ -58,11 +62,11 @@ kind_of(const char *arg, struct sbuf *out)
 }
 
 static void
-print_kind(const char *arg)
+print_kind(const char *arg, bool operand)
 {
 	struct sbuf b = SBUF_INIT;
 
-	kind_of(arg, &b);
+	kind_of(arg, operand, &b);
 	printf("'%s'", sbuf_str(&b));
 	sbuf_fini(&b);
 }
@@ -82,7 +86,7 @@ print_operands(const char *args)
 			p += len + strcspn(p + len + (p[len] == ' '), " ");
 		else if (strcmp(word, "[--]") != 0 && strcmp(word, "|") != 0 &&
 			strncmp(p + len, " | ", 3) != 0) {
-			print_kind(word);
+			print_kind(word, true);
 			putchar(' ');
 		}
 		p += strcspn(p, " ");
@@ -106,11 +110,11 @@ print_options(const struct cli_cmd *cmd)
 			continue;
 		if (o->letter != '\0') {
 			printf("['-%c']=", o->letter);
-			print_kind(o->arg);
+			print_kind(o->arg, false);
 			putchar(' ');
 		}
 		printf("['--%s']=", o->name);
-		print_kind(o->arg);
+		print_kind(o->arg, false);
 		putchar(' ');
 	}
 	printf(")\n");
@@ -264,11 +268,11 @@ complete_sluiced(void)
 			continue;
 		if (o->val < 256) {
 			printf("['-%c']=", o->val);
-			print_kind(o->arg);
+			print_kind(o->arg, false);
 			putchar(' ');
 		}
 		printf("['--%s']=", o->name);
-		print_kind(o->arg);
+		print_kind(o->arg, false);
 		putchar(' ');
 	}
 	printf(")\n\tlocal options='");

@@ -200,7 +200,8 @@ class Completion(unittest.TestCase):
     def test_generators(self):
         names = [n for n, _ in generators()]
         for words in (["gen"], ["gen", "-6"], ["gen", "-o", "14"], ["gen", "-f", "asm"],
-                      ["iptables", "-i", "192.0.2.1"], ["gen", "--format", "=", "c"]):
+                      ["iptables", "-i", "192.0.2.1"], ["gen", "--format", "=", "c"],
+                      ["nft", "-A", "drop"]):
             self.assertEqual(complete([*words, ""]), names)
         self.assertEqual(complete(["gen", "dns", ""]), [])
         for name in names:
@@ -220,6 +221,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(complete(["filter", "--engine", ""]), ["interp", "jit", "match"])
         self.assertEqual(complete(["filter", "--link", ""]), ["raw"])
         self.assertEqual(complete(["filter", "-e", ""]), [])
+        self.assertEqual(complete(["hex2pcap", "--link", ""]), [])
 
     def test_files(self):
         with tempfile.TemporaryDirectory(prefix="sluice-docs-") as folder:
