@@ -168,6 +168,13 @@ class Manual(unittest.TestCase):
     def test_rules(self):
         self.assertEqual(self.page_keys("sluice-rules.5"), self.keys(True))
 
+    def test_rules_examples(self):
+        lines = [x.strip() for x in page("sluice-rules.5")["EXAMPLES"]]
+        with tempfile.NamedTemporaryFile("w", suffix=".ini") as rules:
+            rules.write("\n".join(x for x in lines if re.match(r"\[|[a-z]+ = ", x)) + "\n")
+            rules.flush()
+            self.assertIn("2 rules", run(SLUICE, "check", rules.name))
+
     def test_daemon(self):
         if not SLUICED:
             return
