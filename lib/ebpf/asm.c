@@ -179,7 +179,7 @@ ebpf_ld_map(struct ebpf_asm *a, enum ebpf_reg dst, uint32_t map)
 	emit_wide(a, dst, PSEUDO_MAP_FD, 0);
 }
 
-/* The loader adds what the relocation finds to the second half, which it takes as an offset. */
+/* To what the relocation finds the loader adds the number in the first half. */
 void
 ebpf_ld_data(struct ebpf_asm *a, enum ebpf_reg dst, uint32_t section, uint32_t off)
 {

@@ -68,7 +68,9 @@ lower(struct ebpf_asm *a, const struct cbpf_prog *prog, enum form form)
 	if (form == FORM_SOCKET)
 		ebpf_lower_socket(a, prog);
 	else
-		ebpf_lower_xdp(a, prog, form == FORM_DATAGRAM, EBPF_XDP_DROP, EBPF_XDP_PASS);
+		ebpf_lower_xdp(a, prog,
+			form == FORM_DATAGRAM ? EBPF_SEES_DATAGRAM : EBPF_SEES_FRAME, EBPF_XDP_DROP,
+			EBPF_XDP_PASS);
 }
 
 static enum oracle_ebpf_kind

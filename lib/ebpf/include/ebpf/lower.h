@@ -11,12 +11,13 @@
  * it ended, and leaves by one of two labels.
  */
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "ebpf/asm.h"
 
 struct cbpf_prog;
+struct diag;
+struct sbuf;
 
 /*
  * Bytes of the packet that a program can see in XDP. The verifier follows
@@ -84,12 +85,25 @@ void ebpf_zero(
  */
 void ebpf_lower_socket(struct ebpf_asm *a, const struct cbpf_prog *prog);
 
-/*
- * Append @prog as a whole XDP function that returns @match or @pass. A program
- * of @raw sees the IP datagram (other frames pass), else the frame from its
- * first byte.
- */
-void ebpf_lower_xdp(struct ebpf_asm *a, const struct cbpf_prog *prog, bool raw,
+/* What a program of its own sees in XDP; its byte 0. */
+enum ebpf_sees {
+	EBPF_SEES_FRAME, /* the frame's first */
+	EBPF_SEES_DATAGRAM, /* the IP header's, see ebpf_xdp_datagram(); other frames do not match */
+	EBPF_SEES_IP4, /* the same, and no IPv6 */
+	EBPF_SEES_IP6, /* the same, and no IPv4 */
+};
+
+/* Append @prog as a whole XDP function that returns @match or @pass. */
+void ebpf_lower_xdp(struct ebpf_asm *a, const struct cbpf_prog *prog, enum ebpf_sees sees,
 	enum ebpf_xdp_action match, enum ebpf_xdp_action pass);
+
+/*
+ * Append to @out the object file of @prog as two programs: "socket_filter" in
+ * section socket, what xt_bpf's --object-pinned and SO_ATTACH_BPF take, and
+ * "xdp_drop" in section xdp, which drops what matches. Returns 0, -E2BIG,
+ * -ENOMEM.
+ */
+int ebpf_write_filter(
+	const struct cbpf_prog *prog, enum ebpf_sees sees, struct sbuf *out, struct diag *diag);
 
 #endif

@@ -86,13 +86,15 @@ int ebpf_object_prog(struct ebpf_object *obj, const char *section, const char *n
 
 /*
  * Let the loader put program @prog, by name, in slot @slot of the PROG_ARRAY
- * @map. The program may be added later. Returns 0, -EINVAL, -ENOMEM.
+ * @map. The program may be added later. The kernel
+ * empties a PROG_ARRAY when its last descriptor is closed, unless it is pinned:
+ * use pin_by_name, or whoever loads must (bpftool's pinmaps). Returns 0, -EINVAL, -ENOMEM.
  */
 int ebpf_object_map_prog(
 	struct ebpf_object *obj, uint32_t map, uint32_t slot, const char *prog, struct diag *diag);
 
 /* Append the file. Returns 0, -EINVAL for what refers to nothing, -ENOMEM. */
-int ebpf_object_write(const struct ebpf_object *obj, struct sbuf *out, struct diag *diag);
+int ebpf_object_write(struct ebpf_object *obj, struct sbuf *out, struct diag *diag);
 
 /*
  * Find the variable @name in an object file (of ours; from anywhere): its value
