@@ -4,16 +4,20 @@
 #include "cli.h"
 #include "program.h"
 
-static const char *format;
+static const char *format, *link_layer;
 
 static int
 asm_run(int argc, char **argv)
 {
-	return program_convert(argc > 0 ? argv[0] : "-", format != NULL ? format : "xt");
+	return program_convert(
+		argc > 0 ? argv[0] : "-", format != NULL ? format : "xt", link_layer);
 }
 
 static const struct cli_opt asm_opts[] = {
 	{'f', "format", "FORMAT", "Write " PROGRAM_FORMATS "; default xt.", NULL, &format},
+	{0, "link", "raw|ether",
+		"For -f ebpf: byte 0 is the IP header's (raw, default) or the frame's.", NULL,
+		&link_layer},
 	{0},
 };
 
@@ -29,7 +33,8 @@ const struct cli_cmd cmd_asm = {
 	.args = "[FILE]",
 	.help = "Assemble a program, or convert it from any format to another.",
 	.more = "Reads assembler, xt_bpf's bytecode, what tcpdump -d, -dd and -ddd print, C arrays and its\n"
-		"own JSON; which of them is seen from the text. - or nothing is standard input.",
+		"own JSON; which of them is seen from the text. - or nothing is standard input.\n\n" PROGRAM_EBPF
+		"with\n--link ether it gets the frame.",
 	.examples = asm_examples,
 	.opts = asm_opts,
 	.min_args = 0,

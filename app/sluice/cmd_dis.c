@@ -4,16 +4,20 @@
 #include "cli.h"
 #include "program.h"
 
-static const char *format;
+static const char *format, *link_layer;
 
 static int
 dis_run(int argc, char **argv)
 {
-	return program_convert(argc > 0 ? argv[0] : "-", format != NULL ? format : "asm");
+	return program_convert(
+		argc > 0 ? argv[0] : "-", format != NULL ? format : "asm", link_layer);
 }
 
 static const struct cli_opt dis_opts[] = {
 	{'f', "format", "FORMAT", "Write " PROGRAM_FORMATS "; default asm.", NULL, &format},
+	{0, "link", "raw|ether",
+		"For -f ebpf: byte 0 is the IP header's (raw, default) or the frame's.", NULL,
+		&link_layer},
 	{0},
 };
 
@@ -28,7 +32,8 @@ const struct cli_cmd cmd_dis = {
 	.name = "dis",
 	.args = "[FILE]",
 	.help = "Disassemble a program, or convert it from any format to another.",
-	.more = "Reads what sluice asm reads; asm makes the same program of what dis writes.",
+	.more = "Reads what sluice asm reads; asm makes the same program of what dis writes.\n\n" PROGRAM_EBPF
+		"with\n--link ether it gets the frame.",
 	.examples = dis_examples,
 	.opts = dis_opts,
 	.min_args = 0,

@@ -56,6 +56,17 @@ fail_gen(int r, const struct diag *diag)
 	return cli_fail(status, "%s", diag->msg);
 }
 
+/* An expression asks for the family itself; what else is generated is for one. */
+static enum ebpf_sees
+sees(const char *type, uint32_t l3_off)
+{
+	if (l3_off > 0)
+		return EBPF_SEES_FRAME;
+	if (args.inet6)
+		return EBPF_SEES_IP6;
+	return strcmp(type, "tcpdump") == 0 ? EBPF_SEES_DATAGRAM : EBPF_SEES_IP4;
+}
+
 static int
 gen_command(int argc, char **argv)
 {
@@ -82,8 +93,9 @@ gen_command(int argc, char **argv)
 	if (r < 0)
 		return fail_gen(r, &diag);
 	r = gen_fit(&out, args.shrink ? 0 : CBPF_XT_MAX_INSNS);
-	status = r < 0 ? cli_fail(CLI_FAILED, "out of memory")
-		       : program_print(format, out.insns, out.n, out.text);
+	status = r < 0
+		? cli_fail(CLI_FAILED, "out of memory")
+		: program_print(format, out.insns, out.n, out.text, sees(argv[0], opts.l3_off));
 	gen_out_fini(&out);
 	return status;
 }
@@ -119,7 +131,9 @@ const struct cli_cmd cmd_gen = {
 	.args = "TYPE [--] [ARGUMENT…]",
 	.help = "Generate a program.",
 	.more = "What stands behind -- is the generator's own. sluice gen TYPE -- --help describes a\n"
-		"generator.",
+		"generator.\n\n" PROGRAM_EBPF
+		"with -o\nOFF the program gets the frame. It tests neither protocol nor port: in iptables the\n"
+		"command line does, for XDP sluice xdp makes whole rules.",
 	.examples = gen_examples,
 	.opts = gen_opts_table,
 	.min_args = 0,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/diag.h"
 #include "base/file.h"
@@ -22,9 +23,13 @@ static const struct format {
 	const char *name;
 	void (*write)(const struct cbpf_insn *insns, size_t n, struct sbuf *out);
 } formats[] = {
-	{"xt", cbpf_write_xt}, {"asm", cbpf_dis}, {"ddd", cbpf_write_ddd},
-	{"c-array", cbpf_write_c_array}, {"json", cbpf_write_json},
-	{"c", NULL}, /* needs a validated program */
+	{"xt", cbpf_write_xt},
+	{"asm", cbpf_dis},
+	{"ddd", cbpf_write_ddd},
+	{"c-array", cbpf_write_c_array},
+	{"json", cbpf_write_json},
+	{"c", NULL}, /* these two need a validated program */
+	{"ebpf", NULL},
 };
 
 static const struct format *
@@ -60,18 +65,35 @@ program_check_format(const char *format)
 }
 
 static int
-write_c(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
+write_object(const struct cbpf_prog *prog, enum ebpf_sees sees, struct sbuf *out)
+{
+	struct diag diag = {0};
+	int r;
+
+	if (isatty(STDOUT_FILENO))
+		return cli_fail(
+			CLI_USAGE, "an object file is nothing for a terminal; write it to a file");
+	r = ebpf_write_filter(prog, sees, out, &diag);
+	return r < 0 ? cli_fail(CLI_FAILED, "%s", diag.msg) : CLI_DONE;
+}
+
+static int
+write_valid(const struct format *f, const struct cbpf_insn *insns, size_t n, enum ebpf_sees sees,
+	struct sbuf *out)
 {
 	struct cbpf_prog *prog = NULL;
 	struct diag diag = {0};
-	int r = cbpf_prog_new(insns, n, &prog, &diag);
+	int r = cbpf_prog_new(insns, n, &prog, &diag), status = CLI_DONE;
 
 	if (r < 0)
 		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "instruction %u: %s",
 			diag.line, diag.msg);
-	cbpf_write_c(prog, "filter", out);
+	if (strcmp(f->name, "ebpf") == 0)
+		status = write_object(prog, sees, out);
+	else
+		cbpf_write_c(prog, "filter", out);
 	cbpf_prog_free(prog);
-	return CLI_DONE;
+	return status;
 }
 
 /* For xt_bpf, which is Linux: with tests in front of shifts by X, where it is a program. */
@@ -100,7 +122,8 @@ write_xt(const struct cbpf_insn *insns, size_t n, struct sbuf *out)
 }
 
 int
-program_print(const char *format, const struct cbpf_insn *insns, size_t n, const char *text)
+program_print(const char *format, const struct cbpf_insn *insns, size_t n, const char *text,
+	enum ebpf_sees sees)
 {
 	const struct format *f = find_format(format);
 	struct sbuf out = SBUF_INIT;
@@ -115,17 +138,17 @@ program_print(const char *format, const struct cbpf_insn *insns, size_t n, const
 	else if (f->write != NULL)
 		f->write(insns, n, &out);
 	else
-		status = write_c(insns, n, &out);
+		status = write_valid(f, insns, n, sees, &out);
 	if (status == CLI_DONE && !sbuf_ok(&out))
 		status = cli_fail(CLI_FAILED, "out of memory");
 	if (status == CLI_DONE)
-		(void)fputs(sbuf_str(&out), stdout);
+		(void)fwrite(sbuf_str(&out), 1, out.len, stdout);
 	sbuf_fini(&out);
 	return status;
 }
 
 int
-program_convert(const char *path, const char *format)
+program_convert(const char *path, const char *format, const char *link)
 {
 	struct cbpf_insn *insns = NULL;
 	struct diag diag = {0};
@@ -136,6 +159,8 @@ program_convert(const char *path, const char *format)
 	status = program_check_format(format);
 	if (status != CLI_DONE)
 		return status;
+	if (link != NULL && strcmp(link, "raw") != 0 && strcmp(link, "ether") != 0)
+		return cli_fail(CLI_USAGE, "--link: expected raw or ether, got '%.40s'", link);
 	diag_set_file(&diag, path);
 	r = file_read(path, PROGRAM_TEXT_MAX, &text, &len, &diag);
 	if (r == 0 && strlen(text) != len)
@@ -145,7 +170,8 @@ program_convert(const char *path, const char *format)
 	mem_free(text);
 	if (r < 0)
 		return cli_fail_diag(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, &diag);
-	status = program_print(format, insns, n, NULL);
+	status = program_print(format, insns, n, NULL,
+		link != NULL && strcmp(link, "ether") == 0 ? EBPF_SEES_FRAME : EBPF_SEES_DATAGRAM);
 	mem_free(insns);
 	return status;
 }

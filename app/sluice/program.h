@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "ebpf/lower.h"
+
 struct cbpf_insn;
 struct diag;
 
@@ -14,13 +16,18 @@ struct diag;
  *
  * @format:	a name of program_formats
  * @text:	assembler with comments for "asm", or NULL: disassembled
+ * @sees:	what byte 0 is in XDP, for "ebpf"
  *
  * Returns an exit status, after telling stderr.
  */
-int program_print(const char *format, const struct cbpf_insn *insns, size_t n, const char *text);
+int program_print(const char *format, const struct cbpf_insn *insns, size_t n, const char *text,
+	enum ebpf_sees sees);
 
-/* Read a program in any format from @path ("-": standard input) and print it as @format. */
-int program_convert(const char *path, const char *format);
+/*
+ * Read a program in any format from @path ("-": standard input) and print it as
+ * @format. @link is the word of --link, or NULL: raw.
+ */
+int program_convert(const char *path, const char *format, const char *link);
 
 /* CLI_DONE, or CLI_USAGE after telling stderr that there is no such format. */
 int program_check_format(const char *format);
@@ -29,6 +36,13 @@ int program_check_format(const char *format);
 const char *program_format_name(size_t i);
 
 /* The formats, for help: "xt, asm, …". */
-#define PROGRAM_FORMATS "xt, asm, ddd, c-array, json or c"
+#define PROGRAM_FORMATS "xt, asm, ddd, c-array, json, c or ebpf"
+
+/* What the format ebpf is, for the help of commands. */
+#define PROGRAM_EBPF \
+	"-f ebpf is an object file for bpftool, ip link and xdp-loader with two programs. Section\n" \
+	"socket is for iptables -m bpf --object-pinned and for SO_ATTACH_BPF. Section xdp drops what\n" \
+	"matches and passes the rest: it skips Ethernet and up to four VLAN tags, shows the program\n" \
+	"the IP datagram without what pads it, and passes what is not IP; "
 
 #endif
