@@ -423,6 +423,7 @@ const struct gen_type gen_dns = {
 		 "  x*.example.com          a star within a label is a star\n"
 		 "  %2a.example.com         a byte in hexadecimal; never a wildcard\n"
 		 "\n"
-		 "Dots before and behind a name are ignored. Several names make one program.\n",
+		 "Dots before and behind a name are ignored. Several names make one program.\n"
+		 "Scope: UDP (--tcp: TCP) to port 53, no later fragments.\n",
 	.run = dns_run,
 };

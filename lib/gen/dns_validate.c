@@ -62,9 +62,7 @@ dns_validate_run(const struct gen_opts *opts, int argc, const char *const *argv,
 	match = gen_emit_label(&e);
 	gen_emit_l4(&e, opts, "UDP");
 	emit_tests(&e, strict, match);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, false));
-	gen_emit_place(&e, match);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, true));
+	gen_emit_ends(&e, opts, false, match);
 	r = gen_emit_done(&e, ret_out, diag);
 	if (r == 0)
 		ret_out->scope =
@@ -83,6 +81,7 @@ const struct gen_type gen_dns_validate = {
 		"\n"
 		"A query is in order when it has one question, no answer, no authority, at most\n"
 		"one additional record, opcode and rcode 0, no flags but CD, AD, Z, RD and TC, and\n"
-		"a UDP length that leaves room for a question. Others match.\n",
+		"a UDP length that leaves room for a question. Others match.\n"
+		"Scope: UDP to port 53, no later fragments.\n",
 	.run = dns_validate_run,
 };

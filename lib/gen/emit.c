@@ -14,6 +14,7 @@
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
 #include "gen/gen.h"
+#include "gen_priv.h"
 
 enum item_kind { ITEM_OP, ITEM_JUMP, ITEM_LABEL, ITEM_NOTE };
 
@@ -141,6 +142,14 @@ gen_emit_l4(struct gen_emit *e, const struct gen_opts *opts, const char *what)
 		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
 		gen_emit_op(e, CBPF_CODE_TAX, 0);
 	}
+}
+
+void
+gen_emit_ends(struct gen_emit *e, const struct gen_opts *opts, bool falls, int other)
+{
+	gen_emit_op(e, CBPF_CODE_RET_K, gen_ret(opts, falls));
+	gen_emit_place(e, other);
+	gen_emit_op(e, CBPF_CODE_RET_K, gen_ret(opts, !falls));
 }
 
 /* Instructions that @it becomes. */

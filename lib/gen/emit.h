@@ -53,6 +53,12 @@ void gen_emit_branch(struct gen_emit *e, uint16_t code, uint32_t k, int yes, int
 struct gen_opts;
 void gen_emit_l4(struct gen_emit *e, const struct gen_opts *opts, const char *what);
 
+/*
+ * The program's two returns: what falls through here is a match or not (@falls),
+ * what jumps to @other, which is placed here, is the other.
+ */
+void gen_emit_ends(struct gen_emit *e, const struct gen_opts *opts, bool falls, int other);
+
 /* A comment line of its own, without the ';'. */
 void gen_emit_note(struct gen_emit *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -407,9 +407,7 @@ p0f_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 	gen_emit_note(&e, "p0f %s%.200s", g.synack ? "--synack " : "", text);
 	r = emit_signature(&g, diag);
 	if (r == 0) {
-		gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, true));
-		gen_emit_place(&e, g.fail);
-		gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, false));
+		gen_emit_ends(&e, opts, true, g.fail);
 		r = gen_emit_done(&e, ret_out, diag);
 	}
 	if (r == 0)
@@ -429,6 +427,7 @@ const struct gen_type gen_p0f = {
 		"SIGNATURE is ver:ittl:olen:mss:wsize,scale:olayout:quirks:pclass as p0f writes\n"
 		"it (raw_sig) and as /etc/p0f/p0f.fp lists it. What p0f itself would call an exact\n"
 		"match matches; its fuzzy matches do not. The quirk linux is bpftools': an IP id\n"
-		"that is the low half of the sequence number XOR the timestamp.\n",
+		"that is the low half of the sequence number XOR the timestamp.\n"
+		"Scope: TCP, no later fragments.\n",
 	.run = p0f_run,
 };

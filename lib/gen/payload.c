@@ -167,9 +167,7 @@ payload_run(const struct gen_opts *opts, int argc, const char *const *argv, stru
 	fail = gen_emit_label(&e);
 	emit_start(&e, opts, &p);
 	emit_pattern(&e, &p, fail);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, true));
-	gen_emit_place(&e, fail);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, false));
+	gen_emit_ends(&e, opts, true, fail);
 	r = gen_emit_done(&e, ret_out, diag);
 	if (r == 0)
 		ret_out->scope =
@@ -190,6 +188,8 @@ const struct gen_type gen_payload = {
 		 "  PATTERN         HEX, HEX/MASK or text:TEXT; in HEX x or ? is any digit\n"
 		 "\n"
 		 "  payload --end text:xyzzy   the magic word at the end\n"
-		 "  payload --at 2 8000/f000   a DNS response with opcode 0 or 1\n",
+		 "  payload --at 2 8000/f000   a DNS response with opcode 0 or 1\n"
+		 "\n"
+		 "Scope: UDP (--tcp: TCP), no later fragments.\n",
 	.run = payload_run,
 };

@@ -287,9 +287,7 @@ service_run(const struct service *s, const struct gen_opts *opts, int argc, cons
 	gen_emit_l4(&e, opts, "UDP");
 	(response ? s->response : s->request)(&e, &ends);
 	gen_emit_place(&e, ends.miss);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, false));
-	gen_emit_place(&e, ends.hit);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, true));
+	gen_emit_ends(&e, opts, false, ends.hit);
 	r = gen_emit_done(&e, ret_out, diag);
 	if (r == 0)
 		ret_out->scope = (struct gen_scope){
@@ -312,7 +310,8 @@ service_run(const struct service *s, const struct gen_opts *opts, int argc, cons
 	const struct gen_type gen_##id = { \
 		.name = #id, \
 		.help = "Match malformed or reflected " what " packets.", \
-		.usage = #id " [--response]\n\n" id##_usage, \
+		.usage = #id " [--response]\n\n" id##_usage \
+		"Scope: UDP of that port, no later fragments.\n", \
 		.run = id##_run, \
 	}
 

@@ -26,8 +26,8 @@
 
 #define LEAST 20 /* bytes of payload; shorter ones are keep-alives or nothing */
 #define PIECE 32 /* bytes */
-#define PIECES 16 /* for headers */
-#define START_PIECES 6 /* for the start line: 192 bytes */
+#define PIECES 14 /* for headers */
+#define START_PIECES 8 /* for the start line: 256 bytes */
 #define NAME_MAX 8 /* bytes of a header's name that are loaded */
 
 #define CRLF 0x0d0a
@@ -455,6 +455,7 @@ static void
 emit_invalid(const struct sip *s)
 {
 	const int request = gen_emit_label(s->e), begun = gen_emit_label(s->e);
+	const int known = gen_emit_label(s->e);
 
 	emit_keepalives(s);
 	load(s, CBPF_CODE_LD_W_IND, PAYLOAD);
@@ -469,12 +470,8 @@ emit_invalid(const struct sip *s)
 	gen_emit_op(s->e, CBPF_CODE_LD_IMM, 1);
 	gen_emit_jump(s->e, CBPF_CODE_JA, 0, true, begun);
 	gen_emit_place(s->e, request);
-	{
-		const int known = gen_emit_label(s->e);
-
-		emit_methods(s, known, s->hit);
-		gen_emit_place(s->e, known);
-	}
+	emit_methods(s, known, s->hit);
+	gen_emit_place(s->e, known);
 	gen_emit_op(s->e, CBPF_CODE_LD_IMM, 0);
 	gen_emit_place(s->e, begun);
 	gen_emit_op(s->e, CBPF_CODE_ST, M_SEEN);
@@ -513,9 +510,7 @@ sip_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 	else
 		emit_requests(&s);
 	gen_emit_place(&e, s.hit);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, true));
-	gen_emit_place(&e, s.miss);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, false));
+	gen_emit_ends(&e, opts, true, s.miss);
 	r = gen_emit_done(&e, ret_out, diag);
 	if (r == 0)
 		ret_out->scope =
@@ -534,18 +529,19 @@ const struct gen_type gen_sip = {
 		"  --invalid       match what is no SIP message instead\n"
 		"  --start-line    with --invalid: look no further than where the start line begins\n"
 		"\n"
-		"To port 5060. A request begins with its method and a blank. With --invalid these match:\n"
+		"A request begins with its method and a blank. With --invalid these match:\n"
 		"\n"
 		"- a payload that begins with neither one of the methods and a blank nor with\n"
 		"  \"SIP/2.0 \", a status from 100 to 699 and a blank, and one under 20 bytes; but not\n"
 		"  the keep-alives of RFC 5626 (CRLF, CRLF CRLF, a STUN binding request);\n"
-		"- a start line that does not end within 192 bytes with CRLF, a request's with\n"
+		"- a start line that does not end within 256 bytes with CRLF, a request's with\n"
 		"  \" SIP/2.0\" before it;\n"
 		"- headers without Via, From, To, Call-ID or CSeq (or v, f, t, i), in either case of\n"
 		"  letters: where an empty line ends them, or, two of them missing, 40 bytes before\n"
 		"  the payload ends.\n"
 		"\n"
-		"Lines are read in 16 pieces of at most 32 bytes; what stands behind them is not\n"
-		"looked at, and the message passes. Max-Forwards is not asked (RFC 3261, 16.3).\n",
+		"Lines are read in 14 pieces of at most 32 bytes; what stands behind them is not\n"
+		"looked at, and the message passes. Max-Forwards is not asked (RFC 3261, 16.3).\n"
+		"Scope: UDP to port 5060, no later fragments.\n",
 	.run = sip_run,
 };

@@ -50,9 +50,7 @@ suffix_run(const struct gen_opts *opts, int argc, const char *const *argv, struc
 	gen_emit_op(&e, CBPF_CODE_TAX, 0);
 	gen_bytes_reach_first(&e, &b, 0);
 	gen_bytes_emit(&e, &b, 0, fail);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, true));
-	gen_emit_place(&e, fail);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, false));
+	gen_emit_ends(&e, opts, true, fail);
 	r = gen_emit_done(&e, ret_out, diag);
 	if (r == 0)
 		ret_out->scope = (struct gen_scope){.no_later_fragments = true};
@@ -68,6 +66,8 @@ const struct gen_type gen_suffix = {
 		 "  HEX  two digits a byte, blanks ignored; x or ? is any digit\n"
 		 "\n"
 		 "  suffix 010203    packets that end with these three bytes\n"
-		 "  suffix 01 02 xx  the same two before any last byte\n",
+		 "  suffix 01 02 xx  the same two before any last byte\n"
+		 "\n"
+		 "Scope: any protocol, no later fragments.\n",
 	.run = suffix_run,
 };

@@ -105,9 +105,7 @@ emit_ends(struct syn *s, const struct gen_opts *opts, bool last)
 	gen_emit_op(s->e, CBPF_CODE_LD_MEM, M_MSS_SEEN);
 	gen_emit_jump(s->e, CBPF_CODE_JEQ_K, 0, true, s->bad);
 	gen_emit_place(s->e, s->good);
-	gen_emit_op(s->e, CBPF_CODE_RET_K, gen_ret(opts, false));
-	gen_emit_place(s->e, s->bad);
-	gen_emit_op(s->e, CBPF_CODE_RET_K, gen_ret(opts, true));
+	gen_emit_ends(s->e, opts, false, s->bad);
 	gen_emit_place(s->e, on);
 	s->end = gen_emit_label(s->e);
 	s->good = gen_emit_label(s->e);
@@ -204,6 +202,7 @@ const struct gen_type gen_syn_validate = {
 		"\n"
 		"A SYN (without ACK) is in order when it has neither FIN nor RST, a data offset of 5\n"
 		"or more within the datagram, options that end within the header, and among them\n"
-		"an MSS of 4 bytes. Other SYNs match; segments that are no SYN do not.\n",
+		"an MSS of 4 bytes. Other SYNs match; segments that are no SYN do not.\n"
+		"Scope: TCP, no later fragments.\n",
 	.run = syn_validate_run,
 };

@@ -392,9 +392,7 @@ u32_run(const struct gen_opts *opts, int argc, const char *const *argv, struct g
 	}
 	if (s.outside != s.fail)
 		gen_emit_place(&e, s.outside); /* what a match gives under -n, too */
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, !u.invert));
-	gen_emit_place(&e, s.fail);
-	gen_emit_op(&e, CBPF_CODE_RET_K, gen_ret(opts, u.invert));
+	gen_emit_ends(&e, opts, !u.invert, s.fail);
 	r = gen_emit_done(&e, ret_out, diag);
 	gen_emit_fini(&e);
 	return r;

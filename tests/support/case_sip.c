@@ -121,7 +121,7 @@ next_line(const struct text *t, uint32_t *at, unsigned int most)
 static bool
 headers_are_missing(const struct text *t, uint32_t at)
 {
-	unsigned int seen = 0, left = 16;
+	unsigned int seen = 0, left = 14;
 
 	for (;;) {
 		unsigned int pieces;
@@ -156,8 +156,8 @@ is_no_sip(const struct text *t, const char *list, bool start_line)
 		return true;
 	if (start_line)
 		return false;
-	pieces = next_line(t, &at, 6);
-	if (pieces == 0 || pieces > 6 || memcmp(t->p + at - 2, "\r\n", 2) != 0)
+	pieces = next_line(t, &at, 8);
+	if (pieces == 0 || pieces > 8 || memcmp(t->p + at - 2, "\r\n", 2) != 0)
 		return true;
 	if (!response && memcmp(t->p + at - 10, " SIP/2.0", 8) != 0)
 		return true;
@@ -259,7 +259,7 @@ put_message(struct rng *rng, const struct gencase *c, uint8_t *p)
 	} else {
 		n += put(p, some_method(rng, c, method));
 		n += put(p + n, " sip:bob");
-		for (uint32_t i = one_in(rng, 4) ? rng_below(rng, 200) : 0; i > 0; i--)
+		for (uint32_t i = one_in(rng, 4) ? rng_below(rng, 260) : 0; i > 0; i--)
 			p[n++] = 'b';
 		n += put(p + n, "@example.com SIP/2.0\r\n");
 	}

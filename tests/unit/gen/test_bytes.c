@@ -24,8 +24,7 @@
 #include "check.h"
 #include "gen/gen.h"
 
-#define PACKETS 4000
-#define PACKET_MAX 256
+#define PACKET_MAX 1024
 
 static struct rng rng;
 
@@ -53,7 +52,7 @@ static bool
 runs(const struct gen_out *out, const struct packet *p, uint32_t caplen)
 {
 	struct cbpf_prog *prog = NULL;
-	struct bpf_insn theirs[2048];
+	struct bpf_insn theirs[4096];
 	struct diag diag = {0};
 	uint32_t a, b;
 
@@ -101,6 +100,70 @@ test_magic_word(void **state)
 	p.b[p.len - 1] = 'z';
 	assert_false(runs(&out, &p, p.len));
 	gen_out_fini(&out);
+}
+
+/* ---- sip: messages as RFC 3261 has them, and as servers send them ---- */
+
+static void
+put_payload(struct packet *p, const char *text)
+{
+	make_packet(p, 4, false, (uint32_t)strlen(text));
+	memcpy(p->b + p->payload, text, strlen(text));
+	store_be16(p->b + p->l4 + 4, (uint16_t)(8 + strlen(text)));
+}
+
+static void
+test_sip_messages(void **state)
+{
+	static const struct {
+		const char *text;
+		bool request, invalid;
+	} cases[] = {
+		{"INVITE sip:bob@biloxi.com SIP/2.0\r\n"
+		 "Via: SIP/2.0/UDP pc33.atlanta.com;branch=z9hG4bKnashds8\r\n"
+		 "Max-Forwards: 70\r\nTo: Bob <sip:bob@biloxi.com>\r\n"
+		 "From: Alice <sip:alice@atlanta.com>;tag=1928301774\r\n"
+		 "Call-ID: a84b4c76e66710\r\nCSeq: 314159 INVITE\r\n"
+		 "Contact: <sip:alice@pc33.atlanta.com>\r\nContent-Length: 0\r\n\r\n",
+			true, false},
+		{"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP server10.biloxi.com;"
+		 "branch=z9hG4bK4b43c2ff8.1\r\n ;received=192.0.2.3\r\n"
+		 "Via: SIP/2.0/UDP bigbox3.site3.atlanta.com\r\n ;branch=z9hG4bK77ef4c2312983.1\r\n"
+		 "To: Bob <sip:bob@biloxi.com>;tag=a6c85cf\r\nFrom: Alice <sip:a@atlanta.com>\r\n"
+		 "Call-ID: a84b4c76e66710\r\nCSeq: 314159 INVITE\r\nContent-Length: 0\r\n\r\n",
+			false, false},
+		{"OPTIONS sip:100@192.0.2.7 SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.9:5060;rport\r\n"
+		 "f: <sip:a@192.0.2.9>;tag=1\r\nt: <sip:100@192.0.2.7>\r\ni: 7@192.0.2.9\r\n"
+		 "CSeq: 1 OPTIONS\r\nl: 0\r\n\r\n",
+			true, false},
+		{"OPTIONS sip:100@192.0.2.7 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060\r\n"
+		 "Contact: <sip:a@192.0.2.9>;expires=3600\r\nContent-Length: 0\r\n\r\n",
+			true, true},
+		{"OPTIONS sip:100@192.0.2.7 SIP/1.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060\r\n"
+		 "From: x\r\nTo: x\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+			true, true},
+		{"invite sip:bob@biloxi.com SIP/2.0\r\nVia: SIP/2.0/UDP pc33.atlanta.com\r\n",
+			false, true},
+		{"GET / HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n", false,
+			true},
+		{"\r\n\r\n", false, false},
+		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false, true},
+	};
+	const struct gen_opts opts = {.family = 4};
+	const char *argv[] = {"--invalid"};
+	struct gen_out requests = generate("sip", &opts, 0, NULL);
+	struct gen_out invalid = generate("sip", &opts, 1, argv);
+	struct packet p;
+
+	(void)state;
+	for (size_t i = 0; i < DIM(cases); i++) {
+		put_payload(&p, cases[i].text);
+		if (runs(&requests, &p, p.len) != cases[i].request ||
+			runs(&invalid, &p, p.len) != cases[i].invalid)
+			fail_msg("%s", cases[i].text);
+	}
+	gen_out_fini(&requests);
+	gen_out_fini(&invalid);
 }
 
 /* What each program takes for granted. */
@@ -241,6 +304,7 @@ main(void)
 	const char *seed = getenv("SLUICE_SEED");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_magic_word),
+		cmocka_unit_test(test_sip_messages),
 		cmocka_unit_test(test_scopes),
 		cmocka_unit_test(test_wildcards_must_be_there),
 		cmocka_unit_test(test_refused),
