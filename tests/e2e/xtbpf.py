@@ -5,7 +5,9 @@ The same programs stand in a raw table (iptables -m bpf) and in rules files. Fra
 by frame the kernel's counters are held against `sluice filter --verdicts`. Where
 the kernel throws a frame away before any table sees it (a length that lies beyond
 the frame, or below the header), and for all others too, the verdict is also that
-of an interpreter here, which is shown what the rules say that a program sees.
+of an interpreter here, which is shown what the rules say that a program sees. The
+generators that read a datagram's end or length (suffix, payload, p0f) stand there
+as rules of their own, with their scope.
 """
 
 import random
@@ -24,6 +26,28 @@ LD_W, LD_H, LD_B, LD_WX, LD_HX, LD_BX = 0x20, 0x28, 0x30, 0x40, 0x48, 0x50
 LD_LEN, LDX_MSH, LDX_IMM, LD_IMM = 0x80, 0xB1, 0x01, 0x00
 SUB, AND, ADD_X, TAX, RET, RET_A = 0x14, 0x54, 0x0C, 0x07, 0x06, 0x16
 JEQ, JGT = 0x15, 0x25
+
+
+# Rules by generator: arguments of sluice gen, and the protocol of its scope.
+SYN = "*:64:0:1460:8192,2:mss,nop,ws"
+GENERATED = {
+    "gen-suffix": ("suffix -- 7a7a79", None),
+    "gen-suffix-2": ("suffix -- 78 79", None),
+    "gen-payload-end": ("payload -- --end text:xyzzy", "udp"),
+    "gen-payload-before": ("payload -- --before-end 2 7a", "udp"),
+    "gen-payload-at": ("payload -- --at 1 7x", "udp"),
+    "gen-payload-tcp": ("payload -- --tcp --end 7a7a79", "tcp"),
+    "gen-p0f": (f"p0f -- {SYN}::0", "tcp"),
+    "gen-p0f-payload": (f"p0f -- {SYN}::+", "tcp"),
+}
+PROTOCOLS = {"udp": frames.UDP, "tcp": frames.TCP}
+
+
+def generated(family, words):
+    """What sluice gen makes of @words."""
+    line = lab.run(lab.binary("sluice"), "gen", *(["-6"] if family == 6 else []),
+                   *words.split()).stdout
+    return [tuple(map(int, x.split())) for x in line.strip().split(",")[1:]]
 
 
 def suffix(text):
@@ -68,6 +92,8 @@ def programs(family):
     }
     if family == 4:
         made["expr-last"] = tcpdump("ip[ip[2:2]-1] = 0x79")
+    for name, (words, _) in GENERATED.items():
+        made[name] = generated(family, words)
     return made
 
 
@@ -108,6 +134,11 @@ def interpret(code, data, length):
             elif kind == 3:
                 mem[k] = x
             elif kind == 4:
+                if op & 0xF0 in (0x30, 0x90):
+                    if source == 0:
+                        return 0
+                    a = a // source if op & 0xF0 == 0x30 else a % source
+                    continue
                 a = {0x00: a + source, 0x10: a - source, 0x20: a * source, 0x40: a | source,
                      0x50: a & source, 0x60: a << (source & 31), 0x70: a >> (source & 31),
                      }[op & 0xF0] & 0xFFFFFFFF
@@ -140,6 +171,12 @@ def shown(frame, family):
     return data[:length], length
 
 
+def scope_holds(name, frame, family):
+    """Whether the protocol is that of the rule."""
+    proto = GENERATED.get(name, (None, None))[1]
+    return proto is None or frame[14 + (9 if family == 4 else 6)] == PROTOCOLS[proto]
+
+
 def kernel_sees(frame, family):
     """Whether the lengths let a frame come as far as a table."""
     have = len(frame) - 14
@@ -159,6 +196,17 @@ def datagram(family, payload, dport, delta):
     return ip[:4] + struct.pack("!H", len(segment) + delta) + ip[6:]
 
 
+def segment(family, payload, delta):
+    """A SYN of the signature's stack, with an IP length that is @delta off."""
+    src, dst = (SRC4, DST4) if family == 4 else (SRC6, DST6)
+    tcp = frames.tcp(payload, src, dst, 12345, 80, window=8192,
+                     options=bytes.fromhex("020405b401030302"))
+    if family == 4:
+        return frames.ipv4(tcp, frames.TCP, src, dst, ident=7, length=20 + len(tcp) + delta)
+    ip = frames.ipv6(tcp, frames.TCP, src, dst)
+    return ip[:4] + struct.pack("!H", len(tcp) + delta) + ip[6:]
+
+
 def make(rng, family, mac):
     """The frames: payloads of 0..18 bytes and queries, with paddings, trailers, lengths."""
     kind = frames.ETH_IP if family == 4 else frames.ETH_IP6
@@ -174,6 +222,15 @@ def make(rng, family, mac):
             made.append(frames.ether(datagram(family, payload, dport, delta) + tail, kind,
                                      dst_mac=mac))
 
+    def add_syn(payload, delta=0, tail=b""):
+        made.append(frames.ether(segment(family, payload, delta) + tail, kind, dst_mac=mac))
+
+    for payload in (b"", b"z", b"xyzzy", TAIL):
+        for tail in (b"", b"\0" * 6, b"xyzzy", rng.randbytes(1 + rng.randrange(30))):
+            add_syn(payload, tail=tail)
+        for delta in deltas:
+            add_syn(payload, delta=delta)
+            add_syn(payload, delta=delta, tail=b"zzy")
     for payload in payloads + queries:
         for tail in (b"", b"z" * 18, b"xyzzy", rng.randbytes(1 + rng.randrange(30))):
             add(payload, tail=tail)
@@ -187,7 +244,7 @@ def make(rng, family, mac):
 class Tables:
     """The programs in the raw table of a namespace, and what they counted."""
 
-    def __init__(self, ns, family, backend, codes):
+    def __init__(self, ns, family, backend, made):
         self.ns = ns
         self.save = f"ip{'6' if family == 6 else ''}tables-{backend}-save"
         tool = self.save[:-len("-save")]
@@ -196,9 +253,11 @@ class Tables:
         ns.run(*add, "-d", mark, "-j", "ACCEPT")
         ns.run(*add, "!", "-s", src, "-j", "ACCEPT")
         ns.run(*add)
-        for code in codes:
+        for name, code in made.items():
+            proto = GENERATED.get(name, (None, None))[1]
             lab.check(len(code) <= IPTABLES_BYTECODE_MAX, "a program is too long for xt_bpf")
-            ns.run(*add, "-m", "bpf", "--bytecode", bytecode(code))
+            ns.run(*add, *(["-p", proto] if proto else []), "-m", "bpf", "--bytecode",
+                   bytecode(code))
 
     def counters(self):
         """Packets of each rule, in order: marks, strangers, all, programs."""
@@ -213,7 +272,7 @@ class Tables:
         return lab.until(passed, 10, f"mark {marks} passes the table")
 
 
-def kernel_verdicts(it, family, backend, codes, sent_of):
+def kernel_verdicts(it, family, backend, made, sent_of):
     """For each frame None, or which programs match in the kernel."""
     out, edge = it.ns(f"o{family}{backend}"), it.ns(f"e{family}{backend}")
     it.veth(out, "o0", edge, "e0")
@@ -221,7 +280,7 @@ def kernel_verdicts(it, family, backend, codes, sent_of):
         edge.ipv6("e0")
     mac = edge.mac("e0")
     sent = sent_of(mac)
-    tables = Tables(edge, family, backend, codes)
+    tables = Tables(edge, family, backend, made)
     wire = out.wire("o0")
     if family == 4:
         mark = frames.udp4(b"", SRC4, MARK4, 1, 1, dst_mac=mac)
@@ -245,7 +304,9 @@ def sluice_verdicts(it, names, codes, sent):
     frames.write_pcap(savefile, sent)
     columns = []
     for name, code in zip(names, codes):
-        rules = it.file("rules.ini", f"[rule {name}]\nbytecode = {bytecode(code)}\naction = drop\n")
+        what = f"match = {GENERATED[name][0].replace(' -- ', ' ')}" if name in GENERATED \
+            else f"bytecode = {bytecode(code)}"
+        rules = it.file("rules.ini", f"[rule {name}]\n{what}\naction = drop\n")
         got = lab.run(lab.binary("sluice"), "filter", "-r", rules, "--verdicts", savefile)
         lines = got.stdout.split("\n")[:-1]
         lab.equal(len(lines), len(sent), f"verdicts of {name}")
@@ -260,22 +321,26 @@ def compare(family, backend):
     made = programs(family)
     names, codes = list(made), list(made.values())
     with lab.Lab("xtbpf") as it:
-        sent, kernel = kernel_verdicts(it, family, backend, codes,
+        sent, kernel = kernel_verdicts(it, family, backend, made,
                                        lambda mac: make(rng, family, mac))
         ours = sluice_verdicts(it, names, codes, sent)
     seen = matched = 0
+    hits = dict.fromkeys(names, 0)
     for frame, want, got in zip(sent, kernel, ours):
         lab.equal(want is not None, kernel_sees(frame, family), f"the table sees {frame.hex()}")
         for i, name in enumerate(names):
-            model = interpret(codes[i], *shown(frame, family)) != 0
+            model = scope_holds(name, frame, family) and \
+                interpret(codes[i], *shown(frame, family)) != 0
             lab.equal(got[i], model, f"{name} on {frame.hex()}")
             if want is not None:
                 lab.equal(got[i], want[i], f"{name}, judged by the kernel, on {frame.hex()}")
                 matched += want[i]
+                hits[name] += want[i]
         seen += want is not None
     print(f"IPv{family}, {backend}: {len(sent)} frames, {seen} seen by the kernel, "
           f"{len(names)} programs, {matched} of {seen * len(names)} match")
     lab.check(seen > len(sent) // 3 and seen * len(names) // 10 < matched, "enough to judge by")
+    lab.check(all(hits[x] > 0 for x in GENERATED), f"each generator's rule matches: {hits}")
 
 
 def ipv4_nft():
