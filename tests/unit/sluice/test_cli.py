@@ -385,9 +385,23 @@ class Filter(Case):
                 proc.stdin.flush()
                 got = b""
                 while not got.endswith(want):
-                    got += proc.stdout.read1(4096)
+                    more = proc.stdout.read1(4096)
+                    self.assertNotEqual(more, b"")
+                    got += more
                 proc.stdin.close()
                 self.assertEqual(proc.wait(timeout=30), 0)
+
+    def test_cut_meanwhile(self):
+        """A file that somebody cuts while it is read ends with a sentence, not a signal."""
+        path = self.path("cut.pcap", cap.pcap([cap.udp4(b"x" * 900)] * 4000))
+        with subprocess.Popen([SLUICE, "filter", path], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, bufsize=0) as proc:
+            first = proc.stdout.read(1)  # the rest waits: a pipe holds less than that
+            os.truncate(path, 1_500_000)
+            out, err = proc.communicate(timeout=30)
+        self.assertEqual(proc.returncode, 2)
+        self.assertIn(b"the file breaks off", err)
+        self.assertGreater(cap.count(first + out), 200)
 
     def test_closed_pipe(self):
         many = self.path("many.pcap", cap.pcap([cap.udp4(b"x" * 200)] * 5000))
