@@ -11,16 +11,21 @@
 #include "cbpf/prog.h"
 
 /*
- * What a rule becomes, in eBPF instructions, generously: jumps reach 32,767, and
- * the verifier walks a million at most.
+ * What a rule becomes, in eBPF instructions, and how many may be in a program.
+ * The verifier walks a million at most, each some twice. In what a compiler makes
+ * of the C, jumps from the first rule to the last must not be longer than 32,767.
  */
-#define CHUNK_DEFAULT 16000
-#define COST_RULE 110 /* key, switch, counters */
-#define COST_INSN 20 /* of a classic program */
-#define COST_RANGE 6 /* that is compared */
-#define COST_STEP4 12 /* of a search, per bit of the table's size */
-#define COST_STEP6 36
-#define COST_GENERATED6 80
+static const struct costs {
+	size_t room;
+	size_t rule; /* key, switch, counters */
+	size_t insn; /* of a classic program */
+	size_t range; /* that is compared */
+	size_t step4, step6; /* of a search, per bit of the table's size */
+	size_t generated6;
+} costs[] = {
+	[XDP_OBJECT] = {60000, 60, 5, 4, 12, 24, 90},
+	[XDP_C] = {16000, 110, 12, 6, 14, 36, 90},
+};
 
 #define VITAL_BURST_MIN 16 /* frames a bucket holds at least, else 100 ms' worth; as lib/dp */
 
@@ -183,31 +188,34 @@ make_rule(struct xdp_plan *plan, const struct xdp_rule *r, struct plan_rule *p, 
 
 /* ---- which rules go into which program ---- */
 
-static size_t
-prog_cost(const struct cbpf_prog *prog)
+size_t
+plan_prog_len(const struct plan_rule *p, int family)
 {
+	const struct cbpf_prog *prog = plan_prog(p, family);
 	size_t n = 0;
 
 	if (prog != NULL)
 		(void)cbpf_prog_insns(prog, &n);
-	return n * COST_INSN;
+	return n;
 }
 
 static size_t
 search_cost(const struct xdp_plan *plan, uint32_t table)
 {
 	const struct plan_table *t = &plan->tables.v[table];
+	const struct costs *c = &costs[plan->opts.writer];
 	size_t steps = 1;
 
 	for (uint32_t size = t->size; size > 1; size /= 2)
 		steps++;
-	return steps * (t->wide ? COST_STEP6 : COST_STEP4);
+	return steps * (t->wide ? c->step6 : c->step4);
 }
 
 static size_t
 list_cost(const struct xdp_plan *plan, const struct plan_list *l)
 {
-	return l->n > PLAN_INLINE_MAX ? search_cost(plan, l->table) : l->n * COST_RANGE;
+	return l->n > PLAN_INLINE_MAX ? search_cost(plan, l->table)
+				      : l->n * costs[plan->opts.writer].range;
 }
 
 static size_t
@@ -220,15 +228,16 @@ set_cost(const struct xdp_plan *plan, const struct plan_set *s)
 static size_t
 rule_cost(const struct xdp_plan *plan, const struct plan_rule *p)
 {
+	const struct costs *c = &costs[plan->opts.writer];
 	const struct match_rule *m = p->r->m;
-	size_t cost = COST_RULE + prog_cost(plan_prog(p, 4));
+	size_t cost = c->rule + c->insn * plan_prog_len(p, 4);
 
 	if (p->never)
 		return 0;
 	if (m->link == MATCH_LINK_RAW && m->prog[1] != m->prog[0])
-		cost += prog_cost(plan_prog(p, 6));
+		cost += c->insn * plan_prog_len(p, 6);
 	if (m->generated)
-		cost += COST_GENERATED6;
+		cost += c->generated6;
 	return cost + list_cost(plan, &p->proto) + list_cost(plan, &p->sport) +
 		list_cost(plan, &p->dport) + set_cost(plan, &p->src) + set_cost(plan, &p->dst);
 }
@@ -236,7 +245,8 @@ rule_cost(const struct xdp_plan *plan, const struct plan_rule *p)
 static int
 split(struct xdp_plan *plan, struct diag *diag)
 {
-	const size_t room = plan->opts.chunk != 0 ? plan->opts.chunk : CHUNK_DEFAULT;
+	const size_t room =
+		plan->opts.chunk != 0 ? plan->opts.chunk : costs[plan->opts.writer].room;
 	size_t used = room;
 
 	for (size_t i = 0; i <= plan->n; i++) {

@@ -108,6 +108,9 @@ int plan_set_make(struct xdp_plan *plan, const struct match_prefixes *list, stru
 /* The rule's program for link ether, IPv4 or IPv6, or NULL. */
 const struct cbpf_prog *plan_prog(const struct plan_rule *p, int family);
 
+/* How many instructions that has; 0 without one. */
+size_t plan_prog_len(const struct plan_rule *p, int family);
+
 /* The rule behind the last one of program @chunk. */
 size_t plan_chunk_end(const struct xdp_plan *plan, size_t chunk);
 

@@ -103,7 +103,7 @@ static void
 put_peers(struct sbuf *out, const struct xdp_plan *plan)
 {
 	sbuf_adds(out,
-		"INLINE int\nis_peer(u32 key, u64 hi, u64 lo)\n{\n\tif (key & KEY_V6)\n"
+		"INLINE int\nis_peer(u32 key, u64 hi, u64 lo)\n{\n\t(void)hi;\n\t(void)lo;\n\tif (key & KEY_V6)\n"
 		"\t\treturn 0");
 	for (size_t i = 0; i < plan->opts.n_peers; i++) {
 		const struct ip_addr *a = &plan->opts.peers[i];
@@ -177,7 +177,7 @@ put_run6(struct sbuf *out, const struct plan_rule *p, size_t i)
 			"\t\tint hit;\n\n"
 			"\t\tif (GET(f->bare) == 0 || !swap_head(ctx, f))\n"
 			"\t\t\treturn 0;\n"
-			"\t\tw.off += cut;\n\t\tw.cap -= cut;\n\t\tw.len -= cut;\n");
+			"\t\tw.off += cut;\n\t\tw.len -= cut;\n");
 		sbuf_addf(out,
 			"\t\thit = %s;\n\t\t(void)swap_head(ctx, f);\n\t\treturn hit;\n\t}\n",
 			call);
@@ -196,12 +196,13 @@ put_run(struct sbuf *out, const struct plan_rule *p, size_t i)
 	}
 	if (p->r->m->link == MATCH_LINK_ETHER) {
 		sbuf_addf(out,
-			"\tw.off = 0;\n\tw.cap = w.len = GET(f->wire);\n"
+			"\tw.off = 0;\n\tw.end = w.len = GET(f->wire);\n"
 			"\treturn prog_%zu_4(ctx, &w);\n",
 			i);
 		return;
 	}
-	sbuf_adds(out, "\tw.off = GET(f->l3);\n\tw.cap = GET(f->cap);\n\tw.len = GET(f->len);\n");
+	sbuf_adds(out,
+		"\tw.off = GET(f->l3);\n\tw.end = w.off + GET(f->cap);\n\tw.len = GET(f->len);\n");
 	/* The key has been asked where a family has no program. */
 	if (prog4 != NULL && (prog6 != prog4 || p->r->m->generated)) {
 		if (prog6 != NULL)

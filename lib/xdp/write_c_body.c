@@ -5,12 +5,16 @@
  */
 #include <inttypes.h>
 
+#include "base/mem.h"
 #include "base/sbuf.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
 #include "write_c.h"
 
 #define CLASS_JUMP 5 /* in the lower three bits of an opcode */
+#define CLASS_RET 6
+
+#define INLINE_MAX 256 /* longer programs are functions: jumps reach no further than 32,767 */
 
 /* "goto" the instruction @to, unless it is the one that follows @at. */
 static void
@@ -122,21 +126,94 @@ statement(struct sbuf *out, const struct cbpf_insn *i, size_t at)
 	}
 }
 
-/* Whether a "goto" of branch() or jump() leads to instruction @to. */
-static bool
-is_target(const struct cbpf_insn *insns, size_t to)
-{
-	for (size_t at = 0; at < to; at++) {
-		const struct cbpf_insn *i = &insns[at];
-		const size_t yes = at + 1 + (i->code == CBPF_CODE_JA ? i->k : i->jt);
-		const size_t no = i->code == CBPF_CODE_JA ? yes : at + 1 + i->jf;
+/* What is known of an instruction besides itself. */
+struct place {
+	bool label; /* a "goto" of branch() or jump() leads here */
+	uint8_t ways; /* how many lead here, at most 2 */
+	uint8_t live; /* LIVE_A, LIVE_X: looked at from here on before it is set */
+};
 
-		if ((i->code & 7) != CLASS_JUMP)
-			continue;
-		if ((yes == to && (yes != no || yes != at + 1)) || (no == to && no != at + 1))
-			return true;
+enum { LIVE_A = 1, LIVE_X = 2 };
+
+/* What @i looks at, and what it sets. */
+static void
+uses(const struct cbpf_insn *i, uint8_t *ret_reads, uint8_t *ret_sets)
+{
+	enum { LD, LDX, ST, STX, ALU, JMP, RET, MISC };
+	const bool with_x = (i->code & 0x08) != 0, ind = (i->code & 0xe0) == 0x40;
+	const bool txa = i->code == CBPF_CODE_TXA;
+
+	*ret_reads = *ret_sets = 0;
+	switch (i->code & 7) {
+	case LD:
+		*ret_reads = ind ? LIVE_X : 0;
+		*ret_sets = LIVE_A;
+		break;
+	case LDX: *ret_sets = LIVE_X; break;
+	case ST: *ret_reads = LIVE_A; break;
+	case STX: *ret_reads = LIVE_X; break;
+	case ALU:
+		*ret_reads = LIVE_A | (with_x ? LIVE_X : 0);
+		*ret_sets = LIVE_A;
+		break;
+	case JMP:
+		if (i->code != CBPF_CODE_JA)
+			*ret_reads = LIVE_A | (with_x ? LIVE_X : 0);
+		break;
+	case RET: *ret_reads = i->code == CBPF_CODE_RET_A ? LIVE_A : 0; break;
+	case MISC:
+		*ret_reads = txa ? LIVE_X : LIVE_A;
+		*ret_sets = txa ? LIVE_A : LIVE_X;
+		break;
 	}
-	return false;
+}
+
+static void
+lead(struct place *to)
+{
+	if (to->ways < 2)
+		to->ways++;
+}
+
+/* Jumps only go forward: one pass from the end finds all there is. */
+static void
+survey(const struct cbpf_insn *insns, size_t n, struct place *places)
+{
+	for (size_t at = n; at-- > 0;) {
+		const struct cbpf_insn *i = &insns[at];
+		const bool is_jump = (i->code & 7) == CLASS_JUMP, is_ja = i->code == CBPF_CODE_JA;
+		const size_t yes = at + 1 + (!is_jump ? 0 : is_ja ? i->k : i->jt);
+		const size_t no = is_jump && !is_ja ? at + 1 + i->jf : yes;
+		uint8_t reads, sets, behind = 0;
+
+		if ((i->code & 7) != CLASS_RET) {
+			behind = places[yes].live | places[no].live;
+			lead(&places[yes]);
+			if (yes != no)
+				lead(&places[no]);
+			places[yes].label |= is_jump && (yes != no || yes != at + 1);
+			places[no].label |= is_jump && no != at + 1;
+		}
+		uses(i, &reads, &sets);
+		places[at].live = (uint8_t)((behind & ~sets) | reads);
+	}
+}
+
+/*
+ * Where ways meet, what is in A and X is made unknown to the verifier, which
+ * would else walk on once for each way.
+ */
+static void
+put_place(struct sbuf *out, const struct place *p, size_t at)
+{
+	if (p->label)
+		sbuf_addf(out, "L%zu:\n", at);
+	if (p->ways < 2)
+		return;
+	if (p->live & LIVE_A)
+		sbuf_adds(out, "\tFORGET(a);\n");
+	if (p->live & LIVE_X)
+		sbuf_adds(out, "\tFORGET(x);\n");
 }
 
 /* The words of memory that the program uses, as variables. */
@@ -158,17 +235,23 @@ write_c_body(struct sbuf *out, const char *name, const struct cbpf_prog *prog)
 {
 	size_t n;
 	const struct cbpf_insn *insns = cbpf_prog_insns(prog, &n);
+	struct place *places = mem_calloc(n, sizeof(*places));
 
+	if (places == NULL) {
+		out->failed = true;
+		return;
+	}
+	survey(insns, n, places);
 	sbuf_addf(out,
-		"INLINE int\n%s(struct xdp_md *ctx, const struct window *w)\n{\n"
+		"%s int\n%s(struct xdp_md *ctx, const struct window *w)\n{\n"
 		"\tu32 a = 0, x = 0;\n",
-		name);
+		n > INLINE_MAX ? "OUTLINE" : "INLINE", name);
 	declare_memory(out, insns, n);
 	sbuf_adds(out, "\n\t(void)a;\n\t(void)x;\n");
 	for (size_t at = 0; at < n; at++) {
-		if (is_target(insns, at))
-			sbuf_addf(out, "L%zu:\n", at);
+		put_place(out, &places[at], at);
 		statement(out, &insns[at], at);
 	}
 	sbuf_adds(out, "}\n\n");
+	mem_free(places);
 }

@@ -26,6 +26,8 @@
 #include "pkt/vital.h"
 #include "xdp/xdp.h"
 
+#define HOOK "/sys/fs/bpf/slu_xdp_hook" /* libbpf pins it */
+
 static char temp_dir[] = "/tmp/slu-xdp-XXXXXX";
 static char source[64], object[64];
 
@@ -56,17 +58,33 @@ load_c(const struct xdp_plan *plan)
 	return loaded_new(object);
 }
 
+/* The object as we write it. */
+static struct loaded *
+load_object(const struct xdp_plan *plan)
+{
+	struct sbuf bytes = SBUF_INIT;
+	struct diag diag = {0};
+
+	if (xdp_write_object(plan, &bytes, &diag) != 0)
+		fail_msg("%s", diag.msg);
+	write_file(object, &bytes);
+	sbuf_fini(&bytes);
+	return loaded_new(object);
+}
+
 static const struct writer {
 	const char *name;
+	enum xdp_writer writer;
 	struct loaded *(*load)(const struct xdp_plan *plan);
 } writers[] = {
-	{"C through clang", load_c},
+	{"object", XDP_OBJECT, load_object},
+	{"C through clang", XDP_C, load_c},
 };
 
 /* ---- rulesets ---- */
 
 static struct xdp_plan *
-plan_make(const struct world_rules *rules, const struct xdp_opts *how)
+plan_make(const struct world_rules *rules, const struct xdp_opts *how, enum xdp_writer writer)
 {
 	struct xdp_rule *v = calloc(rules->n + 1, sizeof(*v));
 	struct xdp_opts opts = *how;
@@ -80,6 +98,10 @@ plan_make(const struct world_rules *rules, const struct xdp_opts *how)
 			.on = rules->v[i].enabled,
 			.here = true,
 		};
+	opts.writer = writer;
+	/* No more programs than the kernel follows. */
+	if (rules->n > 50)
+		opts.chunk *= 10;
 	opts.rules = v;
 	opts.n_rules = rules->n;
 	if (xdp_plan_new(&opts, &plan, &diag) != 0)
@@ -183,7 +205,7 @@ run_set(const struct writer *w, size_t n_rules, const struct xdp_opts *how, int 
 	struct loaded *l;
 
 	world_rules_make(rules, n_rules);
-	plan = plan_make(rules, how);
+	plan = plan_make(rules, how, w->writer);
 	l = w->load(plan);
 	if (l == NULL)
 		fail_msg("%s: SLUICE_SEED=%llu, %zu rules: refused by the kernel", w->name, seed,
@@ -198,17 +220,55 @@ run_set(const struct writer *w, size_t n_rules, const struct xdp_opts *how, int 
 	free(rules);
 }
 
-static const size_t sizes[] = {0, 1, 3, 10, 20};
+/* ---- tests ---- */
+
+static const struct ip_addr peers[] = {
+	{4, {10, 1, 1, 1}},
+	{4, {10, 2, 3, 1}},
+	{6, {0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 1}},
+};
+
+/* Ways to make a program that must not change what it does. */
+static const struct xdp_opts ways[] = {
+	{0},
+	{.vital = true, .peers = peers, .n_peers = DIM(peers)},
+	{.vital = true,
+		.peers = peers,
+		.n_peers = 2,
+		.gtsm = true,
+		.sampling = true,
+		.sample_one_in = 3,
+		.snaplen = 100},
+	{.chunk = 2000, .sampling = true, .hook = HOOK},
+	{.vital = true, .vital_pps = 1000000000, .chunk = 500},
+};
+
+/* How many sets of which size; clang takes its time. */
+static const struct tier {
+	size_t writer;
+	size_t rules;
+	int sets, long_sets;
+} tiers[] = {
+	{0, 0, 2, 5},
+	{0, 1, 10, 500},
+	{0, 4, 10, 500},
+	{0, 30, 15, 500},
+	{0, 200, 3, 100},
+	{1, 1, 2, 50},
+	{1, 12, 3, 50},
+};
 
 static void
 every_writer_gives_the_references_verdicts(void **state)
 {
-	const struct xdp_opts how = {.vital = false};
+	const bool is_long = getenv("SLUICE_LONG") != NULL;
+	size_t n = 0;
 
 	(void)state;
-	for (size_t w = 0; w < DIM(writers); w++)
-		for (size_t i = 0; i < DIM(sizes); i++)
-			run_set(&writers[w], sizes[i], &how, 2000);
+	for (size_t t = 0; t < DIM(tiers); t++)
+		for (int i = 0; i < (is_long ? tiers[t].long_sets : tiers[t].sets); i++)
+			run_set(&writers[tiers[t].writer], tiers[t].rules, &ways[n++ % DIM(ways)],
+				1000);
 }
 
 int
@@ -230,6 +290,7 @@ main(void)
 	snprintf(source, sizeof(source), "%s/rules.c", temp_dir);
 	snprintf(object, sizeof(object), "%s/rules.o", temp_dir);
 	r = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)unlink(HOOK);
 	(void)unlink(source);
 	(void)unlink(object);
 	(void)rmdir(temp_dir);

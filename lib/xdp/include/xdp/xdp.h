@@ -36,7 +36,11 @@ struct xdp_rule {
 	bool here; /* one of its locations is ours */
 };
 
+/* What the plan is for. */
+enum xdp_writer { XDP_OBJECT, XDP_C };
+
 struct xdp_opts {
+	enum xdp_writer writer;
 	const struct xdp_rule *rules;
 	size_t n_rules; /* 0..XDP_RULES_MAX */
 
@@ -72,5 +76,40 @@ size_t xdp_plan_programs(const struct xdp_plan *plan);
 
 /* Append C for "clang -O2 -g -target bpf -c". Returns 0 or -ENOMEM. */
 int xdp_write_c(const struct xdp_plan *plan, struct sbuf *out);
+
+/* Append an object file. Returns 0, -E2BIG for a rule that is too long for jumps, -ENOMEM. */
+int xdp_write_object(const struct xdp_plan *plan, struct sbuf *out, struct diag *diag);
+
+/*
+ * An object in memory that either writer's output became: what may be changed
+ * before it is loaded. Points into the file.
+ */
+struct xdp_object {
+	uint8_t *on; /* by slot: XDP_ON_* */
+	const char *names; /* by slot, XDP_NAME_BYTES each */
+	const char *where; /* by slot, where_bytes each: locations */
+	size_t where_bytes;
+	size_t n; /* slots */
+	uint8_t *sample; /* 1 in so many, bytes of each, bound of the random number; 4 bytes each */
+};
+
+#define XDP_ON_ENABLED 1
+#define XDP_ON_HERE 2 /* a rule is in force with both */
+
+/* Returns 0, or -EINVAL when @file is not such an object. */
+int xdp_object_open(void *file, size_t n, struct xdp_object *ret, struct diag *diag);
+
+/* The rule in @slot. */
+const char *xdp_object_name(const struct xdp_object *o, size_t slot);
+const char *xdp_object_where(const struct xdp_object *o, size_t slot);
+
+/* Switch rule @name. Returns 0, -ENOENT with the nearest name. */
+int xdp_object_enable(struct xdp_object *o, const char *name, bool on, struct diag *diag);
+
+/* The rules of @location, and those of no location, are here; all others are not. */
+void xdp_object_move(struct xdp_object *o, const char *location);
+
+/* Sample one in @one_in frames (0: none), at most @snaplen bytes of each. */
+void xdp_object_sample(struct xdp_object *o, uint32_t one_in, uint32_t snaplen);
 
 #endif
