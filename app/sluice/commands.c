@@ -18,6 +18,7 @@ const struct cli_cmd *const cli_commands[] = {
 	&cmd_iptables,
 	&cmd_iptables_chain,
 	&cmd_nft,
+	&cmd_xdp,
 	&cmd_stats,
 };
 
