@@ -124,7 +124,7 @@ note_chain(const struct xdp_plan *plan, const char *file)
 
 	if (n > 1)
 		(void)fprintf(stderr,
-			"sluice xdp: %s holds %zu programs; load it with bpftool prog loadall, as sluice xdp --help says\n",
+			"sluice xdp: %s holds %zu programs; load it with bpftool prog loadall … pinmaps, as sluice xdp --help says\n",
 			file, n);
 }
 
@@ -357,8 +357,8 @@ static const struct cli_example xdp_examples[] = {
 		"Drop in the driver what the daemon would drop."},
 	{"bpftool -j map dump name sluice_counters | sluice xdp --counters rules.o",
 		"What each rule has matched and dropped."},
-	{"bpftool map update name sluice_switch key 3 0 0 0 value 2 0 0 0",
-		"Switch the rule in slot 3 off; 1 is on, 0 as the object says."},
+	{"sluice xdp --list rules.o",
+		"Slots, for bpftool map update name sluice_switch key 3 0 0 0 value 2 0 0 0 (slot 3 off)."},
 	{"sluice xdp --patch rules.o --location ams --disable random-subdomains",
 		"Make the same object ready for another place."},
 	{0},
@@ -370,9 +370,10 @@ const struct cli_cmd cmd_xdp = {
 	.help = "Make one XDP program of a ruleset, for machines that run no daemon.",
 	.more = "The program gives the verdicts that the daemon would give, and counts the same. It is\n"
 		"loaded with ip link, bpftool or xdp-loader; -f c is source for clang -O2 -g -target bpf -c.\n"
-		"Long rulesets become several programs that call each other, which ip link cannot load\n"
-		"from the file: bpftool prog loadall FILE /sys/fs/bpf/sluice, then\n"
-		"ip link set dev eth0 xdp pinned /sys/fs/bpf/sluice/sluice_xdp. Its maps are\n"
+		"Long rulesets become several programs that call each other, which only bpftool loads:\n"
+		"bpftool prog loadall FILE /sys/fs/bpf/sluice type xdp pinmaps /sys/fs/bpf/sluice-maps, then\n"
+		"ip link set dev eth0 xdp pinned /sys/fs/bpf/sluice/sluice_xdp. (Without pinmaps the kernel\n"
+		"empties the map of programs, and all frames pass.) The maps are\n"
 		"  sluice_counters  packets, bytes (of IP), dropped, would_drop … by slot, per CPU\n"
 		"  sluice_switch    by slot: 0 as the object says, 1 in force, 2 not\n"
 		"  sluice_stats     frames received, dropped, passed, truncated …, per CPU\n"

@@ -195,6 +195,9 @@ write_prog(
 	const struct ebpf_object *obj = w->obj;
 	size_t next = 0;
 
+	/* Where memory was short, symbols are missing. */
+	if (w->failed)
+		return 0;
 	for (size_t i = 0; i < p->n; i++) {
 		struct ebpf_insn insn = p->insns[i];
 

@@ -407,14 +407,13 @@ obj_rule(struct obj *b, size_t i)
 	}
 	ask_ports(b, p, next);
 	ask_proto_and_addrs(b, p, next);
-	ask_switch(b, i, next);
 	run_program(b, p, match, next);
 	ebpf_here(a, late);
-	if (p->has_late) {
+	if (p->has_late)
 		ask_proto_and_addrs(b, p, next);
-		ask_switch(b, i, next);
-	}
 	ebpf_here(a, match);
+	/* Last, since most rules are in force and most frames are not theirs. */
+	ask_switch(b, i, next);
 	if (p->deciding) {
 		ebpf_st_imm(a, EBPF_W, REG_FRAME, F(slot), (int32_t)i);
 		ebpf_ja(a, p->r->m->action == MATCH_DROP ? b->end_drop : b->end_pass);

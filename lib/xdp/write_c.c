@@ -262,7 +262,6 @@ put_rule(struct sbuf *out, const struct xdp_plan *plan, size_t i)
 	if (!m->scope_only)
 		sbuf_adds(out, "\tstruct window w;\n");
 	put_scope(out, p, plan);
-	sbuf_addf(out, "\tif (!in_force(%zu))\n\t\treturn 0;\n", i);
 	if (p->has_late)
 		sbuf_adds(out, "\tif (late)\n\t\treturn 1;\n");
 	put_run(out, p, i);
@@ -280,13 +279,14 @@ put_step(struct sbuf *out, const struct xdp_plan *plan, size_t i, bool *drops, b
 		return;
 	if (!p->deciding) {
 		sbuf_addf(out,
-			"\tif (GET(f->n_seen) < SEEN_MAX && rule_%zu(ctx, f))\n"
+			"\tif (GET(f->n_seen) < SEEN_MAX && rule_%zu(ctx, f) && in_force(%zu))\n"
 			"\t\tsee(f, %zu, %d, %d, %d);\n",
-			i, i, p->is_shadow, p->would_drop, i + 1 == plan->n);
+			i, i, i, p->is_shadow, p->would_drop, i + 1 == plan->n);
 		return;
 	}
-	sbuf_addf(out, "\tif (rule_%zu(ctx, f)) {\n\t\tf->slot = %zu;\n\t\tgoto %s;\n\t}\n", i, i,
-		p->r->m->action == MATCH_DROP ? "drop" : "pass");
+	sbuf_addf(out,
+		"\tif (rule_%zu(ctx, f) && in_force(%zu)) {\n\t\tf->slot = %zu;\n\t\tgoto %s;\n\t}\n",
+		i, i, i, p->r->m->action == MATCH_DROP ? "drop" : "pass");
 	if (p->r->m->action == MATCH_DROP)
 		*drops = true;
 	else
@@ -345,9 +345,11 @@ put_hook(struct sbuf *out, const struct xdp_plan *plan)
 	if (plan->hook_name != NULL)
 		sbuf_addf(out,
 			"struct {\n\tint(*type)[3]; /* PROG_ARRAY */\n\tint(*max_entries)[%d];\n"
-			"\tint(*key_size)[4];\n\tint(*value_size)[4];\n\tint(*pinning)[1]; /* by name */\n"
+			"\tint(*key_size)[4];\n\tint(*value_size)[4];\n%s"
 			"} %s __attribute__((section(\".maps\"), used));\n\n",
-			XDP_HOOK_ENTRIES, plan->hook_name);
+			XDP_HOOK_ENTRIES,
+			plan->chunks.n == 1 ? "\tint(*pinning)[1]; /* by name */\n" : "",
+			plan->hook_name);
 }
 
 int

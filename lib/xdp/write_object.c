@@ -69,7 +69,8 @@ add_maps(struct obj *b, struct diag *diag)
 		{{"sluice_chain", EBPF_MAP_PROG_ARRAY, 4, 4, (uint32_t)plan->chunks.n, 0, NULL,
 			 false},
 			&b->chain, plan->chunks.n > 1},
-		{{plan->hook_name, EBPF_MAP_PROG_ARRAY, 4, 4, XDP_HOOK_ENTRIES, 0, NULL, true},
+		{{plan->hook_name, EBPF_MAP_PROG_ARRAY, 4, 4, XDP_HOOK_ENTRIES, 0, NULL,
+			 plan->chunks.n == 1},
 			&b->hook, plan->hook_name != NULL},
 	};
 	int r = 0;

@@ -57,7 +57,8 @@ struct xdp_opts {
 
 	/*
 	 * A file name in the BPF file system, or NULL: its last part is the map's
-	 * name. Pinned by name, so that a loader reuses or makes it.
+	 * name. Pinned by name, so that a loader reuses or makes it; unless there are
+	 * several programs, which only load with all maps pinned by the loader.
 	 */
 	const char *hook;
 
