@@ -258,6 +258,41 @@ path_ask(struct canon *c, struct draft *d, enum space space, const struct sym_pa
 		d->item.flags |= ITEM_RUN;
 }
 
+/*
+ * What the words say of the IP header, said of the key, too: whole bursts are
+ * sorted by it. A parser calls a frame what its version says, and the protocol
+ * that a program reads there has its L4 right behind.
+ */
+static void
+key_ask(struct draft *d)
+{
+	static const struct {
+		uint8_t version, off, family;
+	} headers[] = {{0x40, 9, 4}, {0x60, 6, 6}};
+	uint64_t mask[2] = {0}, val[2] = {0};
+
+	for (uint32_t i = 0; i < d->item.n_words; i++) {
+		const struct item_word *w = &d->words[i];
+
+		if (w->win == WINDOW_OF_START(SPACE_RAW) && w->off < 16) {
+			mask[w->off / 8] = w->mask;
+			val[w->off / 8] = w->val;
+		}
+	}
+	for (size_t h = 0; h < DIM(headers); h++) {
+		const uint32_t word = headers[h].off / 8u, shift = 8 * (headers[h].off % 8u);
+
+		if ((mask[0] & 0xf0) != 0xf0 || (val[0] & 0xf0) != headers[h].version)
+			continue;
+		word_ask(d, WINDOW_OF_KEY, 0, KEY_FAMILY(KEY_FAMILY_BITS),
+			KEY_FAMILY((uint32_t)headers[h].family));
+		/* The last header's number is another where there are extension headers. */
+		if (headers[h].family == 4 && (mask[word] >> shift & 0xff) == 0xff)
+			word_ask(d, WINDOW_OF_KEY, 0, KEY_PROTO(0xff),
+				KEY_PROTO((uint32_t)(val[word] >> shift & 0xff)));
+	}
+}
+
 static void
 prefix_ask(struct canon *c, struct draft *d, const struct ip_prefix *p, bool is_dst)
 {
@@ -300,7 +335,7 @@ scope_prefixes(struct canon *c, const struct draft *d, const struct match_prefix
 	if (list->n > PREFIXES_MAX) {
 		struct draft more = *d;
 
-		more.item.flags |= ITEM_MORE;
+		more.item.flags |= ITEM_LISTS;
 		then(c, &more, s);
 		return;
 	}
@@ -345,9 +380,9 @@ scope_ask(struct canon *c, struct draft *d, const struct match_rule *rule,
 	if (more != NULL && more->sport.n == 1 && more->sport.v->lo == more->sport.v->hi)
 		sport_ask(d, more->sport.v->lo);
 	else if (more != NULL && more->sport.n > 0)
-		d->item.flags |= ITEM_MORE;
+		d->item.flags |= ITEM_RANGES;
 	if (more != NULL && (more->dport.n > 0 || more->has_proto))
-		d->item.flags |= ITEM_MORE;
+		d->item.flags |= ITEM_RANGES;
 	scope_prefixes(c, d, &rule->scope.dst, true, scope_src, &rule->scope);
 }
 
@@ -377,6 +412,8 @@ prog_ask(struct canon *c, uint32_t index, const struct match_rule *rule, int fam
 		struct draft d = draft_of(index, e);
 
 		path_ask(c, &d, space, &sym.paths[i]);
+		if (space == SPACE_RAW)
+			key_ask(&d);
 		if (family != 0)
 			word_ask(&d, WINDOW_OF_KEY, 0, KEY_FAMILY(KEY_FAMILY_BITS),
 				KEY_FAMILY((uint32_t)family));

@@ -71,7 +71,9 @@ rest_holds(const struct hash_item *it, const struct probe *p, uint32_t i)
 	if ((it->flags & ITEM_RUN) != 0 &&
 		!search_run(e, p->im->is_jit, (enum match_run)e->run, p->view[i]))
 		return false;
-	return (it->flags & ITEM_MORE) == 0 || scope_more_holds(e->scope.more, p->view[i], false);
+	if ((it->flags & ITEM_RANGES) != 0 && !scope_ports_hold(e->scope.more, p->view[i]))
+		return false;
+	return (it->flags & ITEM_LISTS) == 0 || scope_lists_hold(e->scope.more, p->view[i]);
 }
 
 static inline bool

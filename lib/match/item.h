@@ -69,12 +69,17 @@ struct item_need {
 
 enum {
 	ITEM_RUN = 1 << 0, /* the program has to be asked */
-	ITEM_MORE = 1 << 1, /* the scope's lists have to be asked */
+	ITEM_RANGES = 1 << 1, /* the scope's lists of protocols and ports have to be asked */
 	ITEM_GENERATED = 1 << 2, /* it sees the datagram without extension headers */
 	ITEM_PORTS = 1 << 3, /* not every port */
 	ITEM_TAIL = 1 << 4, /* some need is of a WINDOW_TAIL */
 	ITEM_SPORT = 1 << 5, /* the key word's upper half is asked */
-	ITEM_PLAIN = 1 << 6, /* one run, one need of its window, and nothing of the above */
+	ITEM_PLAIN = 1 << 6, /* one run, one need of its window, and nothing else of this */
+	ITEM_LISTS = 1 << 7, /* the scope's prefixes have to be asked */
+
+	ITEM_MORE = ITEM_RANGES | ITEM_LISTS,
+	/* Words do not say all. */
+	ITEM_ASKS = ITEM_RUN | ITEM_MORE | ITEM_PORTS,
 };
 
 struct item {

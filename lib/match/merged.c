@@ -40,7 +40,7 @@ merged_init(struct probe *p, const struct match_image *im, const struct search *
 	p->s = s;
 	p->n = s->n;
 	p->port = port;
-	p->ask_flags = ITEM_RUN | ITEM_MORE | ITEM_PORTS;
+	p->ask_flags = ITEM_ASKS;
 	p->flip = 0;
 	p->only_late = false;
 	memset(p->found, 0, sizeof(p->found));

@@ -19,6 +19,8 @@
 /* Items compared for a key that is there, on average, in 1/16; one is the best. */
 #define CHAIN_GOOD 24
 #define CHAIN_MAX 16
+/* Where even one shape alone has longer chains its rules are better asked one by one. */
+#define CHAIN_BEARABLE 64
 
 struct shape {
 	const struct item *like; /* one of them */
@@ -156,6 +158,15 @@ key_of(const struct item *it, const struct item_word *words, uint32_t n)
 	return h;
 }
 
+/* Equal for items of which the first always holds where another does. */
+static uint64_t
+whole_of(const struct item *it)
+{
+	const uint64_t whole = key_of(it, it->words, it->n_words);
+
+	return (it->flags & (ITEM_RUN | ITEM_MORE)) != 0 ? mix(whole, it->rule + 1) : whole;
+}
+
 /*
  * How many items of the sample a look-up compares, in 1/16, when @words are
  * hashed; items that are equal as a whole count once. UINT32_MAX: a chain is too long.
@@ -172,7 +183,7 @@ judge(struct parting *p, const struct item_word *words, uint32_t n)
 	for (uint32_t i = 0; i < p->n_sample; i++) {
 		const struct item *it = &p->items->v[p->sample[i]];
 		const uint64_t key = key_of(it, words, n) | 1;
-		const uint64_t whole = key_of(it, it->words, it->n_words);
+		const uint64_t whole = whole_of(it);
 		uint32_t at = (uint32_t)(key >> 20) & (n_slots - 1);
 		struct slot *s;
 
@@ -348,8 +359,8 @@ start_group(struct parting *p, uint32_t shape)
 	memcpy(g->full, s->like->words, s->like->n_words * sizeof(*g->full));
 	g->n_full = s->like->n_words;
 	sample(p, NULL, s);
-	(void)choose_words(p, g->full, g->n_full, g->hash, &g->n_hash);
-	if (g->n_hash > 0 && group_take(p, g, shape) == 0)
+	if (choose_words(p, g->full, g->n_full, g->hash, &g->n_hash) <= CHAIN_BEARABLE &&
+		group_take(p, g, shape) == 0)
 		p->n_groups++;
 }
 

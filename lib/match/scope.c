@@ -300,11 +300,29 @@ scope_more_hold(
 }
 
 bool
+scope_ports_hold(const struct scope_more *more, const struct pkt_view *v)
+{
+	if (more->has_proto && (more->proto[v->proto / 64] >> v->proto % 64 & 1) == 0)
+		return false;
+	if (more->sport.n > 0 && !ranges_have(&more->sport, v->sport))
+		return false;
+	return more->dport.n == 0 || ranges_have(&more->dport, v->dport);
+}
+
+bool
+scope_lists_hold(const struct scope_more *more, const struct pkt_view *v)
+{
+	if (more->dst != NULL && !prefixes_has(more->dst, v->family, pkt_dst(v)))
+		return false;
+	return more->src == NULL || prefixes_has(more->src, v->family, pkt_src(v));
+}
+
+bool
 scope_more_holds(const struct scope_more *more, const struct pkt_view *v, bool late)
 {
-	return lists_hold(more, v, late) &&
-		(more->dst == NULL || prefixes_has(more->dst, v->family, pkt_dst(v))) &&
-		(more->src == NULL || prefixes_has(more->src, v->family, pkt_src(v)));
+	if (more->has_proto && (more->proto[v->proto / 64] >> v->proto % 64 & 1) == 0)
+		return false;
+	return (late || scope_ports_hold(more, v)) && scope_lists_hold(more, v);
 }
 
 int

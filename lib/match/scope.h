@@ -86,6 +86,10 @@ bool scope_more_holds(const struct scope_more *more, const struct pkt_view *v, b
 uint64_t scope_more_hold(
 	const struct scope_more *more, const struct pkt_view *const *v, uint32_t n, bool late);
 
+/* Its parts: protocols and ports of a frame that has them; prefixes. */
+bool scope_ports_hold(const struct scope_more *more, const struct pkt_view *v);
+bool scope_lists_hold(const struct scope_more *more, const struct pkt_view *v);
+
 /* Prefix lists by address and length of the list. Memory of @arena. */
 struct scope_sets {
 	struct scope_set {
