@@ -205,6 +205,8 @@ write_prog(
 			const struct ebpf_ref *ref = &p->refs[next++];
 			const bool is_map = ref->kind == EBPF_REF_MAP;
 
+			if (w->failed)
+				return diag_fail(diag, -ENOMEM, "out of memory");
 			if (is_map ? ref->index >= obj->maps.n
 				   : ref->index >= DIM(obj->data) ||
 						w->data_symbol[ref->index] == 0)
