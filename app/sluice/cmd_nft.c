@@ -444,8 +444,9 @@ const struct cli_cmd cmd_nft = {
 	.help = "Write rules as a script for nft.",
 	.more = "Each rule's scope becomes expressions of nft, and so does its program where what it asks\n"
 		"is compared at fixed places; IPv6 extension headers are stepped over. Any other program\n"
-		"goes along as a match of xt_bpf (at most 64 instructions), which nft lists and cannot\n"
-		"read: its chain x_RULE_N stays empty until --apply puts it over netlink.\n"
+		"goes along as a match of xt_bpf, in eBPF where it has over 64 instructions. nft lists\n"
+		"such rules and cannot read them: their chains x_RULE_N stay empty until --apply puts\n"
+		"them over netlink.\n"
 		"\n"
 		"Each line counts; its comment is the rule's name, and a rule's lines never count a frame\n"
 		"twice. Rules in shadow and count rules only count. A table of our own is replaced whole;\n"

@@ -49,6 +49,7 @@ struct nft_line {
 	/* The program that xt_bpf runs behind them, in a chain of its own; NULL: none. */
 	const struct cbpf_insn *xt;
 	size_t n_xt;
+	bool is_ebpf; /* it is too long for xt_bpf, which gets it as eBPF */
 	char xt_chain[80];
 };
 
@@ -104,7 +105,8 @@ void nft_undo(const struct nft *nft, struct sbuf *out);
 size_t nft_count_xt(const struct nft *nft);
 
 /*
- * Put them into their chains, all or none. Returns 0, -errno with a sentence
+ * Put them into their chains, all or none; programs in eBPF are loaded before, and
+ * live as long as their rules. Returns 0, -errno with a sentence
  * (-EPERM, -ENOENT: the script was not run).
  */
 int nft_put_xt(const struct nft *nft, struct diag *diag);

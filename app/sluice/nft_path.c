@@ -137,10 +137,14 @@ say_equal(struct gather *g, const struct sym_atom *a)
 	sbuf_addc(g->out, ' ');
 	if (!add_value(g, a->node, g->out))
 		return false;
-	if ((a->mask & max) != max)
-		sbuf_addf(g->out, " & 0x%" PRIx32, a->mask);
+	/*
+	 * nft 1.0.6 makes one of neighbouring loads: "a != 1 b != 2" becomes
+	 * "(a, b) != (1, 2)", which is another thing. Behind a mask it does not.
+	 */
+	if (a->node->op == SYM_LOAD)
+		sbuf_addf(g->out, " & 0x%" PRIx32, a->mask & max);
 	sbuf_addf(g->out, " %s 0x%" PRIx32, a->neg ? "!=" : "==", a->val);
-	return a->node->op != SYM_ALU || (a->mask & max) == max;
+	return a->node->op != SYM_ALU || a->mask == UINT32_MAX;
 }
 
 /* node + mask <= val, modulo 2^32: from -mask to val - mask, or all but what lies between. */

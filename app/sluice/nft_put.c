@@ -5,6 +5,7 @@
  * rules and cannot read them. Written without a library: it is one message.
  */
 #include <errno.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -16,17 +17,105 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "base/sbuf.h"
 #include "base/util.h"
+#include "base/vec.h"
 #include "cbpf/insn.h"
+#include "cbpf/prog.h"
+#include "ebpf/asm.h"
+#include "ebpf/lower.h"
 #include "nft.h"
 
 #define ANSWER_MS 10000
 
 _Static_assert(sizeof(struct sock_filter) == sizeof(struct cbpf_insn), "one layout");
+
+/* ---- programs in eBPF ---- */
+
+static int
+load_code(const struct ebpf_asm *a)
+{
+	union bpf_attr attr;
+	long fd;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+	attr.insns = (uint64_t)(uintptr_t)a->insns.v;
+	attr.insn_cnt = (uint32_t)a->insns.n;
+	attr.license = (uint64_t)(uintptr_t) "Dual BSD/GPL";
+	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Returns a descriptor, to be closed when the rule is there, or -errno. */
+static int
+load_ebpf(const struct nft_line *line)
+{
+	struct cbpf_prog *prog = NULL;
+	struct ebpf_asm a;
+	int r = cbpf_prog_new(line->xt, line->n_xt, &prog, NULL);
+
+	if (r < 0)
+		return r;
+	ebpf_asm_init(&a);
+	ebpf_lower_socket(&a, prog);
+	r = ebpf_asm_finish(&a, NULL);
+	if (r == 0)
+		r = load_code(&a);
+	ebpf_asm_fini(&a);
+	cbpf_prog_free(prog);
+	return r;
+}
+
+/* One per rule of xt_bpf, -1 where it has none. */
+struct fds {
+	int *v;
+	size_t n, cap;
+};
+
+static void
+close_all(struct fds *fds)
+{
+	for (size_t i = 0; i < fds->n; i++)
+		if (fds->v[i] >= 0)
+			(void)close(fds->v[i]);
+	mem_free(fds->v);
+}
+
+static int
+load_one(const struct nft_entry *e, const struct nft_line *line, struct fds *fds, struct diag *diag)
+{
+	int *slot = vec_push(fds);
+
+	if (slot == NULL)
+		return diag_fail(diag, -ENOMEM, "out of memory");
+	*slot = line->is_ebpf ? load_ebpf(line) : -1;
+	if (*slot >= 0 || !line->is_ebpf)
+		return 0;
+	return diag_fail(diag, *slot, "rule %s: the kernel does not load its program as eBPF: %s",
+		e->rule.name, strerror(-*slot));
+}
+
+static int
+load_all(const struct nft *nft, struct fds *fds, struct diag *diag)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < nft->entries.n; i++) {
+		const struct nft_entry *e = &nft->entries.v[i];
+
+		for (size_t j = 0; r == 0 && j < e->n; j++)
+			if (e->v[j].xt != NULL)
+				r = load_one(e, &e->v[j], fds, diag);
+	}
+	return r;
+}
+
+/* ---- attributes ---- */
 
 static void
 pad(struct sbuf *b)
@@ -104,15 +193,18 @@ close_expr(struct sbuf *b, size_t data, size_t elem)
 }
 
 static void
-add_match(struct sbuf *b, const struct nft_line *line)
+add_match(struct sbuf *b, const struct nft_line *line, int fd)
 {
-	struct xt_bpf_info_v1 info = {
-		.mode = XT_BPF_MODE_BYTECODE,
-		.bpf_program_num_elem = (uint16_t)line->n_xt,
-	};
+	struct xt_bpf_info_v1 info;
 	size_t elem, data = open_expr(b, "match", &elem);
 
-	memcpy(info.bpf_program, line->xt, line->n_xt * sizeof(info.bpf_program[0]));
+	memset(&info, 0, sizeof(info));
+	info.mode = fd >= 0 ? XT_BPF_MODE_FD_ELF : XT_BPF_MODE_BYTECODE;
+	info.fd = fd;
+	if (fd < 0) {
+		info.bpf_program_num_elem = (uint16_t)line->n_xt;
+		memcpy(info.bpf_program, line->xt, line->n_xt * sizeof(info.bpf_program[0]));
+	}
 	add_string(b, NFTA_MATCH_NAME, "bpf");
 	add_be32(b, NFTA_MATCH_REV, 1);
 	add_bytes(b, NFTA_MATCH_INFO, &info, sizeof(info));
@@ -194,7 +286,7 @@ family_number(enum nft_family f)
 }
 
 static void
-add_rule(const struct nft *nft, const struct nft_entry *e, const struct nft_line *line,
+add_rule(const struct nft *nft, const struct nft_entry *e, const struct nft_line *line, int fd,
 	uint32_t seq, bool ack, struct sbuf *b)
 {
 	const size_t at = open_message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE,
@@ -205,7 +297,7 @@ add_rule(const struct nft *nft, const struct nft_entry *e, const struct nft_line
 	add_string(b, NFTA_RULE_TABLE, nft->conf.table);
 	add_string(b, NFTA_RULE_CHAIN, line->xt_chain);
 	list = open_nest(b, NFTA_RULE_EXPRESSIONS);
-	add_match(b, line);
+	add_match(b, line, fd);
 	add_counter(b);
 	if (e->verdict[0] != '\0')
 		add_verdict(b, strcmp(e->verdict, "drop") == 0 ? NF_DROP : NF_ACCEPT);
@@ -216,7 +308,7 @@ add_rule(const struct nft *nft, const struct nft_entry *e, const struct nft_line
 
 /* All rules as one transaction; the answer to the last one, @ret_last, is the answer to all. */
 static void
-add_batch(const struct nft *nft, struct sbuf *b, uint32_t *ret_last)
+add_batch(const struct nft *nft, const struct fds *fds, struct sbuf *b, uint32_t *ret_last)
 {
 	const uint32_t n = (uint32_t)nft_count_xt(nft);
 	uint32_t seq = 1;
@@ -228,7 +320,7 @@ add_batch(const struct nft *nft, struct sbuf *b, uint32_t *ret_last)
 
 		for (size_t j = 0; j < e->n; j++)
 			if (e->v[j].xt != NULL) {
-				add_rule(nft, e, &e->v[j], seq, seq == n, b);
+				add_rule(nft, e, &e->v[j], fds->v[seq - 1], seq, seq == n, b);
 				seq++;
 			}
 	}
@@ -287,20 +379,10 @@ talk(const struct sbuf *b, uint32_t last)
 	return r;
 }
 
-int
-nft_put_xt(const struct nft *nft, struct diag *diag)
+/* Why the kernel said no to all of them. */
+static int
+fail_put(const struct nft *nft, int r, struct diag *diag)
 {
-	struct sbuf b = SBUF_INIT;
-	uint32_t last;
-	int r;
-
-	if (nft_count_xt(nft) == 0)
-		return 0;
-	add_batch(nft, &b, &last);
-	r = sbuf_ok(&b) ? talk(&b, last) : -ENOMEM;
-	sbuf_fini(&b);
-	if (r == 0)
-		return 0;
 	if (r == -EPERM)
 		return diag_fail(diag, r, "no permission to change nftables; be root");
 	if (r == -ENOENT)
@@ -308,4 +390,23 @@ nft_put_xt(const struct nft *nft, struct diag *diag)
 			"the kernel knows no table %s %s with the chains of the script, or no match bpf (module xt_bpf)",
 			nft_family_name(nft->conf.family), nft->conf.table);
 	return diag_fail(diag, r, "the kernel refused the rules of xt_bpf: %s", strerror(-r));
+}
+
+int
+nft_put_xt(const struct nft *nft, struct diag *diag)
+{
+	struct sbuf b = SBUF_INIT;
+	struct fds fds = {.v = NULL};
+	uint32_t last;
+	int r = load_all(nft, &fds, diag);
+
+	if (r == 0 && fds.n > 0) {
+		add_batch(nft, &fds, &b, &last);
+		r = sbuf_ok(&b) ? talk(&b, last) : -ENOMEM;
+		sbuf_fini(&b);
+		if (r < 0)
+			(void)fail_put(nft, r, diag);
+	}
+	close_all(&fds);
+	return r;
 }

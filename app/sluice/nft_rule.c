@@ -75,8 +75,15 @@ keep(struct maker *m, const char *fmt, ...)
 	return arena_strndup(&m->nft->arena, buf, MIN((size_t)MAX(n, 0), sizeof(buf) - 1));
 }
 
+/* A program on its way to xt_bpf. */
+struct xt {
+	const struct cbpf_insn *insns;
+	size_t n;
+	bool is_ebpf;
+};
+
 static int
-add_line(struct maker *m, const struct sbuf *cond, const struct cbpf_insn *xt, size_t n_xt)
+add_line(struct maker *m, const struct sbuf *cond, const struct xt *xt)
 {
 	const char *text = sbuf_str(cond);
 	struct nft_line *line;
@@ -91,11 +98,13 @@ add_line(struct maker *m, const struct sbuf *cond, const struct cbpf_insn *xt, s
 	line->cond = arena_strndup(&m->nft->arena, text, strlen(text));
 	if (line->cond == NULL)
 		return out_of_memory(m->diag);
-	line->xt = xt;
-	line->n_xt = n_xt;
-	if (xt != NULL)
-		(void)snprintf(line->xt_chain, sizeof(line->xt_chain), "x_%s_%zu", m->rule->name,
-			m->entry->n);
+	if (xt == NULL)
+		return 0;
+	line->xt = xt->insns;
+	line->n_xt = xt->n;
+	line->is_ebpf = xt->is_ebpf;
+	(void)snprintf(
+		line->xt_chain, sizeof(line->xt_chain), "x_%s_%zu", m->rule->name, m->entry->n);
 	return 0;
 }
 
@@ -249,37 +258,44 @@ add_l4(const struct maker *m, uint32_t asked, enum frag frag, struct sbuf *out)
 
 /* ---- programs ---- */
 
-/* The program as Linux takes it, in at most 64 instructions. */
 static int
-fit_xt(struct maker *m, const struct cbpf_prog *prog, const struct cbpf_insn **ret, size_t *ret_n)
+keep_xt(struct maker *m, const struct cbpf_insn *insns, size_t n, bool is_ebpf, struct xt *ret)
 {
-	struct cbpf_insn *shrunk = NULL, *own = NULL, *copy = NULL;
+	struct cbpf_insn *copy = arena_zalloc(&m->nft->arena, n * sizeof(*copy));
+
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, insns, n * sizeof(*copy));
+	*ret = (struct xt){copy, n, is_ebpf};
+	return 0;
+}
+
+/*
+ * The program in as few instructions as can be, as Linux takes it; one that
+ * xt_bpf has no room for as it is, for eBPF, which knows what it means here.
+ */
+static int
+fit_xt(struct maker *m, const struct cbpf_prog *prog, struct xt *ret)
+{
+	struct cbpf_insn *shrunk = NULL, *own = NULL;
 	struct cbpf_prog *shorter = NULL;
-	struct diag why = {0};
-	size_t n = 0;
-	int r = cbpf_shrink(prog, &shrunk, &n);
+	size_t n = 0, n_own = 0;
+	int r = cbpf_shrink(prog, &shrunk, &n), said = -E2BIG;
 
 	if (r == 0)
-		r = cbpf_prog_new(shrunk, n, &shorter, &why);
+		r = cbpf_prog_new(shrunk, n, &shorter, NULL);
 	if (r == 0)
-		r = cbpf_linux(shorter, &own, &n, &why);
-	if (r == 0 && n > CBPF_XT_MAX_INSNS)
-		r = diag_fail(&why, -EINVAL,
-			"its program has %zu instructions, and xt_bpf takes %d; sluice iptables --object-pinned or sluice xdp can have it",
-			n, CBPF_XT_MAX_INSNS);
-	if (r == 0)
-		copy = arena_zalloc(&m->nft->arena, n * sizeof(*copy));
-	if (copy != NULL) {
-		memcpy(copy, own, n * sizeof(*copy));
-		*ret = copy;
-		*ret_n = n;
-	}
+		said = cbpf_linux(shorter, &own, &n_own, NULL);
+	if (said == -ENOMEM)
+		r = said;
+	if (r == 0 && said == 0 && n_own <= CBPF_XT_MAX_INSNS)
+		r = keep_xt(m, own, n_own, false, ret);
+	else if (r == 0)
+		r = keep_xt(m, shrunk, n, true, ret);
 	cbpf_prog_free(shorter);
 	mem_free(shrunk);
 	mem_free(own);
-	if (r == -ENOMEM || (r == 0 && copy == NULL))
-		return out_of_memory(m->diag);
-	return r == 0 ? 0 : diag_fail(m->diag, -EINVAL, "rule %s: %s", m->rule->name, why.msg);
+	return r < 0 ? out_of_memory(m->diag) : 0;
 }
 
 /*
@@ -291,10 +307,9 @@ static int
 add_program(struct maker *m, const struct cbpf_prog *prog, enum frag frag, const struct sbuf *head)
 {
 	struct sbuf cond = SBUF_INIT;
-	const struct cbpf_insn *xt = NULL;
-	size_t n = 0;
+	struct xt xt = {.insns = NULL};
 	const bool cut_exts = m->family == 6 && m->rule->m->generated;
-	int r = fit_xt(m, prog, &xt, &n);
+	int r = fit_xt(m, prog, &xt);
 
 	if (r < 0 || (cut_exts && m->frag_header))
 		return r;
@@ -304,7 +319,7 @@ add_program(struct maker *m, const struct cbpf_prog *prog, enum frag frag, const
 		sbuf_adds(&cond, " ip6 nexthdr != { 0, 43, 44, 51, 60 }");
 		m->entry->note = "IPv6 packets with extension headers do not match";
 	}
-	r = add_line(m, &cond, xt, n);
+	r = add_line(m, &cond, &xt);
 	sbuf_fini(&cond);
 	return r;
 }
@@ -334,7 +349,7 @@ add_path(struct maker *m, const struct sym_path *path, enum frag frag, const str
 		sbuf_add(&cond, sbuf_str(head), head->len);
 		add_l4(m, th, no_late ? FRAG_NOT_LATER : frag, &cond);
 		sbuf_add(&cond, sbuf_str(&said), said.len);
-		r = add_line(m, &cond, NULL, 0);
+		r = add_line(m, &cond, NULL);
 	}
 	sbuf_fini(&cond);
 	sbuf_fini(&said);
@@ -378,7 +393,7 @@ add_rest(struct maker *m, bool ask_program, enum frag frag, struct sbuf *head)
 		return r;
 	if (!ask_program || rule->scope_only) {
 		add_l4(m, 0, frag, head);
-		return add_line(m, head, NULL, 0);
+		return add_line(m, head, NULL);
 	}
 	return add_paths(m, rule->prog[m->family == 6], frag, head);
 }

@@ -97,8 +97,10 @@ add_chains(const struct nft_entry *e, struct sbuf *out)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (e->v[i].xt != NULL)
-			sbuf_addf(out, "\tchain %s {\n\t\t# xt_bpf, %zu instructions, %s\n\t}\n\n",
+			sbuf_addf(out,
+				"\tchain %s {\n\t\t# xt_bpf, %zu instructions%s, %s\n\t}\n\n",
 				e->v[i].xt_chain, e->v[i].n_xt,
+				e->v[i].is_ebpf ? " (it takes 64) as eBPF" : "",
 				e->verdict[0] != '\0' ? e->verdict : "counted");
 	if (!needs_chain(e))
 		return;
