@@ -72,6 +72,7 @@ struct match_options {
 	enum match_merge merge;
 	enum isa isa; /* of the kernels */
 	enum hash_fault hash_fault;
+	bool bits_fault;
 };
 
 int match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine engine,

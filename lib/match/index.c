@@ -17,6 +17,8 @@
 #define TABLES_MAX 48
 /* Rulesets below this are not worth the passes. */
 #define IMAGE_MIN 3
+/* Scopes for which the bit-vector kernel pays. */
+#define BITS_MIN 8
 
 /* What the passes hand on. */
 struct build {
@@ -25,6 +27,7 @@ struct build {
 	const struct match_options *options;
 	struct arena mem; /* until the end of the build */
 	struct items items;
+	bool *take; /* by rule: the bit-vector kernel has it */
 	struct cluster *clusters;
 	uint32_t n_clusters;
 	struct match_index *index;
@@ -34,6 +37,41 @@ static int
 pass_canon(struct build *b)
 {
 	return canon(b->im, b->rules, &b->mem, &b->items);
+}
+
+/* What the bit-vector kernel has, no other needs. */
+static void
+drop_taken(struct build *b)
+{
+	struct items *items = &b->items;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < items->n; i++)
+		if (!b->take[items->v[i].rule])
+			items->v[kept++] = items->v[i];
+	items->n = kept;
+	for (uint32_t i = 0; i < b->im->n; i++)
+		items->residual[i] = items->residual[i] && !b->take[i];
+}
+
+static int
+pass_bits(struct build *b)
+{
+	const bool always = b->options->merge == MATCH_MERGE_ALWAYS;
+	struct match_index *ix = b->index;
+	int r;
+
+	b->take = arena_zalloc(&b->mem, (b->im->n + 1) * sizeof(*b->take));
+	if (b->take == NULL)
+		return -ENOMEM;
+	if (bits_choose(b->im, b->rules, always ? 1 : BITS_MIN, b->take) == 0)
+		return 0;
+	r = bits_new(b->im, b->rules, b->take, b->options->bits_fault, &ix->bits);
+	if (r == 0) {
+		ix->bytes += ix->bits->arena.bytes;
+		drop_taken(b);
+	}
+	return r == -E2BIG ? 0 : r;
 }
 
 static int
@@ -112,6 +150,7 @@ static const struct pass {
 	int (*run)(struct build *b);
 } passes[] = {
 	{"canon", pass_canon}, /* rules to items: masked words */
+	{"bits", pass_bits}, /* scopes of prefixes and ports to the bit-vector kernel */
 	{"partition", pass_partition}, /* items to clusters that one hash tells apart */
 	{"tables", pass_tables}, /* clusters to tables */
 	{"residual", pass_residual}, /* what is left goes one by one */
@@ -132,12 +171,13 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	if (b.index == NULL)
 		return -ENOMEM;
 	b.index->probe = isa_hash_probe(options->isa);
+	b.index->probe_bits = isa_bits_probe(options->isa);
 	b.index->bytes = sizeof(*b.index);
 	for (size_t i = 0; i < DIM(passes) && r == 0; i++)
 		r = passes[i].run(&b);
 	mem_free(b.items.v);
 	arena_fini(&b.mem);
-	if (r < 0 || b.index->n_tables == 0) {
+	if (r < 0 || (b.index->n_tables == 0 && b.index->bits == NULL)) {
 		index_free(b.index);
 		return r;
 	}
@@ -153,6 +193,7 @@ index_free(struct match_index *index)
 	for (uint32_t i = 0; i < index->n_tables; i++)
 		hash_fini(&index->tables[i]);
 	mem_free(index->tables);
+	bits_free(index->bits);
 	mem_free(index->residual);
 	mem_free(index->runs);
 	mem_free(index);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "bits.h"
 #include "hash.h"
 #include "item.h"
 
@@ -26,6 +27,8 @@ struct match_index {
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
 	hash_probe_fn probe;
+	struct bits *bits; /* scopes of prefixes and ports; or NULL */
+	bits_probe_fn probe_bits;
 	uint32_t *residual; /* rules that go one by one, in order; from the heap */
 	uint32_t n_residual;
 	bool *runs; /* by rule: its program may be asked; from the heap */
@@ -49,5 +52,6 @@ enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
  * to what it can.
  */
 hash_probe_fn isa_hash_probe(enum isa isa);
+bits_probe_fn isa_bits_probe(enum isa isa); /* the same for the other kernel */
 
 #endif

@@ -35,12 +35,19 @@ wanted(void)
 	return ISA_AVX512;
 }
 
-hash_probe_fn
-isa_hash_probe(enum isa isa)
+/* What @isa comes to on this processor. */
+static enum isa
+settle(enum isa isa)
 {
 	if (isa == ISA_AUTO)
 		isa = wanted();
-	isa = MIN(isa, best());
+	return MIN(isa, best());
+}
+
+hash_probe_fn
+isa_hash_probe(enum isa isa)
+{
+	isa = settle(isa);
 #if defined(__x86_64__)
 	if (isa == ISA_AVX512)
 		return hash_probe_avx512;
@@ -48,4 +55,17 @@ isa_hash_probe(enum isa isa)
 		return hash_probe_avx2;
 #endif
 	return hash_probe_c;
+}
+
+bits_probe_fn
+isa_bits_probe(enum isa isa)
+{
+	isa = settle(isa);
+#if defined(__x86_64__)
+	if (isa == ISA_AVX512)
+		return bits_probe_avx512;
+	if (isa == ISA_AVX2)
+		return bits_probe_avx2;
+#endif
+	return bits_probe_c;
 }

@@ -177,6 +177,19 @@ ask_tables(struct probe *p, uint64_t alive)
 	}
 }
 
+/* ---- scopes of prefixes and ports ---- */
+
+static void
+ask_bits(struct probe *p, uint64_t alive)
+{
+	const struct match_index *ix = p->im->index;
+
+	if (ix->n_tables > 0)
+		alive &= ~settled(p, alive, ix->bits->first_rule);
+	if (alive != 0)
+		ix->probe_bits(ix->bits, p, alive);
+}
+
 /* ---- rules one by one ---- */
 
 /* Where in residual[] the first rule >= @rule is. */
@@ -293,6 +306,8 @@ merged_first(struct probe *p, uint64_t alive)
 	for (uint64_t m = alive; m != 0; m &= m - 1)
 		p->best[__builtin_ctzll(m)] = MATCH_NONE;
 	ask_tables(p, alive);
+	if (p->im->index->bits != NULL)
+		ask_bits(p, alive);
 	if (p->im->index->n_residual > 0)
 		ask_one_by_one(p, alive);
 }
@@ -314,6 +329,9 @@ first_of_one(struct probe *p, const struct match_image *im, const struct pkt_vie
 	p->best[0] = MATCH_NONE;
 	if (!only_late)
 		ask_tables(p, 1);
+	/* None of these is generated. */
+	if (im->index->bits != NULL && flip == 0)
+		ask_bits(p, 1);
 	if (im->index->n_residual > 0)
 		ask_one_by_one(p, 1);
 	return p->best[0];

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/*
- * From prefixes to the boundaries of prefixes_impl.h. An IPv6 tree is over the
- * upper 64 bits; where boundaries have lower bits, those that share their upper
- * half are one key of the tree and a run of lower halves behind it.
- */
+/* From prefixes to the boundaries of prefixes_impl.h. */
 #include "prefixes.h"
 
 #include <errno.h>
@@ -16,29 +12,13 @@
 
 struct prefixes {
 	struct map4 map4; /* either this or v4 */
-	struct tree v4, v6;
-	/*
-	 * Of v6, by key: where its run of lower halves starts, and one more; NULL:
-	 * every run is a single 0, so that key i is boundary i.
-	 */
-	const uint32_t *run;
-	const uint64_t *low;
-};
-
-/* An IPv6 address as a number. */
-struct addr6 {
-	uint64_t hi, lo;
+	struct tree v4;
+	struct ends6 v6;
 };
 
 struct range6 {
 	struct addr6 first, last; /* inclusive */
 };
-
-static inline bool
-below(struct addr6 a, struct addr6 b)
-{
-	return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
-}
 
 static int
 order4(const void *pa, const void *pb)
@@ -53,7 +33,7 @@ order6(const void *pa, const void *pb)
 {
 	const struct range6 *a = pa, *b = pb;
 
-	return below(b->first, a->first) - below(a->first, b->first);
+	return addr6_below(b->first, a->first) - addr6_below(a->first, b->first);
 }
 
 /* The last @n bits set, 0..64. */
@@ -123,8 +103,8 @@ boundaries6(struct range6 *v, uint32_t n, struct addr6 *ret)
 		struct addr6 last = v[i].last, end;
 		bool more = behind(last, &end);
 
-		for (i++; i < n && (!more || !below(end, v[i].first)); i++) {
-			if (!below(last, v[i].last))
+		for (i++; i < n && (!more || !addr6_below(end, v[i].first)); i++) {
+			if (!addr6_below(last, v[i].last))
 				continue;
 			last = v[i].last;
 			more = behind(last, &end);
@@ -157,68 +137,24 @@ out:
 	return r;
 }
 
-/* The distinct upper halves of the @n boundaries @b in @hi, the lower ones as runs. */
-static int
-split_runs(struct prefixes *set, const struct addr6 *b, uint32_t n, uint64_t *hi, uint32_t *ret_n,
-	struct arena *arena)
-{
-	uint64_t *low = arena_zalloc(arena, (size_t)n * sizeof(*low));
-	uint32_t *run = arena_zalloc(arena, ((size_t)n + 1) * sizeof(*run));
-	uint32_t kept = 0;
-
-	if (low == NULL || run == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		low[i] = b[i].lo;
-		if (i > 0 && b[i - 1].hi == b[i].hi)
-			continue;
-		run[kept] = i;
-		hi[kept++] = b[i].hi;
-	}
-	run[kept] = n;
-	set->low = low;
-	set->run = run;
-	*ret_n = kept;
-	return 0;
-}
-
-/* Keys of the tree for the @n boundaries @b, in @hi. */
-static int
-keys6(struct prefixes *set, const struct addr6 *b, uint32_t n, uint64_t *hi, uint32_t *ret_n,
-	struct arena *arena)
-{
-	uint64_t lows = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		hi[i] = b[i].hi;
-		lows |= b[i].lo;
-	}
-	*ret_n = n;
-	return lows != 0 ? split_runs(set, b, n, hi, ret_n, arena) : 0;
-}
-
 static int
 make6(struct prefixes *set, const struct match_prefixes *list, size_t n6, struct arena *arena)
 {
 	struct range6 *v = mem_calloc(n6 + 1, sizeof(*v));
 	struct addr6 *b = mem_calloc(2 * n6 + 1, sizeof(*b));
-	uint64_t *hi = mem_calloc(2 * n6 + 1, sizeof(*hi));
 	uint32_t n = 0;
 	int r = -ENOMEM;
 
-	if (v == NULL || b == NULL || hi == NULL)
+	if (v == NULL || b == NULL)
 		goto out;
 	for (size_t i = 0; i < list->n; i++)
 		if (list->v[i].addr.family != 4)
 			v[n++] = range6(&list->v[i]);
 	n = boundaries6(v, n, b);
-	r = keys6(set, b, n, hi, &n, arena);
-	if (r == 0)
-		r = tree6_new(&set->v6, hi, n, arena);
+	r = ends6_new(&set->v6, b, n, arena);
 out:
 	mem_free(v);
 	mem_free(b);
-	mem_free(hi);
 	return r;
 }
 
@@ -270,61 +206,14 @@ have4(const struct prefixes *set, const uint8_t *const *addr, uint32_t n)
 	return odd(at, n);
 }
 
-/* How many of the @n lower halves at @v are at or below @lo. */
-static inline uint32_t
-count_low(const uint64_t *v, uint32_t n, uint64_t lo)
-{
-	uint32_t first = 0;
-
-	if (n == 0)
-		return 0;
-	while (n > 1) {
-		const uint32_t half = n / 2;
-
-		first += v[first + half] <= lo ? half : 0;
-		n -= half;
-	}
-	return first + (v[first] <= lo);
-}
-
-/*
- * From keys at or below @addr, in @at, to boundaries at or below it: all runs
- * before the key that has its upper half, and of that run what is not above.
- */
-static void
-count_runs(const struct prefixes *set, const uint8_t *const *addr, const int64_t *key, uint32_t n,
-	uint32_t *at)
-{
-	uint32_t first[PREFIXES_BURST_MAX], len[PREFIXES_BURST_MAX];
-
-	for (uint32_t i = 0; i < n; i++)
-		__builtin_prefetch(&set->run[at[i] - (at[i] > 0)]);
-	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t last = at[i] - (at[i] > 0);
-		const bool same = (at[i] > 0) & (tree6_key_at(&set->v6, last) == key[i]);
-
-		/* A run of its own, or none behind all those before. */
-		first[i] = set->run[same ? last : at[i]];
-		len[i] = same ? set->run[at[i]] - first[i] : 0;
-		__builtin_prefetch(&set->low[first[i]]);
-	}
-	for (uint32_t i = 0; i < n; i++)
-		at[i] = first[i] + count_low(set->low + first[i], len[i], load_be64(addr[i] + 8));
-}
-
 static uint64_t
 have6(const struct prefixes *set, const uint8_t *const *addr, uint32_t n)
 {
-	int64_t key[PREFIXES_BURST_MAX];
 	uint32_t at[PREFIXES_BURST_MAX];
 
-	if (set->v6.n_keys == 0 || n == 0)
+	if (n == 0)
 		return 0;
-	for (uint32_t i = 0; i < n; i++)
-		key[i] = tree_key6(load_be64(addr[i]));
-	tree6_count(&set->v6, key, n, at);
-	if (set->run != NULL)
-		count_runs(set, addr, key, n, at);
+	ends6_count(&set->v6, addr, n, at);
 	return odd(at, n);
 }
 

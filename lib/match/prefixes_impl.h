@@ -56,6 +56,34 @@ tree6_key_at(const struct tree *t, uint32_t i)
 	return ((const int64_t *)t->level[t->n_levels - 1])[i];
 }
 
+/* An IPv6 address as a number. */
+struct addr6 {
+	uint64_t hi, lo;
+};
+
+static inline bool
+addr6_below(struct addr6 a, struct addr6 b)
+{
+	return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
+}
+
+/*
+ * IPv6 addresses in order: a tree over their upper 64 bits. Where some have lower
+ * bits, those that share their upper half are one key and a run of lower halves.
+ */
+struct ends6 {
+	struct tree tree;
+	/* By key where its run starts, and one more; NULL: key i is address i, its lower half 0. */
+	const uint32_t *run;
+	const uint64_t *low;
+};
+
+/* Make @e of @n distinct, ascending addresses. Memory of @arena. Returns 0 or -ENOMEM. */
+int ends6_new(struct ends6 *e, const struct addr6 *v, uint32_t n, struct arena *arena);
+
+/* For each of @n <= PREFIXES_BURST_MAX addresses how many of @e are at or below it, in @ret. */
+void ends6_count(const struct ends6 *e, const uint8_t *const *addr, uint32_t n, uint32_t *ret);
+
 /*
  * Many IPv4 boundaries: by the upper 16 bits of the address a list of the lower
  * 16, or where such a list would be longer than 8 KiB, a bit for each address:

@@ -4,11 +4,11 @@
 
 #include "base/mem.h"
 #include "base/util.h"
-#include "prefixes_impl.h"
+#include "tree_search.h"
 
 #define LINE 64 /* bytes of a node */
-#define KEYS4 (LINE / sizeof(int32_t))
-#define KEYS6 (LINE / sizeof(int64_t))
+#define KEYS4 TREE_KEYS4
+#define KEYS6 TREE_KEYS6
 
 /* Nodes that hold @n keys or children. */
 static size_t
@@ -110,69 +110,14 @@ tree6_new(struct tree *t, const uint64_t *v, uint32_t n, struct arena *arena)
 	return grow(t, leaf, nodes, false, arena);
 }
 
-/* How many keys of the node at @k are at or below @key. */
-static inline uint32_t
-node4(const int32_t *k, int32_t key)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < KEYS4; i++)
-		n += k[i] <= key;
-	return n;
-}
-
-static inline uint32_t
-node6(const int64_t *k, int64_t key)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < KEYS6; i++)
-		n += k[i] <= key;
-	return n;
-}
-
-/* Keys that only pad count for the greatest address of all: n_keys bounds that. */
-
 void
 tree4_count(const struct tree *t, const int32_t *key, uint32_t n, uint32_t *ret)
 {
-	const uint32_t last = t->n_levels - 1;
-	const int32_t *leaf = t->level[last];
-
-	for (uint32_t i = 0; i < n; i++)
-		ret[i] = 0;
-	for (uint32_t l = 0; l < last; l++) {
-		const int32_t *level = t->level[l], *next = t->level[l + 1];
-
-		for (uint32_t i = 0; i < n; i++) {
-			ret[i] = ret[i] * (KEYS4 + 1) + node4(level + ret[i] * KEYS4, key[i]);
-			__builtin_prefetch(next + ret[i] * KEYS4);
-		}
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		ret[i] = ret[i] * KEYS4 + node4(leaf + ret[i] * KEYS4, key[i]);
-		ret[i] = MIN(ret[i], t->n_keys);
-	}
+	tree4_search(t, key, n, ret);
 }
 
 void
 tree6_count(const struct tree *t, const int64_t *key, uint32_t n, uint32_t *ret)
 {
-	const uint32_t last = t->n_levels - 1;
-	const int64_t *leaf = t->level[last];
-
-	for (uint32_t i = 0; i < n; i++)
-		ret[i] = 0;
-	for (uint32_t l = 0; l < last; l++) {
-		const int64_t *level = t->level[l], *next = t->level[l + 1];
-
-		for (uint32_t i = 0; i < n; i++) {
-			ret[i] = ret[i] * (KEYS6 + 1) + node6(level + ret[i] * KEYS6, key[i]);
-			__builtin_prefetch(next + ret[i] * KEYS6);
-		}
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		ret[i] = ret[i] * KEYS6 + node6(leaf + ret[i] * KEYS6, key[i]);
-		ret[i] = MIN(ret[i], t->n_keys);
-	}
+	tree6_search(t, key, n, ret);
 }
