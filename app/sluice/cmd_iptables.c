@@ -9,7 +9,7 @@
 #include "shell.h"
 
 static struct {
-	bool inet6, negate;
+	bool inet6, negate, pinned;
 	const char *comment, *write;
 	const char *ips[CLI_MANY_MAX + 1];
 } args;
@@ -90,6 +90,8 @@ static void
 add_command(struct sbuf *b, int argc, char **argv)
 {
 	sbuf_addf(b, "sluice iptables%s%s", args.inet6 ? " -6" : "", args.negate ? " -n" : "");
+	if (args.pinned)
+		sbuf_adds(b, " --object-pinned");
 	if (args.comment != NULL)
 		add_option(b, "-c", args.comment);
 	for (const char *const *ip = args.ips; *ip != NULL; ip++)
@@ -130,6 +132,7 @@ check_comment(void)
 
 struct texts {
 	struct sbuf stem, file, set, command, comment, matches, out;
+	struct script_objects objects;
 };
 
 static void
@@ -142,11 +145,15 @@ texts_fini(struct texts *t)
 	sbuf_fini(&t->comment);
 	sbuf_fini(&t->matches);
 	sbuf_fini(&t->out);
+	script_objects_fini(&t->objects);
 }
 
-static void
+/* Returns an exit status. */
+static int
 make_texts(struct texts *t, const struct gen_out *program, int argc, char **argv)
 {
+	int status = CLI_DONE;
+
 	add_stem(&t->stem, argc, argv);
 	sbuf_addf(&t->file, "%s.sh", sbuf_str(&t->stem));
 	sbuf_addf(&t->set, "%.*s", SCRIPT_SET_MAX, sbuf_str(&t->stem));
@@ -155,8 +162,14 @@ make_texts(struct texts *t, const struct gen_out *program, int argc, char **argv
 		sbuf_adds(&t->comment, args.comment);
 	else
 		add_default_comment(&t->comment, argc, argv);
-	script_add_bpf(&t->matches, program);
+	if (args.pinned) {
+		status = script_add_object(&t->objects, sbuf_str(&t->set), program, args.inet6);
+		script_add_pinned(&t->matches, sbuf_str(&t->set));
+	} else {
+		script_add_bpf(&t->matches, program);
+	}
 	script_add_comment(&t->matches, sbuf_str(&t->comment));
+	return status;
 }
 
 static int
@@ -166,7 +179,11 @@ make_script(const struct gen_out *program, int argc, char **argv)
 	const char *file = args.write;
 	int status;
 
-	make_texts(&t, program, argc, argv);
+	status = make_texts(&t, program, argc, argv);
+	if (status != CLI_DONE) {
+		texts_fini(&t);
+		return status;
+	}
 	if (file == NULL)
 		file = sbuf_str(&t.file);
 	const struct script s = {
@@ -176,6 +193,7 @@ make_script(const struct gen_out *program, int argc, char **argv)
 		.command = sbuf_str(&t.command),
 		.ips = args.ips,
 		.scope = program->scope,
+		.objects = args.pinned ? &t.objects : NULL,
 	};
 
 	script_add_head(&t.out, &s, program->text);
@@ -202,7 +220,8 @@ iptables_run(int argc, char **argv)
 		status = script_check_ips(args.ips, args.inet6);
 	if (status != CLI_DONE)
 		return status;
-	status = script_gen(argv[0], &opts, argc - 1, (const char *const *)argv + 1, &program);
+	status = script_gen(
+		argv[0], &opts, argc - 1, (const char *const *)argv + 1, args.pinned, &program);
 	if (status == CLI_DONE)
 		status = make_script(&program, argc, argv);
 	gen_out_fini(&program);
@@ -215,6 +234,9 @@ static const struct cli_opt iptables_opts[] = {
 	{'i', "ip", "IP", "An address or prefix that the script adds by itself; may be repeated.",
 		NULL, args.ips},
 	{'n', "negate", NULL, "Drop what the pattern does not match.", &args.negate, NULL},
+	{'p', "object-pinned", NULL,
+		"Load the program as eBPF, by bpftool: it may be longer than 64 instructions.",
+		&args.pinned, NULL},
 	{'w', "write", "FILE", "Name the script; - is standard output.", NULL, &args.write},
 	{0},
 };

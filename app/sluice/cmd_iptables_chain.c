@@ -13,7 +13,7 @@
 #define NAME_MAX_LEN 27 /* bytes: "_ip4" makes it the name of an ipset; a chain may have 28 */
 
 static struct {
-	bool inet6;
+	bool inet6, pinned;
 	const char *write;
 	const char *ips[CLI_MANY_MAX + 1];
 	const char *accept[CLI_MANY_MAX + 1], *drop[CLI_MANY_MAX + 1];
@@ -44,9 +44,26 @@ make_chain_name(char *chain)
 	return CLI_DONE;
 }
 
-/* Append the rule of the chain for one pattern; "any" is all. */
+/* The match for @program, number @n of the chain's objects. */
 static int
-add_entry(struct sbuf *b, const char *chain, const char *pattern, const char *target)
+add_program(struct sbuf *b, const char *chain, const struct gen_out *program, unsigned int n,
+	struct script_objects *objects)
+{
+	char name[NAME_MAX_LEN + 16];
+
+	if (!args.pinned) {
+		script_add_bpf(b, program);
+		return CLI_DONE;
+	}
+	(void)snprintf(name, sizeof(name), "%s_ip%d_%u", chain, args.inet6 ? 6 : 4, n);
+	script_add_pinned(b, name);
+	return script_add_object(objects, name, program, args.inet6);
+}
+
+/* Append the rule of the chain for one pattern, the @n-th; "any" is all. */
+static int
+add_entry(struct sbuf *b, const char *chain, const char *pattern, const char *target,
+	unsigned int n, struct script_objects *objects)
 {
 	const struct gen_opts opts = {.family = args.inet6 ? 6 : 4};
 	const char *const words[] = {"-i", "--", pattern};
@@ -56,11 +73,12 @@ add_entry(struct sbuf *b, const char *chain, const char *pattern, const char *ta
 
 	sbuf_addf(b, "\t\"${iptables[@]}\" --wait -A %s", chain);
 	if (strcmp(pattern, "any") != 0) {
-		status = script_gen("dns", &opts, DIM(words), words, &program);
+		status = script_gen("dns", &opts, DIM(words), words, args.pinned, &program);
+		if (status == CLI_DONE)
+			status = add_program(b, chain, &program, n, objects);
+		gen_out_fini(&program);
 		if (status != CLI_DONE)
 			return status;
-		script_add_bpf(b, &program);
-		gen_out_fini(&program);
 	}
 	sbuf_adds(&comment, "dns -- -i ");
 	shell_add_printable(&comment, pattern);
@@ -74,9 +92,10 @@ add_entry(struct sbuf *b, const char *chain, const char *pattern, const char *ta
 
 /* What makes the chain; one that an interrupted run left is filled anew. */
 static int
-add_chain(struct sbuf *b, const char *chain)
+add_chain(struct sbuf *b, const char *chain, struct script_objects *objects)
 {
 	int status = CLI_DONE;
+	unsigned int n = 0;
 
 	sbuf_addf(b,
 		"chain_exists() {\n\t\"${iptables[@]}\" --wait -n -L %s >/dev/null 2>&1\n}\n\n"
@@ -84,9 +103,9 @@ add_chain(struct sbuf *b, const char *chain)
 		"\telse\n\t\t\"${iptables[@]}\" --wait -N %s\n\tfi\n",
 		chain, chain, chain);
 	for (const char **p = args.accept; status == CLI_DONE && *p != NULL; p++)
-		status = add_entry(b, chain, *p, "ACCEPT");
+		status = add_entry(b, chain, *p, "ACCEPT", n++, objects);
 	for (const char **p = args.drop; status == CLI_DONE && *p != NULL; p++)
-		status = add_entry(b, chain, *p, "DROP");
+		status = add_entry(b, chain, *p, "DROP", n++, objects);
 	sbuf_addf(b, "\t\"${iptables[@]}\" --wait -A %s -j RETURN\n}\n\n", chain);
 	return status;
 }
@@ -104,7 +123,8 @@ add_options(struct sbuf *b, const char *letter, const char *const *values)
 static void
 add_command(struct sbuf *b)
 {
-	sbuf_addf(b, "sluice iptables-chain%s -w %s", args.inet6 ? " -6" : "", args.write);
+	sbuf_addf(b, "sluice iptables-chain%s%s -w %s", args.inet6 ? " -6" : "",
+		args.pinned ? " --object-pinned" : "", args.write);
 	add_options(b, "-i", args.ips);
 	add_options(b, "-a", args.accept);
 	add_options(b, "-d", args.drop);
@@ -114,12 +134,15 @@ static int
 make_script(const char *chain)
 {
 	char set[SCRIPT_SET_MAX + 1], file[sizeof(set) + 3];
-	struct sbuf out = SBUF_INIT, command = SBUF_INIT;
+	struct sbuf out = SBUF_INIT, command = SBUF_INIT, rules = SBUF_INIT;
+	struct script_objects objects = {0};
 	int status;
 
 	(void)snprintf(set, sizeof(set), "%s_ip%d", args.write, args.inet6 ? 6 : 4);
 	(void)snprintf(file, sizeof(file), "%s.sh", set);
 	add_command(&command);
+	/* The head has the objects of the chain's rules. */
+	status = add_chain(&rules, chain, &objects);
 	const struct script s = {
 		.inet6 = args.inet6,
 		.file = file,
@@ -129,16 +152,19 @@ make_script(const char *chain)
 		.ips = args.ips,
 		/* What the dns generator takes for granted. */
 		.scope = {.proto = 17, .dport = 53, .no_later_fragments = true},
+		.objects = args.pinned ? &objects : NULL,
 	};
 
 	script_add_head(&out, &s, NULL);
 	script_add_rule(&out, &s, "", chain);
-	status = add_chain(&out, chain);
+	sbuf_adds(&out, sbuf_str(&rules));
 	script_add_tail(&out, &s);
-	if (status == CLI_DONE && !sbuf_ok(&command))
+	if (status == CLI_DONE && (!sbuf_ok(&command) || !sbuf_ok(&rules)))
 		status = cli_fail(CLI_FAILED, "out of memory");
 	if (status == CLI_DONE)
 		status = script_write(&out, file);
+	script_objects_fini(&objects);
+	sbuf_fini(&rules);
 	sbuf_fini(&command);
 	sbuf_fini(&out);
 	return status;
@@ -169,6 +195,9 @@ static const struct cli_opt iptables_chain_opts[] = {
 	{'d', "drop", "PATTERN", "Drop queries for these names; may be repeated.", NULL, args.drop},
 	{'i', "ip", "IP", "An address or prefix that the script adds by itself; may be repeated.",
 		NULL, args.ips},
+	{'p', "object-pinned", NULL,
+		"Load the programs as eBPF, by bpftool: they may be longer than 64 instructions.",
+		&args.pinned, NULL},
 	{'w', "write", "NAME", "Name script (NAME_ip4.sh), ipset (NAME_ip4) and chain (NAME).",
 		NULL, &args.write},
 	{0},

@@ -34,7 +34,7 @@ script_check_ips(const char *const *ips, bool inet6)
 
 int
 script_gen(const char *type, const struct gen_opts *opts, int argc, const char *const *argv,
-	struct gen_out *ret_out)
+	bool pinned, struct gen_out *ret_out)
 {
 	struct gen_out out = {0};
 	struct diag diag = {0};
@@ -45,11 +45,13 @@ script_gen(const char *type, const struct gen_opts *opts, int argc, const char *
 		return cli_fail(status, "column %u: %s", diag.col, diag.msg);
 	if (r < 0)
 		return cli_fail(status, "%s", diag.msg);
-	r = gen_xt(&out, &diag);
+	if (!pinned)
+		r = gen_xt(&out, &diag);
 	if (r < 0) {
 		gen_out_fini(&out);
-		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "%.200s: %s",
-			argc > 0 ? argv[argc - 1] : type, diag.msg);
+		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "%.200s: %s%s",
+			argc > 0 ? argv[argc - 1] : type, diag.msg,
+			r == -E2BIG ? "; --object-pinned takes more" : "");
 	}
 	*ret_out = out;
 	return CLI_DONE;
@@ -90,6 +92,10 @@ add_about(struct sbuf *b, const struct script *s, const char *assembly)
 	sbuf_adds(b,
 		"#\n# Environment: IPTABLES and IPSET, the programs (may be several words),\n"
 		"# INPUTPLACE, the rule's number in INPUT, and DEFAULTINT, the interface.\n");
+	if (s->objects != NULL)
+		sbuf_adds(b,
+			"# BPFTOOL loads the eBPF programs and pins them in OBJECTS, a folder on a BPF\n"
+			"# file system; iptables need them there.\n");
 	if (assembly != NULL) {
 		sbuf_adds(b, "#\n# For the record, the program as assembler:\n#\n");
 		shell_add_comment(b, "#    ", assembly);
@@ -126,6 +132,8 @@ script_add_head(struct sbuf *b, const struct script *s, const char *assembly)
 		"place=${INPUTPLACE:-1}\n",
 		s->inet6 ? "ip6tables" : "iptables");
 	add_interface(b, s->inet6);
+	if (s->objects != NULL)
+		script_add_objects(b, s->objects);
 }
 
 /* Protocol and ports. */
@@ -197,23 +205,31 @@ add_apply(struct sbuf *b, const struct script *s)
 	}
 	sbuf_addf(b,
 		"\"$@\"; do\n\t\t\"${ipset[@]}\" -exist add %s \"${ip}\"\n\tdone\n"
-		"\tif ! rule -C INPUT 2>/dev/null; then\n%s"
+		"\tif ! rule -C INPUT 2>/dev/null; then\n%s%s"
 		"\t\trule -I INPUT \"${place}\"\n\tfi\n}\n\n",
-		s->set, s->chain != NULL ? "\t\tchain_create\n" : "");
+		s->set, s->objects != NULL ? "\t\tobjects_remove\n\t\tobjects_load\n" : "",
+		s->chain != NULL ? "\t\tchain_create\n" : "");
 }
 
 static void
 add_remove(struct sbuf *b, const struct script *s)
 {
-	sbuf_adds(b,
-		"remove() {\n\tlocal sets\n\n\tsets=$(\"${ipset[@]}\" list -name)\n"
-		"\twhile rule -C INPUT 2>/dev/null; do\n\t\trule -D INPUT\n\tdone\n");
+	sbuf_adds(b, "remove() {\n\tlocal sets\n\n\tsets=$(\"${ipset[@]}\" list -name)\n");
+	if (s->objects != NULL && s->chain == NULL)
+		sbuf_addf(b,
+			"\tif [[ $'\\n'${sets}$'\\n' == *$'\\n%s\\n'* ]]; then\n"
+			"\t\t# Iptables know the rule again only where its object is.\n"
+			"\t\tobjects_load\n\tfi\n",
+			s->set);
+	sbuf_adds(b, "\twhile rule -C INPUT 2>/dev/null; do\n\t\trule -D INPUT\n\tdone\n");
 	if (s->chain != NULL)
 		sbuf_addf(b,
 			"\tif chain_exists; then\n"
 			"\t\t\"${iptables[@]}\" --wait -F %s\n"
 			"\t\t\"${iptables[@]}\" --wait -X %s\n\tfi\n",
 			s->chain, s->chain);
+	if (s->objects != NULL)
+		sbuf_adds(b, "\tobjects_remove\n");
 	sbuf_addf(b,
 		"\tif [[ $'\\n'${sets}$'\\n' != *$'\\n%s\\n'* ]]; then\n\t\treturn\n\tfi\n"
 		"\t# The kernel may let go of the set a moment after the rule has gone.\n"

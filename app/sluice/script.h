@@ -9,13 +9,16 @@
 
 #include <stdbool.h>
 
+#include "base/sbuf.h"
 #include "gen/gen.h"
 
-struct sbuf;
-
-#define SCRIPT_INSNS_MAX 64 /* xt_bpf's XT_BPF_MAX_NUM_INSTR */
 #define SCRIPT_COMMENT_MAX 255 /* bytes; iptables cut the rest (XT_MAX_COMMENT_LEN) */
 #define SCRIPT_SET_MAX 31 /* bytes of an ipset's name (IPSET_MAXNAMELEN) */
+
+/* eBPF objects that a script loads, as its text; all zero has none. Freed by script_objects_fini(). */
+struct script_objects {
+	struct sbuf load, remove;
+};
 
 struct script {
 	bool inet6;
@@ -25,6 +28,7 @@ struct script {
 	const char *command; /* shell text that made it */
 	const char *const *ips; /* preset addresses, accepted by script_check_ips(); NULL ends */
 	struct gen_scope scope; /* what the rule in INPUT tests besides the set */
+	const struct script_objects *objects; /* NULL: programs are bytecode */
 };
 
 /* CLI_DONE, or CLI_USAGE after telling stderr which of @ips is no prefix of that family. */
@@ -32,10 +36,22 @@ int script_check_ips(const char *const *ips, bool inet6);
 
 /*
  * gen_run() for xt_bpf: telling stderr what is wrong, also with a program that
- * is longer than it takes. Returns an exit status; gen_out_fini() after CLI_DONE.
+ * is longer than it takes, unless it will be @pinned. Returns an exit status;
+ * gen_out_fini() after CLI_DONE.
  */
 int script_gen(const char *type, const struct gen_opts *opts, int argc, const char *const *argv,
-	struct gen_out *ret_out);
+	bool pinned, struct gen_out *ret_out);
+
+/* Let the script load @program as the object @name. Returns an exit status, after telling stderr. */
+int script_add_object(
+	struct script_objects *o, const char *name, const struct gen_out *program, bool inet6);
+void script_objects_fini(struct script_objects *o);
+
+/* Append " -m bpf …" for the object @name. */
+void script_add_pinned(struct sbuf *b, const char *name);
+
+/* Append what loads and removes all objects; script_add_head() does. */
+void script_add_objects(struct sbuf *b, const struct script_objects *o);
 
 /* Append the top: what the script is for, and its settings. @assembly: the program to show, or NULL. */
 void script_add_head(struct sbuf *b, const struct script *s, const char *assembly);

@@ -181,6 +181,47 @@ def others(site):
         site.gone(path)
 
 
+def pinned(site):
+    """--object-pinned: programs that bytecode is too short for, as eBPF that the script loads."""
+    objects = site.it.file("objects")
+    os.mkdir(objects)
+    lab.run("mount", "-t", "bpf", "bpf", objects)
+    usual = set(os.listdir(objects)) # what the kernel itself puts there
+
+    def here():
+        return sorted(set(os.listdir(objects)) - usual)
+
+    try:
+        src, dst = WORLD[site.family], FLOODED[site.family]
+        plain = frames.tcp(b"", src, dst, 1, 80)
+        usable = frames.tcp(b"", src, dst, 1, 80, options=bytes.fromhex("020405b4"))
+        path = site.generate("iptables", "--object-pinned", "syn_validate")
+        site.script(path, OBJECTS=objects)
+        lab.equal(site.offer(frames.TCP, plain), 0, "without an address")
+        site.script(path, dst, OBJECTS=objects)
+        lab.equal(here(), [f"bpf_syn_validate_ip{site.family}"], "objects")
+        applied = site.saved()
+        lab.equal(site.offer(frames.TCP, plain), 1, "a SYN without MSS")
+        lab.equal(site.offer(frames.TCP, usable), 0, "a SYN with one")
+        site.script(path, dst, OBJECTS=objects)
+        lab.equal(site.saved(), applied, "what a second run changed")
+        os.unlink(os.path.join(objects, here()[0]))
+        for _ in range(2):
+            site.script(path, "--delete", OBJECTS=objects)
+            lab.equal((site.saved(), here()), (site.clean, []), "what --delete left")
+        # Many labels deep; that is why it is long.
+        path = site.generate("iptables-chain", "-p", "-a", "www.example.uk", "-d", "**.example.uk",
+                             "-w", "deep.uk")
+        site.script(path, dst, OBJECTS=objects)
+        lab.equal(site.send(["www.example.uk", "a.example.uk", "a.b.c.example.uk", "example.uk"],
+                            "DEEP.UK"), [1, 2, 1], "accepted, dropped, returned")
+        lab.equal(here(), [f"DEEP_UK_ip{site.family}_{n}" for n in (0, 1)], "objects")
+        site.script(path, "--delete", OBJECTS=objects)
+        lab.equal((site.saved(), here()), (site.clean, []), "what --delete left")
+    finally:
+        lab.run("umount", objects)
+
+
 def hostile(site):
     """Text of users stays text: in names, comments and the kernel; shellcheck agrees."""
     folder = site.it.file("hostile")
@@ -215,7 +256,7 @@ def nft4():
     """IPv4, iptables-nft."""
     with lab.Lab("iptables") as it:
         site = Site(it, "nft", 4)
-        for part in (one_rule, negated, chain, others, hostile):
+        for part in (one_rule, negated, chain, others, pinned, hostile):
             part(site)
 
 
@@ -223,7 +264,7 @@ def legacy4():
     """IPv4, iptables-legacy."""
     with lab.Lab("iptables") as it:
         site = Site(it, "legacy", 4)
-        for part in (one_rule, negated, chain, others):
+        for part in (one_rule, negated, chain, others, pinned):
             part(site)
 
 
@@ -231,7 +272,7 @@ def nft6():
     """IPv6, ip6tables-nft."""
     with lab.Lab("iptables") as it:
         site = Site(it, "nft", 6)
-        for part in (one_rule, chain, others):
+        for part in (one_rule, chain, others, pinned):
             part(site)
 
 
@@ -239,7 +280,7 @@ def legacy6():
     """IPv6, ip6tables-legacy."""
     with lab.Lab("iptables") as it:
         site = Site(it, "legacy", 6)
-        for part in (one_rule, chain):
+        for part in (one_rule, chain, pinned):
             part(site)
 
 

@@ -3,6 +3,7 @@
 """test_iptables.py SLUICE [unittest options]: the scripts of iptables and iptables-chain as
 text: their names, options, what they are refused with. That they work is shown end to end."""
 
+import base64
 import json
 import os
 import pathlib
@@ -137,7 +138,8 @@ class Iptables(Case):
     def refuses(self, *args):
         """That it says how long the program is."""
         self.fails(2, f"iptables: {args[-1]:.200}: the program has {self.length('--shrink', *args)} "
-                      "instructions; iptables' bpf match takes at most 64", "iptables", *args)
+                      "instructions; iptables' bpf match takes at most 64; --object-pinned "
+                      "takes more", "iptables", *args)
 
     def test_too_long(self):
         self.refuses("dns", "--", *LONG_DNS)
@@ -157,6 +159,24 @@ class Iptables(Case):
         self.assertLessEqual(n, 64)
         self.assertEqual(len(json.loads(long)["instructions"]), n)
         self.assertIn(f"; {n} instructions, made of ", text)
+
+    def test_object_pinned(self):
+        text = self.makes("x", "iptables", "--object-pinned", "-w", "x", "syn_validate")
+        self.assertIn('-m bpf --object-pinned "${objects}/bpf_syn_validate_ip4" \\\n', text)
+        self.assertNotIn("--bytecode", text)
+        self.assertIn("#     sluice iptables --object-pinned -w x syn_validate --\n", text)
+        packed = re.search(r"object_load bpf_syn_validate_ip4 <<'END'\n(.*?)END\n", text, re.S)[1]
+        made = subprocess.run([SLUICE, "gen", "-f", "ebpf", "syn_validate"], capture_output=True,
+                              check=True).stdout
+        unpacked = base64.b64decode(packed)
+        self.assertEqual(unpacked[:4], b"\x7fELF")
+        self.assertEqual(len(unpacked), len(made))
+        text = self.makes("n.m_ip4.sh", "iptables-chain", "-p", "-w", "n.m", "-a", "**.a.uk", "-d",
+                          "any", "-d", "b.uk")
+        self.assertEqual(re.findall(r'--object-pinned "\$\{objects\}/(.*)"', text),
+                         ["N_M_ip4_0", "N_M_ip4_2"])
+        self.assertEqual(re.findall(r'\n\t\t"\$\{objects\}/(\w*)"', text),
+                         ["N_M_ip4_0", "N_M_ip4_2"])
 
     def test_long_file_names(self):
         self.makes(255 * "a", "iptables", "-w", 255 * "a", "dns", "a.uk")
