@@ -9,6 +9,13 @@
 #include "cli.h"
 #include "pkt/savefile.h"
 
+/* Exit status, or -EPIPE: the reader has gone. */
+static int
+cannot_write(void)
+{
+	return cli_stdout_check() == -EPIPE ? -EPIPE : cli_flush();
+}
+
 /* Exit status, 0, or -EPIPE: the reader has gone. */
 static int
 put_line(const struct sbuf *line)
@@ -17,7 +24,7 @@ put_line(const struct sbuf *line)
 		return cli_fail(CLI_FAILED, "out of memory");
 	if (line->len == 0 || fwrite(line->s, 1, line->len, stdout) == line->len)
 		return 0;
-	return cli_stdout_check() == -EPIPE ? -EPIPE : cli_flush();
+	return cannot_write();
 }
 
 static int
@@ -32,6 +39,9 @@ print_frames(struct pkt_reader *reader, const struct savefiles_use *use)
 		line.len = 0;
 		use->print(pkt_reader_dlt(reader), &frame, &line);
 		r = put_line(&line);
+		/* What is done is shown before waiting for more of a pipe. */
+		if (r == 0 && pkt_reader_waits(reader) && fflush(stdout) == EOF)
+			r = cannot_write();
 	}
 	sbuf_fini(&line);
 	return r == 0 && more < 0 ? cli_fail_diag(CLI_USAGE, &diag) : r;

@@ -70,5 +70,6 @@ reader_libpcap_open(struct pkt_reader *r, struct diag *diag)
 	r->dlt = pcap_datalink(r->pcap);
 	r->snaplen = (uint32_t)pcap_snapshot(r->pcap);
 	r->take = take;
+	r->need = 1; /* for pkt_reader_waits(): there is more than that, or none */
 	return 1;
 }

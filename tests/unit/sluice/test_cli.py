@@ -378,10 +378,11 @@ class Filter(Case):
     def test_live_pipe(self):
         """Frames and verdicts come before more input does."""
         frame = FRAMES[0][0]
-        for args, want in ((("filter",), frame), (("filter", "--verdicts"), b"match\n")):
+        for args, want, dlt in ((("filter",), frame, cap.ETHER), (("filter",), frame, 105),
+                                (("filter", "--verdicts"), b"match\n", cap.ETHER)):
             with subprocess.Popen([SLUICE, *args], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE) as proc:
-                proc.stdin.write(cap.pcap([frame]))
+                proc.stdin.write(cap.pcap([frame], dlt=dlt))
                 proc.stdin.flush()
                 got = b""
                 while not got.endswith(want):
