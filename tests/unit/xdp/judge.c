@@ -75,10 +75,11 @@ const struct judge_writer judge_writers[] = {
 
 /* ---- rulesets ---- */
 
+/* @v: room for as many as there are rules; the plan borrows it. */
 static struct xdp_plan *
-plan_make(const struct world_rules *rules, const struct xdp_opts *how, enum xdp_writer writer)
+plan_make(const struct world_rules *rules, const struct xdp_opts *how, enum xdp_writer writer,
+	struct xdp_rule *v)
 {
-	struct xdp_rule *v = calloc(rules->n + 1, sizeof(*v));
 	struct xdp_opts opts = *how;
 	struct xdp_plan *plan = NULL;
 	struct diag diag = {0};
@@ -194,6 +195,7 @@ judge_set(const struct judge_writer *w, size_t n_rules, const struct xdp_opts *h
 {
 	const unsigned long long seed = world_rng.state;
 	struct world_rules *rules = malloc(sizeof(*rules));
+	struct xdp_rule *v = calloc(n_rules + 1, sizeof(*v));
 	struct xdp_plan *plan;
 	struct loaded *l;
 	long bad;
@@ -204,7 +206,7 @@ judge_set(const struct judge_writer *w, size_t n_rules, const struct xdp_opts *h
 		rules->v[i].slot = (uint32_t)i;
 		rules->v[i].scope.ports = UINT64_MAX;
 	}
-	plan = plan_make(rules, how, w->writer);
+	plan = plan_make(rules, how, w->writer, v);
 	l = w->load(plan);
 	if (l == NULL)
 		fail_msg("%s: SLUICE_SEED=%llu, %zu rules: refused by the kernel", w->name, seed,
@@ -219,6 +221,7 @@ judge_set(const struct judge_writer *w, size_t n_rules, const struct xdp_opts *h
 	loaded_free(l);
 	xdp_plan_free(plan);
 	world_rules_fini(rules);
+	free(v);
 	free(rules);
 	return bad;
 }
