@@ -25,6 +25,7 @@ static const struct {
 	{"FILE", "file", false},
 	{"FORMAT", "format", false},
 	{"GENERATOR", "generator", true},
+	{"OBJECT", "file", false},
 	{"PATH", "file", false},
 	{"RULES", "file", false},
 	{"TYPE", "generator", true},

@@ -325,7 +325,7 @@ xdp_run(int argc, char **argv)
 static const struct cli_opt xdp_opts_table[] = {
 	{'r', "rules", "RULES", "Make a program of these rules, or of a whole configuration.", NULL,
 		&args.rules},
-	{'f', "format", "FORMAT", "Write ebpf (an object file, the default) or c.", NULL,
+	{'f', "format", "ebpf|c", "Write an object file (the default), or source.", NULL,
 		&args.format},
 	{'w', "write", "FILE", "Write to FILE, whole or not at all; default - (standard output).",
 		NULL, &args.file},

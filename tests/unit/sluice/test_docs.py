@@ -227,6 +227,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(complete(["dis", "--format", "="]), formats)
         self.assertEqual(complete(["filter", "--engine", ""]), ["interp", "jit", "match"])
         self.assertEqual(complete(["filter", "--link", ""]), ["raw"])
+        self.assertEqual(complete(["xdp", "-f", ""]), ["ebpf", "c"])
         self.assertEqual(complete(["filter", "-e", ""]), [])
         self.assertEqual(complete(["hex2pcap", "--link", ""]), [])
 
@@ -235,7 +236,7 @@ class Completion(unittest.TestCase):
             for name in ("a b.pcap", "a.pcap", "rules.ini"):
                 pathlib.Path(folder, name).touch()
             for words in (["filter"], ["filter", "-r"], ["filter", "x.pcap"], ["check"],
-                          ["offset", "string"], ["dis"], ["explain"], ["filter", "--rules", "="]):
+                          ["offset", "string"], ["dis"], ["explain"], ["xdp", "--list"], ["filter", "--rules", "="]):
                 self.assertEqual(sorted(complete([*words, "a"], folder=folder)),
                                  ["a b.pcap", "a.pcap"], words)
             self.assertEqual(complete(["offset", "a"], folder=folder), [])
