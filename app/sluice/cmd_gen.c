@@ -14,7 +14,7 @@
 #define L3_OFF_MAX 65535 /* bytes; no link layer is longer */
 
 static struct {
-	bool inet6, negate, assembly, list, shrink;
+	bool inet6, extensions, negate, assembly, list, shrink;
 	const char *offset, *format;
 } args;
 
@@ -70,7 +70,8 @@ sees(const char *type, uint32_t l3_off)
 static int
 gen_command(int argc, char **argv)
 {
-	struct gen_opts opts = {.family = args.inet6 ? 6 : 4, .negate = args.negate};
+	struct gen_opts opts = {
+		.family = args.inet6 ? 6 : 4, .extensions = args.extensions, .negate = args.negate};
 	const char *format = args.assembly ? "asm" : args.format != NULL ? args.format : "xt";
 	struct gen_out out = {0};
 	struct diag diag = {0};
@@ -101,7 +102,10 @@ gen_command(int argc, char **argv)
 }
 
 static const struct cli_opt gen_opts_table[] = {
-	{'6', "inet6", NULL, "Make the program for IPv6.", &args.inet6, NULL},
+	{'6', "inet6", NULL, "Make the program for IPv6; L4 is expected right behind its header.",
+		&args.inet6, NULL},
+	{'x', "extensions", NULL, "With -6: look behind up to 8 extension headers, as rules do.",
+		&args.extensions, NULL},
 	{'n', "negate", NULL, "Match what the pattern does not.", &args.negate, NULL},
 	{'o', "offset", "OFF", "Bytes before the IP header; default 0, as xt_bpf wants.", NULL,
 		&args.offset},

@@ -249,6 +249,15 @@ emit_tcp(struct gen_emit *e, const struct gen_opts *opts)
 {
 	const uint32_t l4 = opts->l3_off + (opts->family == 4 ? 0 : IP6_HEADER);
 
+	if (opts->extensions) {
+		gen_emit_l4(e, opts, "TCP");
+		gen_emit_op(e, CBPF_CODE_LD_B_IND, TCP_DOFF);
+		gen_emit_op(e, CBPF_CODE_ALU_AND_K, 0xf0);
+		gen_emit_op(e, CBPF_CODE_ALU_RSH_K, 2);
+		gen_emit_op(e, CBPF_CODE_ALU_ADD_K, TCP_LENGTH + DNS_HEADER);
+		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
+		return;
+	}
 	gen_emit_note(e, "%u before TCP's header, by its length, 2 of length, 12 of DNS", l4);
 	if (opts->family == 4)
 		gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);
@@ -263,6 +272,12 @@ emit_tcp(struct gen_emit *e, const struct gen_opts *opts)
 static void
 emit_udp(struct gen_emit *e, const struct gen_opts *opts)
 {
+	if (opts->extensions) {
+		gen_emit_l4(e, opts, "UDP");
+		gen_emit_op(e, CBPF_CODE_TXA, 0);
+		gen_emit_op(e, CBPF_CODE_ALU_ADD_K, UDP_HEADER + DNS_HEADER);
+		return;
+	}
 	if (opts->family == 4) {
 		gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);
 		gen_emit_note(e, "%u before IP, 8 of UDP, 12 of DNS", opts->l3_off);
@@ -425,5 +440,6 @@ const struct gen_type gen_dns = {
 		 "\n"
 		 "Dots before and behind a name are ignored. Several names make one program.\n"
 		 "Scope: UDP (--tcp: TCP) to port 53, no later fragments.\n",
+	.extensions = true,
 	.run = dns_run,
 };

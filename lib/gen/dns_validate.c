@@ -83,5 +83,6 @@ const struct gen_type gen_dns_validate = {
 		"one additional record, opcode and rcode 0, no flags but CD, AD, Z, RD and TC, and\n"
 		"a UDP length that leaves room for a question. Others match.\n"
 		"Scope: UDP to port 53, no later fragments.\n",
+	.extensions = true,
 	.run = dns_validate_run,
 };

@@ -19,6 +19,17 @@
 enum item_kind { ITEM_OP, ITEM_JUMP, ITEM_LABEL, ITEM_NOTE };
 
 #define IP6_HEADER 40 /* bytes */
+#define IP6_NEXT 6 /* where it says what follows */
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define EXT_HOP_BY_HOP 0
+#define EXT_ROUTING 43
+#define EXT_FRAGMENT 44
+#define EXT_AH 51
+#define EXT_DESTINATION 60
+#define EXT_OFFSET_MASK 0xfff8 /* in a fragment header's second half */
+#define EXTENSIONS_MAX 8
+#define M_NEXT 15 /* scratch word; the generators' own begin at 0 */
 #define NEXT (-1) /* no label: the next instruction */
 
 struct gen_item {
@@ -128,10 +139,80 @@ gen_emit_note(struct gen_emit *e, const char *fmt, ...)
 		e->err = -ENOMEM;
 }
 
+/*
+ * Walk over the extension headers of IPv6, to X = where @proto starts. What Linux
+ * walks (RFC 8200; AH: RFC 4302), and as many of them as in a rule.
+ *
+ *	ldb [6]
+ *	jeq #17, done
+ *	jeq #44, frag		; a fragment header has 8 bytes,
+ *	jeq #51, ah		; AH (len + 2) * 4,
+ *	jeq #0, other		; the others (len + 1) * 8
+ *	...
+ *	step: add x
+ *	tax
+ *	ld M[15]		; the next header's type
+ */
+static void
+emit_extensions(struct gen_emit *e, const struct gen_opts *opts, uint32_t proto)
+{
+	const int done = gen_emit_label(e);
+
+	gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + IP6_HEADER);
+	gen_emit_op(e, CBPF_CODE_LD_B_ABS, opts->l3_off + IP6_NEXT);
+	for (int i = 0; i < EXTENSIONS_MAX; i++) {
+		const int other = gen_emit_label(e), frag = gen_emit_label(e);
+		const int ah = gen_emit_label(e), step = gen_emit_label(e);
+		const int first = gen_emit_label(e);
+
+		gen_emit_note(e, "extension header %d", i + 1);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, proto, true, done);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_FRAGMENT, true, frag);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_AH, true, ah);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_HOP_BY_HOP, true, other);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_ROUTING, true, other);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_DESTINATION, true, other);
+		gen_emit_op(e, CBPF_CODE_RET_K, 0);
+		gen_emit_place(e, frag);
+		gen_emit_op(e, CBPF_CODE_LD_H_IND, 2);
+		gen_emit_jump(e, CBPF_CODE_JSET_K, EXT_OFFSET_MASK, false, first);
+		gen_emit_op(e, CBPF_CODE_RET_K, 0);
+		gen_emit_place(e, first);
+		gen_emit_op(e, CBPF_CODE_LD_B_IND, 0);
+		gen_emit_op(e, CBPF_CODE_ST, M_NEXT);
+		gen_emit_op(e, CBPF_CODE_LD_IMM, 8);
+		gen_emit_jump(e, CBPF_CODE_JA, 0, true, step);
+		gen_emit_place(e, ah);
+		gen_emit_op(e, CBPF_CODE_LD_B_IND, 0);
+		gen_emit_op(e, CBPF_CODE_ST, M_NEXT);
+		gen_emit_op(e, CBPF_CODE_LD_B_IND, 1);
+		gen_emit_op(e, CBPF_CODE_ALU_ADD_K, 2);
+		gen_emit_op(e, CBPF_CODE_ALU_LSH_K, 2);
+		gen_emit_jump(e, CBPF_CODE_JA, 0, true, step);
+		gen_emit_place(e, other);
+		gen_emit_op(e, CBPF_CODE_LD_B_IND, 0);
+		gen_emit_op(e, CBPF_CODE_ST, M_NEXT);
+		gen_emit_op(e, CBPF_CODE_LD_B_IND, 1);
+		gen_emit_op(e, CBPF_CODE_ALU_ADD_K, 1);
+		gen_emit_op(e, CBPF_CODE_ALU_LSH_K, 3);
+		gen_emit_place(e, step);
+		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
+		gen_emit_op(e, CBPF_CODE_TAX, 0);
+		gen_emit_op(e, CBPF_CODE_LD_MEM, M_NEXT);
+	}
+	gen_emit_jump(e, CBPF_CODE_JEQ_K, proto, true, done);
+	gen_emit_op(e, CBPF_CODE_RET_K, 0);
+	gen_emit_place(e, done);
+}
+
 void
 gen_emit_l4(struct gen_emit *e, const struct gen_opts *opts, const char *what)
 {
 	gen_emit_note(e, "x is where %s starts", what);
+	if (opts->extensions) {
+		emit_extensions(e, opts, strcmp(what, "TCP") == 0 ? PROTO_TCP : PROTO_UDP);
+		return;
+	}
 	if (opts->family == 6) {
 		gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + IP6_HEADER);
 		return;

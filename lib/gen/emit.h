@@ -49,7 +49,11 @@ void gen_emit_jump(struct gen_emit *e, uint16_t code, uint32_t k, bool when, int
 /* A branch to @yes when the test holds, else to @no. Any distance. */
 void gen_emit_branch(struct gen_emit *e, uint16_t code, uint32_t k, int yes, int no);
 
-/* X = where L4 (@what: "UDP", "TCP") starts, for the family and offset of @opts. */
+/*
+ * X = where L4 (@what: "UDP", "TCP") starts, for the family and offset of @opts.
+ * Behind extension headers, if those are asked for, the protocol is tested too: what
+ * is of another, is no first fragment, or has too many headers ends with 0.
+ */
 struct gen_opts;
 void gen_emit_l4(struct gen_emit *e, const struct gen_opts *opts, const char *what);
 

@@ -54,6 +54,11 @@ gen_run(const char *type, const struct gen_opts *opts, int argc, const char *con
 			continue;
 		if (opts->family != 4 && opts->family != 6)
 			return diag_fail(diag, -EINVAL, "a program is for family 4 or 6");
+		if (opts->extensions && opts->family != 6)
+			return diag_fail(diag, -EINVAL, "only IPv6 has extension headers");
+		if (opts->extensions && !types[i]->extensions)
+			return diag_fail(
+				diag, -EINVAL, "%s does not look behind extension headers", type);
 		r = types[i]->run(opts, argc, argv, &out, diag);
 		if (r < 0)
 			gen_out_fini(&out);

@@ -12,6 +12,7 @@ struct gen_type {
 	const char *name;
 	const char *help; /* one imperative sentence, full stop included */
 	const char *usage; /* the arguments and what they mean, several lines */
+	bool extensions; /* can look behind the extension headers of IPv6 */
 	/* As gen_run(); @ret_out is zeroed before, and dropped on failure. */
 	int (*run)(const struct gen_opts *opts, int argc, const char *const *argv,
 		struct gen_out *ret_out, struct diag *diag);

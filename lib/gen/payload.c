@@ -115,14 +115,17 @@ read_args(int argc, const char *const *argv, struct payload *p, struct diag *dia
 static void
 emit_start(struct gen_emit *e, const struct gen_opts *opts, const struct payload *p)
 {
-	const uint32_t l4 = opts->l3_off + (opts->family == 4 ? 0 : 40);
+	/* X, where it is known only from the packet, and what L4 is behind X. */
+	const bool indirect = opts->family == 4 || opts->extensions;
+	const uint32_t l4 = opts->extensions ? 0 : opts->l3_off + (opts->family == 4 ? 0 : 40);
 
+	if (opts->extensions)
+		gen_emit_l4(e, opts, p->tcp ? "TCP" : "UDP");
 	gen_emit_note(e, "x is where the payload of %s starts", p->tcp ? "TCP" : "UDP");
 	if (opts->family == 4)
 		gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);
 	if (p->tcp) {
-		gen_emit_op(
-			e, opts->family == 4 ? CBPF_CODE_LD_B_IND : CBPF_CODE_LD_B_ABS, l4 + 12);
+		gen_emit_op(e, indirect ? CBPF_CODE_LD_B_IND : CBPF_CODE_LD_B_ABS, l4 + 12);
 		gen_emit_op(e, CBPF_CODE_ALU_AND_K, 0xf0);
 		gen_emit_op(e, CBPF_CODE_ALU_RSH_K, 2);
 		if (l4 != 0)
@@ -130,7 +133,7 @@ emit_start(struct gen_emit *e, const struct gen_opts *opts, const struct payload
 	} else {
 		gen_emit_op(e, CBPF_CODE_LD_IMM, l4 + 8);
 	}
-	if (opts->family == 4)
+	if (indirect)
 		gen_emit_op(e, CBPF_CODE_ALU_ADD_X, 0);
 	gen_emit_op(e, CBPF_CODE_TAX, 0);
 }
@@ -191,5 +194,6 @@ const struct gen_type gen_payload = {
 		 "  payload --at 2 8000/f000   a DNS response with opcode 0 or 1\n"
 		 "\n"
 		 "Scope: UDP (--tcp: TCP), no later fragments.\n",
+	.extensions = true,
 	.run = payload_run,
 };

@@ -312,6 +312,7 @@ service_run(const struct service *s, const struct gen_opts *opts, int argc, cons
 		.help = "Match malformed or reflected " what " packets.", \
 		.usage = #id " [--response]\n\n" id##_usage \
 		"Scope: UDP of that port, no later fragments.\n", \
+		.extensions = true, \
 		.run = id##_run, \
 	}
 

@@ -543,5 +543,6 @@ const struct gen_type gen_sip = {
 		"Lines are read in 14 pieces of at most 32 bytes; what stands behind them is not\n"
 		"looked at, and the message passes. Max-Forwards is not asked (RFC 3261, 16.3).\n"
 		"Scope: UDP to port 5060, no later fragments.\n",
+	.extensions = true,
 	.run = sip_run,
 };

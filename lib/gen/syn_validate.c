@@ -204,5 +204,6 @@ const struct gen_type gen_syn_validate = {
 		"or more within the datagram, options that end within the header, and among them\n"
 		"an MSS of 4 bytes. Other SYNs match; segments that are no SYN do not.\n"
 		"Scope: TCP, no later fragments.\n",
+	.extensions = true,
 	.run = syn_validate_run,
 };

@@ -93,7 +93,8 @@ sort_words(char **argv, int argc, struct words *w, struct diag *why)
 			w->opts.negate = true;
 		} else if (options &&
 			(is_one_of(a, "-o", "--offset") || is_one_of(a, "-s", "--assembly") ||
-				is_one_of(a, "-f", "--format"))) {
+				is_one_of(a, "-f", "--format") ||
+				is_one_of(a, "-x", "--extensions"))) {
 			return diag_fail(why, -EINVAL, "a rule has no option %s", a);
 		} else if (w->type == NULL) {
 			if (a[0] == '-')

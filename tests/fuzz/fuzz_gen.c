@@ -73,6 +73,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	opts.family = data[0] & 0x80 ? 6 : 4;
 	opts.negate = data[0] & 0x40;
+	opts.extensions = data[0] & 0x20;
 	text = mem_strndup((const char *)data + 1, size - 1);
 	argc = text != NULL ? gen_split(text, &argv, &d) : -1;
 	if (argc < 0) {
@@ -87,7 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	type = named(argv[0]);
 	own = type != NULL;
 	if (type == NULL)
-		type = gen_name((data[0] & 0x3f) % n_generators());
+		type = gen_name((data[0] & 0x1f) % n_generators());
 #endif
 	r = gen_run(type, &opts, argc - own, (const char *const *)argv + own, &out, &d);
 	if (r == 0)

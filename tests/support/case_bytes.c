@@ -210,6 +210,7 @@ payload_judge(const struct gencase *c, const uint8_t *p, uint32_t len)
 const struct case_type case_suffix = {
 	.name = "suffix", .pattern = suffix_pattern, .frame = suffix_frame, .judge = suffix_judge};
 const struct case_type case_payload = {.name = "payload",
+	.extensions = true,
 	.pattern = payload_pattern,
 	.frame = payload_frame,
 	.judge = payload_judge};

@@ -344,4 +344,4 @@ frame(struct rng *rng, const struct gencase *c, uint8_t *p)
 }
 
 const struct case_type case_dns = {
-	.name = "dns", .pattern = pattern, .frame = frame, .judge = judge};
+	.name = "dns", .extensions = true, .pattern = pattern, .frame = frame, .judge = judge};

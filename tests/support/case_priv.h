@@ -14,6 +14,7 @@ enum case_verdict {
 
 struct case_type {
 	const char *name;
+	bool extensions; /* can look behind the extension headers of IPv6 */
 	bool may_refuse; /* the generator may say that no packet can be so */
 	/* Fill @c->argv by case_word(); opts are set and may be changed. */
 	void (*pattern)(struct rng *rng, struct gencase *c);

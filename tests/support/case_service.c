@@ -205,10 +205,13 @@ judge(const struct gencase *c, const uint8_t *p, uint32_t len)
 }
 
 const struct case_type case_ntp = {
-	.name = "ntp", .pattern = pattern, .frame = frame, .judge = judge};
+	.name = "ntp", .extensions = true, .pattern = pattern, .frame = frame, .judge = judge};
 const struct case_type case_ssdp = {
-	.name = "ssdp", .pattern = pattern, .frame = frame, .judge = judge};
+	.name = "ssdp", .extensions = true, .pattern = pattern, .frame = frame, .judge = judge};
 const struct case_type case_cldap = {
-	.name = "cldap", .pattern = pattern, .frame = frame, .judge = judge};
-const struct case_type case_memcached = {
-	.name = "memcached", .pattern = pattern, .frame = frame, .judge = judge};
+	.name = "cldap", .extensions = true, .pattern = pattern, .frame = frame, .judge = judge};
+const struct case_type case_memcached = {.name = "memcached",
+	.extensions = true,
+	.pattern = pattern,
+	.frame = frame,
+	.judge = judge};

@@ -316,4 +316,4 @@ frame(struct rng *rng, const struct gencase *c, uint8_t *p)
 }
 
 const struct case_type case_sip = {
-	.name = "sip", .pattern = pattern, .frame = frame, .judge = judge};
+	.name = "sip", .extensions = true, .pattern = pattern, .frame = frame, .judge = judge};

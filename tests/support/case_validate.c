@@ -119,8 +119,12 @@ syn_judge(const struct gencase *c, const uint8_t *p, uint32_t len)
 }
 
 const struct case_type case_dns_validate = {.name = "dns_validate",
+	.extensions = true,
 	.pattern = strict_pattern,
 	.frame = query_frame,
 	.judge = query_judge};
-const struct case_type case_syn_validate = {
-	.name = "syn_validate", .pattern = strict_pattern, .frame = syn_frame, .judge = syn_judge};
+const struct case_type case_syn_validate = {.name = "syn_validate",
+	.extensions = true,
+	.pattern = strict_pattern,
+	.frame = syn_frame,
+	.judge = syn_judge};

@@ -298,6 +298,25 @@ test_refused(void **state)
 	}
 }
 
+/* What cannot look behind extension headers says so. */
+static void
+test_extensions(void **state)
+{
+	const struct gen_opts opts4 = {.family = 4, .extensions = true};
+	const struct gen_opts opts6 = {.family = 6, .extensions = true};
+	const char *argv[] = {"01"};
+	struct gen_out out = {0};
+	struct diag diag = {0};
+
+	(void)state;
+	assert_int_equal(gen_run("payload", &opts6, 1, argv, &out, &diag), 0);
+	gen_out_fini(&out);
+	assert_int_equal(gen_run("payload", &opts4, 1, argv, &out, &diag), -EINVAL);
+	assert_non_null(strstr(diag.msg, "IPv6"));
+	assert_int_equal(gen_run("suffix", &opts6, 1, argv, &out, &diag), -EINVAL);
+	assert_non_null(strstr(diag.msg, "suffix does not look behind extension headers"));
+}
+
 int
 main(void)
 {
@@ -307,6 +326,7 @@ main(void)
 		cmocka_unit_test(test_sip_messages),
 		cmocka_unit_test(test_scopes),
 		cmocka_unit_test(test_wildcards_must_be_there),
+		cmocka_unit_test(test_extensions),
 		cmocka_unit_test(test_refused),
 	};
 

@@ -20,6 +20,7 @@ struct diag;
 /* How to generate; the same for every generator. */
 struct gen_opts {
 	uint8_t family; /* 4 or 6 */
+	bool extensions; /* of IPv6: look behind its extension headers, as rules do */
 	bool negate; /* match what the pattern does not; a load outside the packet still gives 0 */
 	uint32_t l3_off; /* bytes before the IP header */
 };
