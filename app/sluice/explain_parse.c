@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* How a frame is parsed, as facts. */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -198,7 +199,8 @@ add_notes(struct explain_facts *f, const struct pkt_view *v)
 	const uint32_t end = (uint32_t)v->l3_off + v->l3_caplen;
 
 	if (v->family != 0 && v->caplen > end)
-		add_number(f, "notes", "bytes behind the datagram, invisible to link = raw",
+		add_number(f, "notes",
+			"bytes behind the datagram, which rules of link raw do not see",
 			v->caplen - end);
 	if ((v->flags & PKT_TRUNCATED) != 0)
 		add_text(f, "notes", "truncated", "a header ends behind what was captured");
@@ -247,6 +249,16 @@ explain_facts_text(const struct explain_facts *facts, struct sbuf *out)
 	sbuf_addc(out, '\n');
 }
 
+/* "bytes behind the datagram, which …" is bytes_behind_the_datagram. */
+static void
+add_member(struct sbuf *out, const char *name)
+{
+	sbuf_addc(out, '"');
+	for (; *name != '\0' && *name != ','; name++)
+		sbuf_addc(out, *name == ' ' ? '_' : (char)tolower((unsigned char)*name));
+	sbuf_adds(out, "\":");
+}
+
 void
 explain_facts_json(const struct explain_facts *facts, struct sbuf *out)
 {
@@ -270,8 +282,8 @@ explain_facts_json(const struct explain_facts *facts, struct sbuf *out)
 			out->len -= out->len > 0;
 			sbuf_addc(out, ',');
 		} else {
-			json_add_string(out, f->name);
-			sbuf_adds(out, many ? ":[" : ":");
+			add_member(out, f->name);
+			sbuf_adds(out, many ? "[" : "");
 		}
 		if (f->number)
 			sbuf_adds(out, f->text);

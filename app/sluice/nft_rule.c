@@ -314,6 +314,7 @@ add_program(struct maker *m, const struct cbpf_prog *prog, enum frag frag, const
 	if (r < 0 || (cut_exts && m->frag_header))
 		return r;
 	sbuf_add(&cond, sbuf_str(head), head->len);
+	cond.failed |= !sbuf_ok(head);
 	add_l4(m, 0, frag, &cond);
 	if (cut_exts) {
 		sbuf_adds(&cond, " ip6 nexthdr != { 0, 43, 44, 51, 60 }");
@@ -349,6 +350,7 @@ add_path(struct maker *m, const struct sym_path *path, enum frag frag, const str
 		sbuf_add(&cond, sbuf_str(head), head->len);
 		add_l4(m, th, no_late ? FRAG_NOT_LATER : frag, &cond);
 		sbuf_add(&cond, sbuf_str(&said), said.len);
+		cond.failed |= !sbuf_ok(&said) || !sbuf_ok(head);
 		r = add_line(m, &cond, NULL);
 	}
 	sbuf_fini(&cond);

@@ -36,6 +36,13 @@ close_with(struct sbuf *out, char c)
 	sbuf_addc(out, c);
 }
 
+static const char *const key_members[] = {
+	[REPLAY_DST] = "destination",
+	[REPLAY_PROTO] = "protocol",
+	[REPLAY_DPORT] = "dport",
+	[REPLAY_SPORT] = "sport",
+};
+
 /* "destination":[{"key":…,"packets":…,"bytes":…,"dropped":…},…] for each kind. */
 static void
 add_tops(const struct replay *r, const struct replay_group *g, size_t max, bool dropped,
@@ -48,7 +55,7 @@ add_tops(const struct replay *r, const struct replay_group *g, size_t max, bool 
 	for (size_t kind = 0; kind < REPLAY_KEYS; kind++) {
 		const size_t n = top_most(&g->top[kind], most, max);
 
-		sbuf_addf(out, "\"%s\":[", replay_key_name((enum replay_key)kind));
+		sbuf_addf(out, "\"%s\":[", key_members[kind]);
 		for (size_t i = 0; i < n; i++) {
 			const struct top_entry *d = top_find(&gone->top[kind], most[i]->key);
 

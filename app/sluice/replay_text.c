@@ -138,6 +138,18 @@ add_rules(const struct replay *r, struct sbuf *out)
 
 #define KEY_WIDTH 40 /* of an IPv6 address */
 
+/* The most frequent keys: as many as asked for, and of those all with a hundredth or more. */
+static size_t
+most_of(const struct top *t, uint64_t packets, size_t max, const struct top_entry **ret)
+{
+	const size_t n = top_most(t, ret, max);
+	size_t told = 0;
+
+	while (told < n && ret[told]->packets >= packets / 100)
+		told++;
+	return told;
+}
+
 /* What the keys that are not listed have together. */
 static void
 add_rest(const struct top *t, const struct top_entry *const *v, size_t n, uint64_t *ret_packets,
@@ -155,7 +167,7 @@ add_rest(const struct top *t, const struct top_entry *const *v, size_t n, uint64
 
 static void
 add_rest_line(const struct top *t, const struct top_entry *const *v, size_t n, uint64_t whole,
-	const char *indent, struct sbuf *out)
+	const char *indent, const char *name, struct sbuf *out)
 {
 	char key[REPLAY_KEY_TEXT], count[UNITS_TEXT], share[UNITS_TEXT];
 	uint64_t packets;
@@ -164,9 +176,9 @@ add_rest_line(const struct top *t, const struct top_entry *const *v, size_t n, u
 	add_rest(t, v, n, &packets, &keys);
 	if (packets == 0)
 		return;
-	(void)snprintf(key, sizeof(key), "%zu%s other%s", keys, t->other_packets > 0 ? "+" : "",
-		keys == 1 ? "" : "s");
-	sbuf_addf(out, "%s%-12s %-*s %14s %9s\n", indent, "", KEY_WIDTH, key,
+	(void)snprintf(key, sizeof(key), "%zu%s %s%s", keys, t->other_packets > 0 ? "+" : "",
+		n == 0 ? "different" : "other", n > 0 && keys != 1 ? "s" : "");
+	sbuf_addf(out, "%s%-12s %-*s %14s %9s\n", indent, name, KEY_WIDTH, key,
 		units_count(packets, count), units_share(packets, whole, share));
 }
 
@@ -183,7 +195,7 @@ add_traffic(const struct replay *r, size_t max, struct sbuf *out)
 		"share", "dropped", "of these");
 	for (size_t kind = 0; kind < REPLAY_KEYS; kind++) {
 		const struct top *t = &r->all.top[kind];
-		const size_t n = top_most(t, most, max);
+		const size_t n = most_of(t, r->all.packets, max, most);
 		const char *name = replay_key_name((enum replay_key)kind);
 
 		for (size_t i = 0; i < n; i++) {
@@ -198,7 +210,7 @@ add_traffic(const struct replay *r, size_t max, struct sbuf *out)
 				units_share(e->packets, r->all.packets, c[1]),
 				units_count(gone, c[2]), units_share(gone, e->packets, c[3]));
 		}
-		add_rest_line(t, most, n, r->all.packets, "", out);
+		add_rest_line(t, most, n, r->all.packets, "", n == 0 ? name : "", out);
 	}
 }
 
@@ -221,7 +233,7 @@ add_hits(const struct replay *r, size_t rule, size_t max, struct sbuf *out)
 			units_count(get(&c->would_drop_passed), t[0]),
 			units_count(get(&c->would_drop), t[1]));
 	for (size_t kind = 0; kind < REPLAY_KEYS; kind++) {
-		const size_t n = top_most(&g->top[kind], most, max);
+		const size_t n = most_of(&g->top[kind], g->packets, max, most);
 
 		for (size_t i = 0; i < n; i++) {
 			char key[REPLAY_KEY_TEXT];
@@ -232,7 +244,8 @@ add_hits(const struct replay *r, size_t rule, size_t max, struct sbuf *out)
 				units_count(most[i]->packets, t[0]),
 				units_share(most[i]->packets, g->packets, t[1]));
 		}
-		add_rest_line(&g->top[kind], most, n, g->packets, "  ", out);
+		add_rest_line(&g->top[kind], most, n, g->packets, "  ",
+			n == 0 ? replay_key_name((enum replay_key)kind) : "", out);
 	}
 }
 

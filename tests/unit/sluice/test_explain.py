@@ -170,11 +170,11 @@ class ByHand(Case):
         got = self.answer(cap.vlan(cap.vlan(cap.udp4(QUERY, pad=3), 5), 6).hex())
         self.assertEqual(got["link"]["tag"], ["6 (0x8100)", "5 (0x8100)"])
         self.assertEqual(got["ip"], {"version": 4, "source": "192.0.2.1", "destination": "10.0.0.1",
-                                     "protocol": "udp", "TTL": 64, "at byte": 22, "length": 62,
+                                     "protocol": "udp", "ttl": 64, "at_byte": 22, "length": 62,
                                      "header": 20, "id": "0x0001"})
-        self.assertEqual(got["udp"], {"source port": 1234, "destination port": 53, "at byte": 42,
+        self.assertEqual(got["udp"], {"source_port": 1234, "destination_port": 53, "at_byte": 42,
                                       "length": 42, "captured": 42})
-        self.assertEqual(got["notes"], {"bytes behind the datagram, invisible to link = raw": 3})
+        self.assertEqual(got["notes"], {"bytes_behind_the_datagram": 3})
         got = self.answer(cap.udp4(QUERY, frag=100).hex())
         self.assertEqual(got["ip"]["fragment"], "later, from byte 800")
         got = self.answer(cap.udp4(QUERY)[:40].hex())
@@ -184,7 +184,7 @@ class ByHand(Case):
         # A datagram, by its looks or because that is said.
         for args in ((), ("--dlt", "RAW"), ("-l12",)):
             got = self.answer(*args, cap.udp6(QUERY)[14:].hex())
-            self.assertEqual((got["frame"]["link type"], got["ip"]["version"]), ("RAW", 6))
+            self.assertEqual((got["frame"]["link_type"], got["ip"]["version"]), ("RAW", 6))
         got = self.answer("-l", "EN10MB", cap.udp6(QUERY)[14:].hex())
         self.assertEqual(got["ip"]["version"], "none")
 
@@ -332,7 +332,7 @@ class Property(Case):
         word = why["wanted"].split(" (")[0]
         value = int(word.split()[-1], 0)
         value += {"not": 1, "over": 1, "below": -1}.get(word.split()[0], 0)
-        start = 0 if "link = ether" in text else got["ip"]["at byte"]
+        start = 0 if "link = ether" in text else got["ip"]["at_byte"]
         at = start + why["offset"]
         if not 0 <= value < 1 << 8 * why["size"] or at + why["size"] > len(frame):
             return 0

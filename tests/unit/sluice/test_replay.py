@@ -147,7 +147,7 @@ class ByHand(Case):
         self.assertEqual(got["rules"]["ours"]["example"], {"file": two, "frame": 5})
         self.assertEqual((dns["first_hit_s"], dns["last_hit_s"]),
                          (1700000000, 1700000193.000193))
-        self.assertEqual(dns["to port"], [{"key": "udp/53", "packets": 80, "bytes": 20 * (62 * 3 + 82)}])
+        self.assertEqual(dns["dport"], [{"key": "udp/53", "packets": 80, "bytes": 20 * (62 * 3 + 82)}])
         self.assertEqual([(x["key"], x["packets"]) for x in dns["destination"]],
                          [("10.0.0.1", 40), ("11.0.0.1", 20), ("2001::1", 20)])
         self.assertEqual([(x["key"], x["packets"], x["dropped"])
