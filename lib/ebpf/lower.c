@@ -123,8 +123,8 @@ set_a(struct lower_state *s, uint32_t max)
  * Make the verifier forget what it knows of A. Where ways meet it goes on once
  * for every different range of each number that an offset is made of, so that a
  * walk over options, three ways to the next one, would take it 3^n steps. When
- * the numbers are unknown on all ways they are one: of syn_validate's 1,472
- * instructions it walks 9,000 instead of giving up after a million.
+ * the numbers are unknown on all ways they are one: for an unrolled walk of 1,472
+ * instructions it takes 4,600 steps instead of giving up after a million.
  */
 static void
 forget_a(struct lower *l, struct lower_state *s)

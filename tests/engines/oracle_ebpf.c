@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -122,4 +123,26 @@ oracle_ebpf_run(enum oracle_ebpf_kind kind, int fd, const uint8_t *data, uint32_
 		abort();
 	}
 	return attr.test.retval;
+}
+
+void
+oracle_ebpf_attach(int fd, int ret_pair[2])
+{
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ret_pair) < 0 ||
+		setsockopt(ret_pair[1], SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) < 0)
+		abort();
+}
+
+uint32_t
+oracle_ebpf_deliver(const int pair[2], const uint8_t *data, uint32_t n)
+{
+	static uint8_t buf[RUN_MAX];
+	ssize_t got;
+
+	if (send(pair[0], data, n, 0) != (ssize_t)n)
+		abort();
+	got = recv(pair[1], buf, sizeof(buf), 0);
+	if (got < 0 && errno != EAGAIN)
+		abort();
+	return got < 0 ? 0 : got == 0 ? 1 : (uint32_t)got;
 }

@@ -2,8 +2,9 @@
 /*
  * Programs as eBPF: the verifier takes every one, and Linux gives the verdict of
  * our interpreter (which other tests hold against libpcap), on frames that match,
- * that just miss, and on every capture length. Three forms each: socket filter,
- * XDP on the whole frame, XDP on the IP datagram behind the link layer.
+ * that just miss, and on every capture length. Three forms each: socket filter
+ * (run by BPF_PROG_TEST_RUN and attached to a socket), XDP on the whole frame, XDP
+ * on the IP datagram behind the link layer.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ struct run {
 	struct counts c;
 	const struct cbpf_prog *prog;
 	int fd[FORM_COUNT];
+	int pair[2]; /* sockets, the socket filter on the second; -1 */
 	bool broken; /* expect other verdicts: the program was changed on purpose */
 };
 
@@ -130,6 +132,25 @@ compare(struct run *run, enum form form, const uint8_t *bytes, uint32_t n, uint3
 	tell_prog(run->prog);
 }
 
+/* What a socket lets through is as long as the program says. */
+static void
+compare_delivery(struct run *run, const uint8_t *bytes, uint32_t n)
+{
+	uint32_t want = cbpf_run(run->prog, bytes, n, n), got;
+
+	if (run->pair[0] < 0)
+		return;
+	want = want == 0 ? 0 : MAX(MIN(want, n), 1u);
+	got = oracle_ebpf_deliver(run->pair, bytes, n);
+	run->c.runs++;
+	run->c.matches += want != 0;
+	if (got == want || run->c.wrong++ >= 3 || run->broken)
+		return;
+	printf("a socket gave %" PRIu32 " instead of %" PRIu32 " of %" PRIu32 " bytes\n", got, want,
+		n);
+	tell_prog(run->prog);
+}
+
 /* The program's byte 0 is the first of @bytes. */
 static void
 compare_plain(struct run *run, const uint8_t *bytes, uint32_t n)
@@ -207,8 +228,10 @@ all_lengths(struct run *run, struct rng *r, const uint8_t *bytes, uint32_t n)
 	static uint8_t frame[GENCASE_FRAME_MAX + 64];
 	uint32_t len = wrap(r, bytes, n, frame);
 
-	for (uint32_t i = 0; i <= n; i++)
+	for (uint32_t i = 0; i <= n; i++) {
 		compare_plain(run, bytes, i);
+		compare_delivery(run, bytes, i);
+	}
 	for (uint32_t i = ETHER_BYTES; i <= len; i++)
 		compare_datagram(run, frame, i);
 }
@@ -248,6 +271,9 @@ begin(struct run *run, const struct cbpf_prog *prog)
 	run->c.programs++;
 	for (enum form f = 0; f < FORM_COUNT; f++)
 		run->fd[f] = load(run, f);
+	run->pair[0] = run->pair[1] = -1;
+	if (run->fd[FORM_SOCKET] >= 0)
+		oracle_ebpf_attach(run->fd[FORM_SOCKET], run->pair);
 }
 
 static void
@@ -256,6 +282,9 @@ end(struct run *run)
 	for (enum form f = 0; f < FORM_COUNT; f++)
 		if (run->fd[f] >= 0)
 			(void)close(run->fd[f]);
+	for (int i = 0; i < 2; i++)
+		if (run->pair[i] >= 0)
+			(void)close(run->pair[i]);
 }
 
 static void

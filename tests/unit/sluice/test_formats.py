@@ -40,6 +40,43 @@ def generate(words, fmt):
     return sluice("gen", *options, "-f", fmt, rest[0], "--", *rest[1:])
 
 
+class Objects(unittest.TestCase):
+    """-f ebpf; tests/e2e/ebpf.py loads what it writes."""
+
+    def binary(self, *args, text=""):
+        """Standard output of sluice, as bytes."""
+        return subprocess.run([SLUICE, *args], input=text.encode(), capture_output=True,
+                              timeout=60, check=True).stdout
+
+    def test_same_object(self):
+        """gen writes what asm and dis make of its program, but for the family that it is for."""
+        words = ("tcpdump", "udp port 53")
+        made = self.binary("gen", "-f", "ebpf", *words)
+        self.assertEqual(made[:5], b"\x7fELF\2")
+        for name in (b"socket_filter", b"xdp_drop", b"Dual BSD/GPL", b".BTF.ext"):
+            self.assertIn(name, made)
+        text = sluice("gen", *words)
+        self.assertEqual(self.binary("asm", "-f", "ebpf", text=text), made)
+        self.assertEqual(self.binary("dis", "-f", "ebpf", "--link", "raw", text=text), made)
+        ether = self.binary("asm", "-f", "ebpf", "--link", "ether", text=text)
+        self.assertLess(len(ether), len(made))
+        self.assertNotEqual(self.binary("gen", "-6", "-f", "ebpf", "suffix", "00"),
+                            self.binary("gen", "-f", "ebpf", "suffix", "00"))
+
+    def test_refused(self):
+        bad = subprocess.run([SLUICE, "asm", "-f", "ebpf", "--link", "wifi"], input="ret #0",
+                             capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(bad.returncode, 2)
+        self.assertIn("expected raw or ether, got 'wifi'", bad.stderr)
+        ours, theirs = os.openpty()
+        bad = subprocess.run([SLUICE, "gen", "-f", "ebpf", "suffix", "00"], stdout=theirs,
+                             stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        os.close(theirs)
+        os.close(ours)
+        self.assertEqual(bad.returncode, 2)
+        self.assertIn("terminal", bad.stderr)
+
+
 class Formats(unittest.TestCase):
     """sluice asm and dis."""
 
