@@ -17,6 +17,7 @@ import xdp_world
 from usual import PORT, TAP, af_packet, section
 
 CLANG = "clang-14"
+BPFFS = "/sys/fs/bpf"
 RULE_KEYS = ("packets", "bytes", "dropped", "would_drop")
 CONF = "[protect]\npeers = 10.1.1.1, 2001:db8:1::1\n\n"
 
@@ -31,7 +32,11 @@ class Pins:
     """Folders of the BPF file system for programs and maps of an object."""
 
     def __init__(self, name):
-        self.progs = f"/sys/fs/bpf/slu-{os.getpid()}-{name}"
+        # systemd mounts it; others may not.
+        if not os.path.ismount(BPFFS):
+            os.makedirs(BPFFS, exist_ok=True)
+            lab.run("mount", "-t", "bpf", "bpf", BPFFS)
+        self.progs = f"{BPFFS}/slu-{os.getpid()}-{name}"
         self.maps = self.progs + "-maps"
 
     def remove(self):
@@ -308,7 +313,7 @@ def hook():
     """The hook's programs get the frames by action, in the layout of xdpcap."""
     pins, watcher = Pins("main"), Pins("watch")
     name = f"slu_{os.getpid()}"
-    path = f"/sys/fs/bpf/{name}"
+    path = f"{BPFFS}/{name}"
     with lab.Lab("xdphook") as it:
         try:
             b = Bench(it, "--location", "lhr", "--hook", path)

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "judge.h"
 
+#include <linux/magic.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,6 +23,8 @@
 #include "match/verdict.h"
 #include "pkt/view.h"
 #include "pkt/vital.h"
+
+#define BPFFS "/sys/fs/bpf"
 
 static char temp_dir[] = "/tmp/slu-xdp-XXXXXX";
 static char source[64], object[64];
@@ -226,6 +231,19 @@ judge_set(const struct judge_writer *w, size_t n_rules, const struct xdp_opts *h
 	return bad;
 }
 
+/* What pins needs the BPF file system, which systemd mounts; others may not. */
+static void
+mount_bpffs(void)
+{
+	struct statfs fs;
+
+	if (statfs(BPFFS, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC)
+		return;
+	(void)mkdir(BPFFS, 0700);
+	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700") != 0)
+		perror(BPFFS);
+}
+
 bool
 judge_init(void)
 {
@@ -233,11 +251,12 @@ judge_init(void)
 		printf("needs the right to load BPF programs\n");
 		return false;
 	}
+	mount_bpffs();
 	if (mkdtemp(temp_dir) == NULL)
 		exit(1);
 	snprintf(source, sizeof(source), "%s/rules.c", temp_dir);
 	snprintf(object, sizeof(object), "%s/rules.o", temp_dir);
-	snprintf(judge_hook, sizeof(judge_hook), "/sys/fs/bpf/slu_%d", (int)getpid());
+	snprintf(judge_hook, sizeof(judge_hook), BPFFS "/slu_%d", (int)getpid());
 	world_seed();
 	world_init();
 	return true;
