@@ -228,6 +228,8 @@ explain_parse(int dlt, const struct pkt_view *v, struct explain_facts *ret)
 	} else {
 		add_text(ret, "ip", "version", "none");
 	}
+	if (!pkt_link_known(dlt))
+		add_text(ret, "notes", "link type", "one that no IP is looked for in");
 	add_notes(ret, v);
 }
 

@@ -338,6 +338,7 @@ replay_frame(struct replay *r, int dlt, const struct pkt_frame *frame, struct sb
 	if (frame->caplen > 0)
 		memcpy(b->copies[i], frame->data, frame->caplen);
 	b->is_ether = dlt == LINK_ETHER;
+	r->notes.unknown_link += !pkt_link_known(dlt);
 	b->time_ns[i] = frame->time_ns;
 	b->number[i] = frame->number;
 	pkt_parse_link(dlt, b->copies[i], frame->caplen, frame->wirelen, &b->views[i]);

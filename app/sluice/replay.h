@@ -46,6 +46,7 @@ struct replay_group {
 
 struct replay_notes {
 	uint64_t truncated, malformed, not_ip, fragments;
+	uint64_t unknown_link; /* of a link type that no IP is looked for in */
 	uint64_t transparent_overflow;
 	uint64_t vital[PKT_VITAL_COUNT]; /* frames of each class within its rate */
 	uint64_t vital_over; /* beyond it: ordinary frames */

@@ -126,6 +126,7 @@ add_notes(const struct replay_notes *n, struct sbuf *out)
 {
 	sbuf_adds(out, "\"notes\":{");
 	add_number(out, "not_ip", n->not_ip);
+	add_number(out, "unknown_link", n->unknown_link);
 	add_number(out, "fragments", n->fragments);
 	add_number(out, "truncated", n->truncated);
 	add_number(out, "malformed", n->malformed);

@@ -274,6 +274,7 @@ add_notes(const struct replay *r, struct sbuf *out)
 	add_note(r->notes.vital_over, "vital but over the rate of their class", &notes);
 	add_note(r->notes.fragments, "fragments", &notes);
 	add_note(r->notes.not_ip, "not IP", &notes);
+	add_note(r->notes.unknown_link, "of a link type that no IP is looked for in", &notes);
 	add_note(r->notes.truncated, "with a truncated header", &notes);
 	add_note(r->notes.malformed, "malformed", &notes);
 	add_note(r->notes.transparent_overflow,

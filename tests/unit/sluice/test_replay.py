@@ -213,6 +213,11 @@ class ByHand(Case):
             self.assertEqual((status, out), (2, ""))
             self.assertEqual(err, f"sluice replay: {sentence}\n")
 
+    def test_unknown_link(self):
+        """A link type of which nothing is known: no IP, and said so."""
+        got = self.answer("-r", self.path("r.ini", RULES), data=cap.pcap([cap.udp4(b"x")] * 3, dlt=195))
+        self.assertEqual((got["notes"]["unknown_link"], got["notes"]["not_ip"]), (3, 3))
+
     def test_broken_file(self):
         """What was there is told."""
         rules = self.path("r.ini", RULES)
