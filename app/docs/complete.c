@@ -26,6 +26,7 @@ static const struct {
 	{"FORMAT", "format", false},
 	{"GENERATOR", "generator", true},
 	{"OBJECT", "file", false},
+	{"OBJECT", "file", false},
 	{"PATH", "file", false},
 	{"RULES", "file", false},
 	{"TYPE", "generator", true},
