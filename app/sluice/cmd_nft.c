@@ -119,6 +119,7 @@ add_file_rule(struct nft *nft, const struct ruleset *rs, size_t i, struct diag *
 		.name = info->name,
 		.src_set = info->src_set,
 		.dst_set = info->dst_set,
+		.has_ttl = info->ttl_ms > 0,
 	};
 
 	/* A rule whose set is empty is made: addresses may come. */
@@ -331,6 +332,18 @@ run_script(const struct sbuf *text)
 	return cli_fail(CLI_FAILED, "%s did not take the script", tool);
 }
 
+/* Who does not see the script is told here. */
+static void
+tell_notes(const struct nft *nft)
+{
+	struct sbuf notes = SBUF_INIT;
+
+	for (size_t i = 0; i < nft->entries.n; i++)
+		nft_notes(&nft->entries.v[i], "sluice nft: note: ", &notes);
+	(void)fputs(sbuf_str(&notes), stderr);
+	sbuf_fini(&notes);
+}
+
 static int
 apply(const struct nft *nft, const struct sbuf *script)
 {
@@ -338,8 +351,12 @@ apply(const struct nft *nft, const struct sbuf *script)
 	struct diag diag = {0};
 	int r = run_script(script);
 
-	if (r != CLI_DONE || args.delete || nft_put_xt(nft, &diag) == 0)
+	if (r != CLI_DONE || args.delete)
 		return r;
+	if (nft_put_xt(nft, &diag) == 0) {
+		tell_notes(nft);
+		return CLI_DONE;
+	}
 	r = cli_fail_diag(CLI_FAILED, &diag);
 	/* Half of the rules would be other rules. */
 	nft_undo(nft, &undo);

@@ -41,6 +41,7 @@ struct nft_rule {
 	const struct match_rule *m;
 	const char *name; /* letters, digits, ., _, -; at most 64 bytes */
 	const char *src_set, *dst_set; /* names of sets, NULL: none or several */
+	bool has_ttl; /* which nothing ends here */
 };
 
 /* One nft rule: conditions, and what follows them. */
@@ -96,6 +97,9 @@ int nft_add(struct nft *nft, const struct nft_rule *rule, struct diag *diag);
 /* Add a rule that is not in force, for a comment. */
 int nft_add_left_out(struct nft *nft, const struct nft_rule *rule, const char *why);
 void nft_fini(struct nft *nft);
+
+/* Append a line "NAME: …" behind @before for all that is not as it would be in sluiced. */
+void nft_notes(const struct nft_entry *e, const char *before, struct sbuf *out);
 
 /* Append the script that makes the table, or that takes all of it away. */
 void nft_script(const struct nft *nft, struct sbuf *out);

@@ -110,6 +110,15 @@ add_chains(const struct nft_entry *e, struct sbuf *out)
 	sbuf_adds(out, "\t}\n\n");
 }
 
+void
+nft_notes(const struct nft_entry *e, const char *before, struct sbuf *out)
+{
+	if (e->note != NULL)
+		sbuf_addf(out, "%s%s: %s\n", before, e->rule.name, e->note);
+	if (e->rule.has_ttl && e->left_out == NULL)
+		sbuf_addf(out, "%s%s: its ttl does not run here\n", before, e->rule.name);
+}
+
 /* What is in the base chain for @e. */
 static void
 add_entry(const struct nft_entry *e, struct sbuf *out)
@@ -121,8 +130,7 @@ add_entry(const struct nft_entry *e, struct sbuf *out)
 	}
 	if (e->n == 0)
 		sbuf_addf(out, "\t\t# %s: matches nothing here\n", e->rule.name);
-	if (e->note != NULL)
-		sbuf_addf(out, "\t\t# %s: %s\n", e->rule.name, e->note);
+	nft_notes(e, "\t\t# ", out);
 	if (needs_chain(e))
 		sbuf_addf(out, "\t\tjump r_%s\n", e->rule.name);
 	else if (e->n == 1)

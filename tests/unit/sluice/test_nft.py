@@ -112,6 +112,8 @@ class Scopes(Case):
                           "[rule s]\nmatch = all\naction = drop\nlocations = ams\n")
         self.assertIn("# r: left out: disabled\n\t\t# s: left out: elsewhere\n", out)
         self.assertNotIn("counter", out)
+        out = self.script("[rule r]\nmatch = all\naction = drop\nttl = 6 h\n")
+        self.assertIn("\n\t\t# r: its ttl does not run here\n\t\tcounter drop", out)
 
 
 class Programs(Case):
