@@ -332,15 +332,28 @@ run_script(const struct sbuf *text)
 	return cli_fail(CLI_FAILED, "%s did not take the script", tool);
 }
 
+#define NOTES_MAX 5 /* rules that are told of */
+
 /* Who does not see the script is told here. */
 static void
 tell_notes(const struct nft *nft)
 {
 	struct sbuf notes = SBUF_INIT;
+	size_t told = 0, more = 0;
 
-	for (size_t i = 0; i < nft->entries.n; i++)
+	for (size_t i = 0; i < nft->entries.n; i++) {
+		const size_t before = notes.len;
+
 		nft_notes(&nft->entries.v[i], "sluice nft: note: ", &notes);
-	(void)fputs(sbuf_str(&notes), stderr);
+		if (notes.len == before || ++told <= NOTES_MAX)
+			continue;
+		notes.len = before;
+		more++;
+	}
+	(void)fprintf(stderr, "%.*s", (int)notes.len, sbuf_str(&notes));
+	if (more > 0)
+		(void)fprintf(
+			stderr, "sluice nft: note: %zu more rules; the script names them\n", more);
 	sbuf_fini(&notes);
 }
 
