@@ -8,18 +8,21 @@
 #include "tools.h"
 
 struct figures {
-	double s, cpu_s, gb_s, ns, mib;
+	double s, cpu_s, gb_s, gb_cpu_s, ns, mib;
 };
 
 static struct figures
 figures(const struct tools *b, const struct tools_on *c, struct tools_times *t)
 {
 	const double s = bench_median(t->wall_s, b->rounds);
+	const double cpu_s = bench_median(t->cpu_s, b->rounds);
+	const double gb = (double)c->made.bytes / 1e9;
 
 	return (struct figures){
 		.s = s,
-		.cpu_s = bench_median(t->cpu_s, b->rounds),
-		.gb_s = (double)c->made.bytes / 1e9 / s,
+		.cpu_s = cpu_s,
+		.gb_s = gb / s,
+		.gb_cpu_s = cpu_s > 0 ? gb / cpu_s : 0,
 		.ns = s * 1e9 / (double)c->made.frames,
 		.mib = (double)t->rss_kib / 1024,
 	};
@@ -34,8 +37,8 @@ has_peer(const struct tools *b, size_t cell)
 static void
 print_line(const char *what, const struct figures *f)
 {
-	printf("  %-36s %7.3f %7.3f %7.2f %9.1f %7.1f\n", what, f->s, f->cpu_s, f->gb_s, f->ns,
-		f->mib);
+	printf("  %-36s %7.3f %7.3f %7.2f %10.2f %9.1f %5.1f\n", what, f->s, f->cpu_s, f->gb_s,
+		f->gb_cpu_s, f->ns, f->mib);
 }
 
 static void
@@ -44,7 +47,8 @@ print_capture(const struct tools *b, struct tools_on *c)
 	printf("%s.%s: %.0f MB, %.2f M frames, %.0f bytes each on average\n",
 		tools_frames_name(c->kind), c->ng ? "pcapng" : "pcap", (double)c->made.bytes / 1e6,
 		(double)c->made.frames / 1e6, (double)c->made.frame_bytes / (double)c->made.frames);
-	printf("  %-36s %7s %7s %7s %9s %7s\n", "", "s", "CPU s", "GB/s", "ns/frame", "MiB");
+	printf("  %-36s %7s %7s %7s %10s %9s %5s\n", "", "s", "CPU s", "GB/s", "GB/CPU s",
+		"ns/frame", "MiB");
 	for (size_t i = 0; i < TOOLS_CELLS; i++) {
 		struct figures f = figures(b, c, &c->own[i]);
 
