@@ -458,6 +458,51 @@ test_wildcards(void **state)
 	}
 }
 
+/* Every TCP signature that p0f comes with makes a program, short enough for xt_bpf. */
+static void
+test_database(void **state)
+{
+	char line[600];
+	const char *argv[] = {"--synack", line};
+	bool tcp = false, response = false;
+	unsigned int n = 0;
+	FILE *f = fopen("/etc/p0f/p0f.fp", "r");
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		char *sig = strchr(line, '=');
+
+		if (line[0] == '[') {
+			tcp = strncmp(line, "[tcp:", 5) == 0;
+			response = strstr(line, "response") != NULL;
+		}
+		if (!tcp || strncmp(line, "sig", 3) != 0 || sig == NULL)
+			continue;
+		sig += 1 + strspn(sig + 1, " ");
+		sig[strcspn(sig, " \r\n")] = '\0';
+		argv[1] = sig;
+		for (uint8_t family = 4; family <= 6; family += 2) {
+			const struct gen_opts opts = {.family = family};
+			struct gen_out out = {0};
+			struct diag diag = {0};
+
+			if (sig[0] != '*' && sig[0] != '0' + family)
+				continue;
+			if (gen_run("p0f", &opts, 1 + response, argv + !response, &out, &diag) < 0)
+				fail_msg("%s: %s", sig, diag.msg);
+			assert_int_equal(gen_fit(&out, 64), 0);
+			if (out.n > 64)
+				fail_msg("%s: %zu instructions", sig, out.n);
+			gen_out_fini(&out);
+			n++;
+		}
+	}
+	(void)fclose(f);
+	print_message("%u programs\n", n);
+	assert_true(n > 300);
+}
+
 static void
 test_refused(void **state)
 {
@@ -543,6 +588,7 @@ main(void)
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_own_and_others),
 		cmocka_unit_test(test_wildcards),
+		cmocka_unit_test(test_database),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_family_and_negate),
 	};
