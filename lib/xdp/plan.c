@@ -27,6 +27,7 @@ static const struct costs {
 	[XDP_C] = {16000, 110, 12, 6, 14, 36, 90},
 };
 
+#define BPFFS "/sys/fs/bpf"
 #define VITAL_BURST_MIN 16 /* frames a bucket holds at least, else 100 ms' worth; as lib/dp */
 
 static void
@@ -311,6 +312,13 @@ take_hook(struct xdp_plan *plan, struct diag *diag)
 		return diag_fail(diag, -EINVAL,
 			"hook: expected a path whose last part is a name of at most 15 letters, digits and '_', got '%.60s'",
 			path);
+	if (strncmp(name, "sluice_", strlen("sluice_")) == 0)
+		return diag_fail(diag, -EINVAL,
+			"hook: expected another name than '%s': sluice_… are the program's own maps",
+			name);
+	/* Loaders pin by name right there and nowhere else. */
+	plan->hook_by_name = slash == NULL ||
+		(slash == path + strlen(BPFFS) && memcmp(path, BPFFS, strlen(BPFFS)) == 0);
 	plan->hook_name = arena_strndup(&plan->arena, name, len);
 	return plan->hook_name != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
@@ -352,6 +360,8 @@ xdp_plan_new(const struct xdp_opts *opts, struct xdp_plan **ret_plan, struct dia
 		r = make_rules(plan, diag);
 	if (r == 0)
 		r = split(plan, diag);
+	/* A chain is loaded with all its maps pinned by the loader. */
+	plan->hook_by_name &= plan->chunks.n == 1;
 	if (r < 0) {
 		xdp_plan_free(plan);
 		return r;

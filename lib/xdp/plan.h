@@ -99,6 +99,7 @@ struct xdp_plan {
 	bool any_addrs;
 	size_t locations_bytes; /* of the longest list, with the NUL; at least 1 */
 	const char *hook_name; /* NULL: none */
+	bool hook_by_name; /* loaders pin it by that */
 };
 
 /* ranges.c: a table of @list (not empty). Returns 0, -ENOMEM. */

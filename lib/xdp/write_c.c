@@ -348,7 +348,7 @@ put_hook(struct sbuf *out, const struct xdp_plan *plan)
 			"\tint(*key_size)[4];\n\tint(*value_size)[4];\n%s"
 			"} %s __attribute__((section(\".maps\"), used));\n\n",
 			XDP_HOOK_ENTRIES,
-			plan->chunks.n == 1 ? "\tint(*pinning)[1]; /* by name */\n" : "",
+			plan->hook_by_name ? "\tint(*pinning)[1]; /* by name */\n" : "",
 			plan->hook_name);
 }
 

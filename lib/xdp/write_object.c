@@ -70,7 +70,7 @@ add_maps(struct obj *b, struct diag *diag)
 			 false},
 			&b->chain, plan->chunks.n > 1},
 		{{plan->hook_name, EBPF_MAP_PROG_ARRAY, 4, 4, XDP_HOOK_ENTRIES, 0, NULL,
-			 plan->chunks.n == 1},
+			 plan->hook_by_name},
 			&b->hook, plan->hook_name != NULL},
 	};
 	int r = 0;

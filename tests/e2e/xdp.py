@@ -46,9 +46,9 @@ class Pins:
             if os.path.isdir(folder):
                 os.rmdir(folder)
 
-    def load(self, obj, maps=True):
+    def load(self, obj, *more, maps=True):
         """@maps: pin them, too, which bpftool does not do where one has a pin by name."""
-        said = bpftool("prog", "loadall", obj, self.progs, "type", "xdp",
+        said = bpftool("prog", "loadall", obj, self.progs, "type", "xdp", *more,
                        *(("pinmaps", self.maps) if maps else ()), check=False)
         lab.check(said.returncode == 0, f"{obj} is loaded: {said.stderr[-1500:]}")
 
@@ -309,18 +309,16 @@ def chained():
             pins.remove()
 
 
-def hook():
+def hooked(path, *how, maps):
     """The hook's programs get the frames by action, in the layout of xdpcap."""
     pins, watcher = Pins("main"), Pins("watch")
-    name = f"slu_{os.getpid()}"
-    path = f"{BPFFS}/{name}"
     with lab.Lab("xdphook") as it:
         try:
             b = Bench(it, "--location", "lhr", "--hook", path)
             watch, rules = it.file("watch.o"), it.file("all.ini", "[rule all]\nmatch = all\naction = count\n")
             make(it, rules, watch, "ebpf")
             watcher.load(watch)
-            pins.load(b.obj, maps=False)
+            pins.load(b.obj, *how, maps=maps)
             shown = json.loads(bpftool("-j", "map", "show", "pinned", path).stdout)
             lab.equal({k: shown[k] for k in ("type", "bytes_key", "bytes_value", "max_entries")},
                       {"type": "prog_array", "bytes_key": 4, "bytes_value": 4, "max_entries": 5},
@@ -337,8 +335,24 @@ def hook():
         finally:
             pins.remove()
             watcher.remove()
-            if os.path.exists(path):
-                os.unlink(path)
+
+
+def hook():
+    """A hook that the loader makes by its name, and one that somebody else has made."""
+    name = f"slu_{os.getpid()}"
+    path, folder = f"{BPFFS}/{name}", f"{BPFFS}/slu-{os.getpid()}-hooks"
+    try:
+        hooked(path, maps=False)
+        os.mkdir(folder)
+        bpftool("map", "create", f"{folder}/{name}", "type", "prog_array", "key", 4, "value", 4,
+                "entries", 5, "name", name)
+        hooked(f"{folder}/{name}", "map", "name", name, "pinned", f"{folder}/{name}", maps=True)
+    finally:
+        for made in (path, f"{folder}/{name}"):
+            if os.path.exists(made):
+                os.unlink(made)
+        if os.path.isdir(folder):
+            os.rmdir(folder)
 
 
 def samples():

@@ -37,7 +37,7 @@ static void
 a_hook_is_a_short_name(void **state)
 {
 	static const char *const bad[] = {"", "/", "/sys/fs/bpf/", "a-b", "9a", "a.b",
-		"/sys/fs/bpf/sixteen_letters_", "/sys/fs/bpf/x/"};
+		"/sys/fs/bpf/sixteen_letters_", "sluice_frame", "/sys/fs/bpf/x/"};
 	static const char *const good[] = {
 		"a", "/sys/fs/bpf/xdpcap_hook", "_9", "x/fifteen_letter"};
 	struct xdp_opts opts = opts_make(1);

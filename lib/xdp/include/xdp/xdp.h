@@ -57,8 +57,9 @@ struct xdp_opts {
 
 	/*
 	 * A file name in the BPF file system, or NULL: its last part is the map's
-	 * name. Pinned by name, so that a loader reuses or makes it; unless there are
-	 * several programs, which only load with all maps pinned by the loader.
+	 * name. In /sys/fs/bpf itself the map is pinned by name, so that loaders reuse
+	 * or make it; elsewhere, or where there are several programs, the loader has to
+	 * be told.
 	 */
 	const char *hook;
 
