@@ -132,7 +132,7 @@ graph_sort(struct graph *g)
 	struct gnode *sorted = mem_calloc(g->n, sizeof(*sorted));
 	uint32_t *stack = mem_calloc(3 * g->n + 1, sizeof(*stack));
 	uint8_t *seen = mem_zalloc(g->n);
-	uint32_t *order = stack + g->n + 1, *place = order + g->n;
+	uint32_t *order, *place;
 	size_t n;
 	int r = 0;
 
@@ -140,6 +140,8 @@ graph_sort(struct graph *g)
 		r = -ENOMEM;
 		goto out;
 	}
+	order = stack + g->n + 1;
+	place = order + g->n;
 	n = post_order(g, stack, seen, order);
 	for (size_t i = 0; i < n; i++)
 		place[order[i]] = (uint32_t)(n - 1 - i);

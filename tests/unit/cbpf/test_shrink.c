@@ -203,21 +203,27 @@ test_linux(void **state)
 static void
 test_memory(void **state)
 {
-	struct cbpf_prog *prog = assemble(cases[DIM(cases) - 2].from);
-	struct cbpf_insn *insns = NULL;
-	size_t n;
-	int r = -1;
-
 	(void)state;
-	for (long nth = 0; r < 0; nth++) {
-		(void)mem_fault_set(nth);
-		r = cbpf_shrink(prog, &insns, &n);
-		(void)mem_fault_set(-1);
-		assert_true(r == 0 || insns == NULL);
-		assert_in_range(nth, 0, 1000);
+	for (int which = 0; which < 2; which++) {
+		struct cbpf_prog *prog = assemble(which == 0
+				? cases[DIM(cases) - 2].from
+				: "ldb [1]\n tax\n lsh x\n jeq #1, n\n ret #0\n n: st M[1]\n ldx M[1]\n"
+				  " rsh x\n ret a");
+		struct cbpf_insn *insns = NULL;
+		size_t n;
+		int r = -1;
+
+		for (long nth = 0; r < 0; nth++) {
+			(void)mem_fault_set(nth);
+			r = which == 0 ? cbpf_shrink(prog, &insns, &n)
+				       : cbpf_linux(prog, &insns, &n, NULL);
+			(void)mem_fault_set(-1);
+			assert_true(r == 0 || insns == NULL);
+			assert_in_range(nth, 0, 1000);
+		}
+		mem_free(insns);
+		cbpf_prog_free(prog);
 	}
-	mem_free(insns);
-	cbpf_prog_free(prog);
 }
 
 int

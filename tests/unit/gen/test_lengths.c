@@ -290,6 +290,35 @@ test_fits(void **state)
 		}
 }
 
+/* The n-th allocation fails, for every n: the program stays one, as it was or shorter. */
+static void
+test_memory(void **state)
+{
+	const struct gen_opts opts = {.family = 4};
+	char **argv = NULL;
+	const int argc = gen_split(fits[0], &argv, NULL);
+	int r = -1;
+
+	(void)state;
+	assert_true(argc > 0);
+	for (long nth = 0; r < 0; nth++) {
+		struct gen_out out = {0};
+		struct diag diag = {0};
+
+		assert_int_equal(gen_run(argv[0], &opts, argc - 1, (const char *const *)argv + 1,
+					 &out, &diag),
+			0);
+		(void)mem_fault_set(nth);
+		r = gen_xt(&out, &diag);
+		(void)mem_fault_set(-1);
+		assert_true(out.n > 0 && out.insns != NULL && out.text != NULL);
+		assert_true(r == 0 || diag.msg[0] != '\0');
+		gen_out_fini(&out);
+		assert_in_range(nth, 0, 1000);
+	}
+	mem_free(argv);
+}
+
 int
 main(void)
 {
@@ -297,6 +326,7 @@ main(void)
 		cmocka_unit_test(test_bpftools),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests_name("gen-lengths", tests, NULL, NULL);
