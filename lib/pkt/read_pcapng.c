@@ -170,8 +170,8 @@ interface(struct pkt_reader *r, const struct block *b, struct diag *diag)
 	dlt = reader_link(r, reader_u16(r, b->body));
 	if (dlt != r->dlt)
 		return reader_broken(r, diag,
-			"an interface of link type %u; those before have %s, and one file is read as one",
-			reader_u16(r, b->body), pkt_link_name(r->dlt));
+			"an interface of link type %s; those before have %s, and one file is read as one",
+			pkt_link_name(reader_u16(r, b->body)), pkt_link_name(r->dlt));
 	if (r->ports.n == PORTS_MAX)
 		return reader_broken(r, diag, "more than %d interfaces", PORTS_MAX);
 	port.snaplen = reader_snaplen(reader_u32(r, b->body + 4));

@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/mem.h"
 #include "base/util.h"
+#include "linktype.h"
 #include "reader.h"
 
 #define OUTPUT_BYTES ((size_t)256 << 10)
@@ -25,8 +26,10 @@ struct pkt_writer {
 static int
 put_header(struct pkt_writer *w, int dlt, uint32_t snaplen)
 {
-	pcap_t *pcap = pcap_open_dead_with_tstamp_precision(
-		dlt, (int)MIN(snaplen, FRAME_BYTES_MAX), PCAP_TSTAMP_PRECISION_NANO);
+	/* What OpenBSD calls raw IP has no number of its own in files. */
+	pcap_t *pcap =
+		pcap_open_dead_with_tstamp_precision(dlt == LINK_RAW_OPENBSD ? LINK_RAW_LINUX : dlt,
+			(int)MIN(snaplen, FRAME_BYTES_MAX), PCAP_TSTAMP_PRECISION_NANO);
 	FILE *f = pcap != NULL ? fmemopen(w->buf, sizeof(w->buf), "w") : NULL;
 	pcap_dumper_t *dumper = f != NULL ? pcap_dump_fopen(pcap, f) : NULL;
 	int r = dumper != NULL ? 0 : f != NULL ? -EINVAL : -ENOMEM;

@@ -472,7 +472,8 @@ static const struct {
 	uint64_t frames;
 	const char *says;
 } lies[] = {
-	{113, 0, 60, 1, "behind frame 1: an interface of link type 113; those before have EN10MB"},
+	{113, 0, 60, 1,
+		"behind frame 1: an interface of link type LINUX_SLL; those before have EN10MB"},
 	{1, 5, 60, 1, "behind frame 1: a packet of interface 5, of which the file has not told"},
 	{1, 0, 70000, 1, "a frame of 70000 bytes; the interfaces promise at most 65535"},
 };

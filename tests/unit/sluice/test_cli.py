@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -496,6 +497,81 @@ class Semantics(Case):
                     got = sluice("filter", "-r", rules, "--verdicts", "--engine", engine,
                                  data=cap.pcap([frame]))
                     self.assertEqual(got, (0, "r\n" if matches else "-\n", ""))
+
+
+SLL = bytes.fromhex("0000 0001 0006 020000000001 0000")
+SLL2 = bytes.fromhex("0000 00000002 0001 00 06 020000000001 0000")
+LINKS = (  # number in the file, what stands before IPv4, before IPv6
+    (cap.ETHER, b"\2" * 12 + b"\x08\x00", b"\2" * 12 + b"\x86\xdd"),
+    (cap.RAW, b"", b""),
+    (12, b"", b""),
+    (14, b"", b""),
+    (228, b"", None),
+    (229, None, b""),
+    (0, b"\2\0\0\0", b"\x1e\0\0\0"),
+    (0, b"\0\0\0\2", b"\0\0\0\x0a"),
+    (108, b"\0\0\0\2", b"\0\0\0\x18"),
+    (113, SLL + b"\x08\x00", SLL + b"\x86\xdd"),
+    (276, b"\x08\x00" + SLL2, b"\x86\xdd" + SLL2),
+)
+
+
+class Links(Case):
+    """Every link type that is taken apart, and savefiles as others write them."""
+
+    def test_links(self):
+        rules = self.path("r.ini", RULES)
+        for number, four, six in LINKS:
+            frames = [four + FRAMES[0][0][14:]] if four is not None else []
+            frames += [six + FRAMES[1][0][14:]] if six is not None else []
+            data = cap.pcap([*frames, b"\xff"], dlt=number)
+            want = "dns\n" * len(frames) + "-\n"
+            got = sluice("filter", "-r", rules, "--verdicts", data=data)
+            self.assertEqual(got, (0, want, ""), number)
+            xt = sluice("gen", "dns", "*.www.example.uk")[1] if four is not None else \
+                sluice("gen", "-6", "dns", "*.www.example.uk")[1]
+            out = sluice("filter", "--link", "raw", "-b", xt, data=data, raw=True)[1]
+            self.assertEqual(cap.frames(out), frames[:1], number)
+            out = sluice("filter", "--link", "raw", "-e", "udp", data=data, raw=True)[1]
+            self.assertEqual(cap.frames(out), frames, number)
+
+    def test_nanoseconds(self):
+        """Times are kept, of both byte orders, and by -v as well."""
+        for order in "<>":
+            data = struct.pack(order + "IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1) + \
+                struct.pack(order + "IIII", 4_000_000_000, 123_456_789, 4, 60) + b"abcd"
+            want = struct.pack("<IIII", 4_000_000_000, 123_456_789, 4, 60) + b"abcd"
+            for how in ((), ("-v", "-e", "greater 1000")):
+                self.assertEqual(sluice("filter", *how, data=data, raw=True)[1][24:], want)
+
+    def test_pcapng_interfaces(self):
+        """Frames of several interfaces, each with its own unit of time and snapshot length."""
+        def block(kind, body):
+            body += b"\0" * (-len(body) % 4)
+            size = struct.pack("<I", 12 + len(body))
+            return struct.pack("<I", kind) + size + body + size
+
+        def packet(interface, time, frame):
+            return block(6, struct.pack("<IIIII", interface, time >> 32, time & 0xFFFFFFFF,
+                                        len(frame), len(frame)) + frame)
+
+        def interface(linktype, snaplen, resolution):
+            return block(1, struct.pack("<HHIHHI", linktype, 0, snaplen, 9, 1, resolution))
+
+        frames = [frame for frame, _ in FRAMES]
+        start = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+        data = start + interface(1, 96, 9) + interface(1, 0, 6)
+        data += packet(0, 1_700_000_000_123_456_789, frames[0])
+        data += packet(1, 1_700_000_000_123_456, frames[1])
+        out = sluice("filter", data=data, raw=True)[1]
+        self.assertEqual(cap.frames(out), frames[:2])
+        self.assertEqual(struct.unpack_from("<II", out, 24), (1_700_000_000, 123_456_789))
+        self.assertEqual(struct.unpack_from("<II", out, 40 + len(frames[0])),
+                         (1_700_000_000, 123_456_000))
+        status, out, err = sluice("filter", "--verdicts", data=data + interface(113, 0, 6))
+        self.assertEqual((status, out), (2, "match\n" * 2))
+        self.assertEqual(err, "sluice filter: '-', behind frame 2: an interface of link type "
+                              "LINUX_SLL; those before have EN10MB, and one file is read as one\n")
 
 
 def answer(number):
