@@ -383,6 +383,8 @@ scope_ask(struct canon *c, struct draft *d, const struct match_rule *rule,
 		d->item.flags |= ITEM_RANGES;
 	if (more != NULL && (more->dport.n > 0 || more->has_proto))
 		d->item.flags |= ITEM_RANGES;
+	d->item.prog_says_all =
+		(d->item.flags & ITEM_RUN) != 0 && rule->scope.dst.any && rule->scope.src.any;
 	scope_prefixes(c, d, &rule->scope.dst, true, scope_src, &rule->scope);
 }
 

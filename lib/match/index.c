@@ -10,9 +10,16 @@
 #include "image_impl.h"
 
 /*
- * A table costs a frame about as much as three rules whose programs run, and as
- * twenty whose scope the frame does not meet.
+ * The cost model, in tenths of what a rule costs whose program runs on every
+ * frame (2.5 ns): the tables' common part, a table that a frame is looked up in,
+ * and an item that is verified. It only decides between tables and one by one.
  */
+#define COST_RULE 10
+#define COST_BASE 24
+#define COST_TABLE 20
+#define COST_PLAIN 8
+#define COST_ITEM 40
+/* A table of fewer rules costs more than they do. */
 #define RULES_MIN 3
 #define TABLES_MAX 48
 /* Rulesets below this are not worth the passes. */
@@ -156,6 +163,21 @@ static const struct pass {
 	{"residual", pass_residual}, /* what is left goes one by one */
 };
 
+/* Whether the tables of @ix beat going through all @n rules. */
+static bool
+is_worth_it(const struct match_index *ix, size_t n)
+{
+	uint32_t together = COST_BASE + COST_TABLE * ix->n_tables, item = COST_PLAIN;
+
+	/* That kernel is chosen where it is worth it. */
+	if (ix->bits != NULL)
+		return true;
+	for (uint32_t i = 0; i < ix->n_tables; i++)
+		if (ix->tables[i].run == 0)
+			item = COST_ITEM;
+	return together + item < COST_RULE * (n - ix->n_residual);
+}
+
 int
 index_new(const struct match_image *im, const struct match_rule *rules,
 	const struct match_options *options, struct match_index **ret_index)
@@ -177,7 +199,8 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 		r = passes[i].run(&b);
 	mem_free(b.items.v);
 	arena_fini(&b.mem);
-	if (r < 0 || (b.index->n_tables == 0 && b.index->bits == NULL)) {
+	if (r < 0 || (b.index->n_tables == 0 && b.index->bits == NULL) ||
+		(options->merge == MATCH_MERGE_AUTO && !is_worth_it(b.index, im->n))) {
 		index_free(b.index);
 		return r;
 	}

@@ -86,6 +86,7 @@ struct item {
 	uint32_t rule;
 	uint8_t flags;
 	uint8_t n_words, n_needs;
+	bool prog_says_all; /* the program asks all that the words do but the key */
 	struct item_need needs[ITEM_NEEDS_MAX];
 	const struct item_word *words; /* by window and offset */
 };

@@ -16,6 +16,7 @@
 #define SAMPLE_MAX 2048 /* items looked at to judge a hash */
 #define TRIES_MAX 4000 /* judgements in all: bounds the time for hostile rules */
 #define CLUSTERS_TRIED 12 /* for one shape */
+#define SMALL 16 /* items; fewer are not worth a table of their own */
 /* Items compared for a key that is there, on average, in 1/16; one is the best. */
 #define CHAIN_GOOD 24
 #define CHAIN_MAX 16
@@ -319,6 +320,17 @@ group_take(struct parting *p, struct group *g, uint32_t shape)
 	return 0;
 }
 
+/* Bits of the frame that @g and shape @s share. */
+static uint32_t
+kinship(const struct group *g, const struct shape *s)
+{
+	struct item_word full[ITEM_WORDS_MAX];
+	const uint32_t n = shared(g->full, g->n_full, s->like, full);
+	const bool has_key = n > 0 && full[0].win == WINDOW_OF_KEY;
+
+	return bits_of(full + has_key, n - has_key);
+}
+
 /* Shape number @shape joins group @g if that stays good. */
 static bool
 join(struct parting *p, struct group *g, uint32_t shape)
@@ -364,17 +376,71 @@ start_group(struct parting *p, uint32_t shape)
 		p->n_groups++;
 }
 
+/* The group that @shape has most in common with, of those not in @tried; or n_groups. */
+static uint32_t
+next_of_kin(const struct parting *p, uint32_t shape, uint64_t tried)
+{
+	uint32_t best = p->n_groups, most = 0;
+
+	for (uint32_t g = 0; g < MIN(p->n_groups, 64); g++) {
+		const uint32_t bits =
+			(tried >> g & 1) == 0 ? kinship(&p->groups[g], &p->shapes[shape]) : 0;
+
+		if (bits > most) {
+			most = bits;
+			best = g;
+		}
+	}
+	return best;
+}
+
+/*
+ * Groups of few items join others, be it by the key alone: rules of different
+ * kinds are often told apart by protocol and port.
+ */
+static void
+join_small_groups(struct parting *p)
+{
+	for (uint32_t i = p->n_groups; i-- > 0;) {
+		struct group *g = &p->groups[i];
+		uint32_t left = 0, items = 0;
+
+		if (g->n_items > SMALL)
+			continue;
+		for (uint32_t k = 0; k < g->n_shapes; k++) {
+			bool in = false;
+
+			for (uint32_t o = 0; o < MIN(i, CLUSTERS_TRIED) && !in; o++)
+				in = join(p, &p->groups[o], g->shapes[k]);
+			if (in)
+				continue;
+			items += p->shapes[g->shapes[k]].n;
+			g->shapes[left++] = g->shapes[k];
+		}
+		g->n_shapes = left;
+		g->n_items = items;
+	}
+}
+
 static void
 make_groups(struct parting *p)
 {
 	for (uint32_t s = 0; s < p->n_shapes; s++) {
+		uint64_t tried = 0;
 		bool in = false;
 
-		for (uint32_t g = 0; g < p->n_groups && g < CLUSTERS_TRIED && !in; g++)
+		for (uint32_t k = 0; k < CLUSTERS_TRIED && !in; k++) {
+			const uint32_t g = next_of_kin(p, s, tried);
+
+			if (g == p->n_groups)
+				break;
 			in = join(p, &p->groups[g], s);
+			tried |= UINT64_C(1) << g;
+		}
 		if (!in)
 			start_group(p, s);
 	}
+	join_small_groups(p);
 }
 
 /* ---- clusters ---- */

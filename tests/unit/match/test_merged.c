@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * What becomes of rules when they are compiled together: which go to tables and
+ * which one by one; every allocation failing once; toggling under a look-up.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "cbpf/jit.h"
+#include "cbpf/prog.h"
+#include "image_impl.h"
+#include "match/image.h"
+#include "pkt/build.h"
+#include "pkt/view.h"
+#include "world.h"
+
+#define RULES 40
+
+static struct cbpf_prog *progs[RULES];
+static struct match_rule rules[RULES];
+
+/* @pattern with the two digits of @n for each '@'. */
+static void
+fill_in(const char *pattern, uint32_t n, char *text)
+{
+	for (; *pattern != '\0'; pattern++) {
+		if (*pattern == '@') {
+			*text++ = (char)('0' + n / 10);
+			*text++ = (char)('0' + n % 10);
+		} else {
+			*text++ = *pattern;
+		}
+	}
+	*text = '\0';
+}
+
+static void
+rules_make(const char *const *patterns, size_t n_patterns)
+{
+	for (uint32_t i = 0; i < RULES; i++) {
+		char text[128];
+
+		fill_in(patterns[i % n_patterns], 10 + i, text);
+		progs[i] = world_prog(text, 12, 4);
+		rules[i] = (struct match_rule){
+			.name = "r",
+			.slot = i,
+			.action = MATCH_DROP,
+			.enabled = true,
+			.scope = {.src.any = true, .dst.any = true, .ports = UINT64_MAX},
+			.prog = {progs[i], progs[i]},
+		};
+	}
+}
+
+static void
+rules_fini(void)
+{
+	for (uint32_t i = 0; i < RULES; i++)
+		cbpf_prog_free(progs[i]);
+}
+
+/* Of all kinds: exact, with ranges, of several paths, and one that no table takes. */
+static const char *const all_kinds[] = {
+	"dns *.w@.example.uk",
+	"dns -i a@.example",
+	"udp and dst host 10.0.0.@",
+	"ip[8] > @ and tcp[2:2] = 80",
+	"suffix 0102030405@",
+	"asm ld #len; and #@; ret a",
+};
+
+static void
+a_failed_allocation_leaves_nothing(void **state)
+{
+	static const struct match_options options = {.merge = MATCH_MERGE_ALWAYS};
+	static const enum match_engine engines[] = {MATCH_ENGINE_INTERP, MATCH_ENGINE_AUTO};
+
+	(void)state;
+	rules_make(all_kinds, DIM(all_kinds));
+	for (size_t e = 0; e < DIM(engines); e++) {
+		struct match_image *image = NULL;
+		long n = 0;
+		int r;
+
+		do {
+			struct diag diag = {0};
+
+			mem_fault_set(n);
+			r = match_image_new_with(rules, RULES, engines[e], &options, &image, &diag);
+			(void)mem_fault_set(-1);
+			if (r != 0) {
+				assert_int_equal(r, -12 /* ENOMEM */);
+				assert_null(image);
+				assert_true(diag.msg[0] != '\0');
+			}
+			n++;
+		} while (r != 0);
+		print_message("%ld allocations\n", n - 1);
+		assert_true(n > 20);
+		assert_non_null(image->index);
+		match_image_free(image);
+	}
+	rules_fini();
+}
+
+/* What a family of rules is compiled to. */
+static void
+expect_index(const char *pattern, uint32_t tables, uint32_t residual)
+{
+	struct match_image *image = NULL;
+
+	rules_make(&pattern, 1);
+	assert_int_equal(match_image_new(rules, RULES, MATCH_ENGINE_AUTO, &image, NULL), 0);
+	if (tables == 0) {
+		assert_null(image->index);
+	} else {
+		assert_non_null(image->index);
+		assert_int_equal(image->index->n_tables, tables);
+		assert_int_equal(image->index->n_residual, residual);
+	}
+	match_image_free(image);
+	rules_fini();
+}
+
+static void
+families_go_to_one_table(void **state)
+{
+	(void)state;
+	expect_index("dns w@.example.uk", 1, 0);
+	expect_index("dns *.w@.example.uk", 1, 0);
+	expect_index("dns -i *.w@.example.uk", 1, 0);
+	expect_index("suffix 01020304@", 1, 0);
+	expect_index("dst host 10.0.0.@ and udp port 53", 1, 0);
+	expect_index("p0f 4:64:0:14@:8192,0:mss,sok,ts,nop,ws:df,id+:0", 1, 0);
+}
+
+static void
+what_no_hash_tells_apart_goes_one_by_one(void **state)
+{
+	(void)state;
+	expect_index("asm ld #len; and #@; ret a", 0, 0);
+	expect_index("ip[8] > @", 0, 0);
+}
+
+/* A rule that is switched off uncovers the one behind it, in tables as elsewhere. */
+static void
+equal_rules_are_found_in_order(void **state)
+{
+	static const char *const same[] = {"dns www.example.uk"};
+	static const uint8_t mac[6] = {2};
+	const uint8_t which = 0;
+	const uint32_t from = 0;
+	struct match_image *image = NULL;
+	struct pkt_view view;
+	struct pkt_build b;
+	uint8_t buf[128];
+	uint32_t got, len;
+
+	(void)state;
+	rules_make(same, 1);
+	assert_int_equal(match_image_new(rules, RULES, MATCH_ENGINE_AUTO, &image, NULL), 0);
+	assert_non_null(image->index);
+	pkt_build_init(&b, buf, sizeof(buf));
+	pkt_build_ether(&b, mac, mac);
+	pkt_build_ip4(&b, &(struct pkt_ip4){.src = 1, .dst = 2, .ttl = 64});
+	pkt_build_udp(&b, 1024, 53);
+	pkt_build_dns_query(&b, 1, "www.example.uk", 1, false);
+	len = (uint32_t)pkt_build_done(&b);
+	pkt_parse_ether(buf, len, len, &view);
+	for (uint32_t i = 0; i < RULES; i++) {
+		match_image_first(image, &view, &which, 1, 0, &from, &got);
+		assert_int_equal(got, i);
+		match_image_enable(image, i, false);
+	}
+	match_image_first(image, &view, &which, 1, 0, &from, &got);
+	assert_int_equal(got, MATCH_NONE);
+	match_image_free(image);
+	rules_fini();
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_failed_allocation_leaves_nothing),
+		cmocka_unit_test(families_go_to_one_table),
+		cmocka_unit_test(what_no_hash_tells_apart_goes_one_by_one),
+		cmocka_unit_test(equal_rules_are_found_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
