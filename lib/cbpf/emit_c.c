@@ -174,7 +174,7 @@ branch(struct sbuf *out, const struct gnode *n, uint32_t at)
 	const char *op = test_names[n->code >> 4 & 15];
 	char b[16];
 
-	if (n->t == n->f) {
+	if (n->t == n->f) { /* they were two until nothing stood between them */
 		jump(out, "\t", at, n->t);
 		return;
 	}
@@ -253,13 +253,35 @@ write_function(const struct emit *e, const char *name, struct sbuf *out)
 	sbuf_adds(out, "}\n");
 }
 
+/*
+ * Compilers warn of a test whose outcome is known without looking: it goes, and
+ * with it what only it leads to.
+ */
+static void
+drop_idle_tests(struct graph *g)
+{
+	for (uint32_t i = 0; i < g->n; i++) {
+		struct gnode *n = &g->v[i];
+
+		if (!node_is_branch(n))
+			continue;
+		if ((n->code == CBPF_CODE_JGT_K && n->k == UINT32_MAX) ||
+			(n->code == CBPF_CODE_JSET_K && n->k == 0))
+			n->t = n->f;
+		if (n->t == n->f || (n->code == CBPF_CODE_JGE_K && n->k == 0))
+			n->code = GRAPH_SKIP;
+	}
+}
+
 static int
 emit_init(struct emit *e, const struct cbpf_prog *prog)
 {
 	int r = graph_init(&e->s.g, prog);
 
-	if (r == 0)
-		r = graph_sort(&e->s.g);
+	if (r < 0)
+		return r;
+	drop_idle_tests(&e->s.g);
+	r = graph_sort(&e->s.g);
 	if (r == 0)
 		r = vals_init(&e->s.vals);
 	if (r < 0)
