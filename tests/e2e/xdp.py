@@ -199,7 +199,7 @@ def given():
 def made_up():
     """Rulesets made at random."""
     rng = random.Random(frames.seed())
-    for i in range(40 if lab.LONG else 2):
+    for i in range(25 if lab.LONG else 2):
         text = xdp_world.rules(rng, rng.randrange(2, 30))
         # clang takes its time.
         compare("xdprandom", text, xdp_world.frames_of(rng, 1500), ("ebpf", "c") if i < 5 else ("ebpf",))

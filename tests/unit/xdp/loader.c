@@ -19,7 +19,7 @@ struct loaded {
 	int prog;
 };
 
-static int
+static __attribute__((format(printf, 2, 0))) int
 print_warnings(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, ap) : 0;
