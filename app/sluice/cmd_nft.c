@@ -473,10 +473,11 @@ const struct cli_cmd cmd_nft = {
 	.args = "[GENERATOR [--] [ARGUMENT…]]",
 	.help = "Write rules as a script for nft.",
 	.more = "Each rule's scope becomes expressions of nft, and so does its program where what it asks\n"
-		"is compared at fixed places; IPv6 extension headers are stepped over. Any other program\n"
-		"goes along as a match of xt_bpf, in eBPF where it has over 64 instructions. nft lists\n"
-		"such rules and cannot read them: their chains x_RULE_N stay empty until --apply puts\n"
-		"them over netlink.\n"
+		"is compared at fixed places; IPv6 extension headers are stepped over, up to an\n"
+		"authentication header, which nft takes for the protocol. Any other program goes along\n"
+		"as a match of xt_bpf, in eBPF where it has over 64 instructions. nft lists such rules\n"
+		"and cannot read them: their chains x_RULE_N stay empty until --apply puts them over\n"
+		"netlink.\n"
 		"\n"
 		"Each line counts; its comment is the rule's name, and a rule's lines never count a frame\n"
 		"twice. Rules in shadow and count rules only count. A table of our own is replaced whole;\n"

@@ -260,6 +260,14 @@ def deciding():
     print(f"{len(batch)} frames, {total}", flush=True)
 
 
+def has_ah(datagram):
+    """An IPv6 datagram with an authentication header, which is a protocol of its own to nft."""
+    kind, at = datagram[6], 40
+    while kind in (0, 43, 44, 60) and at + 8 <= len(datagram):
+        kind, at = datagram[at], at + (8 if kind == 44 else 8 * (datagram[at + 1] + 1))
+    return kind == 51
+
+
 def kernel_takes(datagram):
     """The datagram with a right checksum, or None: the kernel would throw it away."""
     if len(datagram) >= 20 and datagram[0] >> 4 == 4:
@@ -275,7 +283,7 @@ def kernel_takes(datagram):
         return head + datagram[ihl:]
     if len(datagram) >= 40 and datagram[0] >> 4 == 6:
         length = struct.unpack_from("!H", datagram, 4)[0]
-        if not 0 < length <= len(datagram) - 40 or datagram[6] == 0:
+        if not 0 < length <= len(datagram) - 40 or datagram[6] == 0 or has_ah(datagram):
             return None
         addresses = b"".join(socket.inet_pton(socket.AF_INET6, x[6][0]) for x in (SRC, DST))
         return datagram[:8] + addresses + datagram[40:]
