@@ -279,10 +279,10 @@ const struct cli_cmd cmd_filter = {
 	.name = "filter",
 	.args = "[FILE…]",
 	.help = "Read savefiles and write the frames that match as a savefile.",
-	.more = "FILE is a pcap or pcapng file, - or none standard input. Without -b, -e, -c and -r all\n"
-		"frames match. A frame matches a file of rules when any rule does, whatever its action\n"
-		"or mode; rules that are not enabled or of other locations are not looked at. A program\n"
-		"names itself 'match' in verdicts.",
+	.more = "FILE is a pcap or pcapng file, - or none standard input. What is written is a pcap file\n"
+		"with nanoseconds. Without -b, -e, -c and -r all frames match. A frame matches a file of\n"
+		"rules when any rule does, whatever its action or mode; rules that are not enabled or of\n"
+		"other locations are not looked at. A program names itself 'match' in verdicts.",
 	.examples = filter_examples,
 	.opts = filter_opts,
 	.min_args = 0,
