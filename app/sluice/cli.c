@@ -12,6 +12,7 @@
 #include "base/parse.h"
 
 #define OPTS_MAX 32
+#define MESSAGE_MAX 8192 /* bytes: two file names of any length, and a sentence */
 
 const struct cli_cmd *cli_current;
 static int stdout_error; /* errno of the first write that failed */
@@ -25,15 +26,31 @@ begin(void)
 		cli_current != NULL ? cli_current->name : "");
 }
 
+/* What users gave is quoted: it must neither end the line nor talk to the terminal. */
+static void
+put_printable(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		const unsigned char c = (unsigned char)*text;
+
+		if (c < ' ' || c == 0x7f)
+			(void)fprintf(stderr, "\\x%02x", c);
+		else
+			(void)fputc(c, stderr);
+	}
+}
+
 int
 cli_fail(int status, const char *fmt, ...)
 {
+	char text[MESSAGE_MAX];
 	va_list ap;
 
 	begin();
 	va_start(ap, fmt);
-	(void)vfprintf(stderr, fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	put_printable(text);
 	(void)fputc('\n', stderr);
 	return status;
 }

@@ -32,7 +32,8 @@ make_chain_name(char *chain)
 	if (!shell_is_name(args.write))
 		return cli_fail(CLI_USAGE,
 			"-w: expected a name of A-Z, a-z, 0-9, '_', '.' and '-', with neither of the last "
-			"in front");
+			"in front, got '%.60s'",
+			args.write);
 	if (strlen(args.write) > NAME_MAX_LEN)
 		return cli_fail(CLI_USAGE, "-w: expected a name of at most %d bytes, got %zu",
 			NAME_MAX_LEN, strlen(args.write));

@@ -79,6 +79,14 @@ read_priority(struct nft_conf *conf)
 }
 
 static int
+bad_name(const char *option, const char *name)
+{
+	return cli_fail(CLI_USAGE,
+		"%s: expected a letter, then up to 63 letters, digits, '.', '_' and '-', got '%.70s'",
+		option, name);
+}
+
+static int
 read_conf(struct nft_conf *conf)
 {
 	int r;
@@ -90,9 +98,9 @@ read_conf(struct nft_conf *conf)
 		.skip = args.skip,
 	};
 	if (!nft_is_name(conf->table))
-		return cli_fail(CLI_USAGE, "--table: expected letters, digits, '.', '_' and '-'");
+		return bad_name("--table", conf->table);
 	if (!nft_is_name(conf->chain))
-		return cli_fail(CLI_USAGE, "--chain: expected letters, digits, '.', '_' and '-'");
+		return bad_name("--chain", conf->chain);
 	if (strncmp(conf->chain, "r_", 2) == 0 || strncmp(conf->chain, "x_", 2) == 0)
 		return cli_fail(
 			CLI_USAGE, "--chain: r_ and x_ begin the names of the rules' own chains");
@@ -265,7 +273,7 @@ from_generator(struct nft *nft, struct one *one, int argc, char **argv)
 	if (r == CLI_DONE)
 		r = read_dst(one);
 	if (r == CLI_DONE && args.name != NULL && !nft_is_name(args.name))
-		r = cli_fail(CLI_USAGE, "--name: expected letters, digits, '.', '_' and '-'");
+		r = bad_name("--name", args.name);
 	if (r == CLI_DONE)
 		r = generate(one, argc, argv);
 	if (r != CLI_DONE)

@@ -78,11 +78,11 @@ check_link(const char *path, int dlt)
 	if (pkt_link_known(dlt) || (args.keep && !args.scrub))
 		return 0;
 	if (args.scrub)
-		return cli_fail(CLI_USAGE, "'%s': link type %s cannot be scrubbed", path,
-			pkt_link_name(dlt));
+		return cli_fail(CLI_USAGE, "'%s': link type %s (%d) cannot be scrubbed", path,
+			pkt_link_name(dlt), dlt);
 	return cli_fail(CLI_USAGE,
-		"'%s': link type %s cannot be made Ethernet; --no-normalize prints it as it is",
-		path, pkt_link_name(dlt));
+		"'%s': link type %s (%d) cannot be made Ethernet; --no-normalize prints it as it is",
+		path, pkt_link_name(dlt), dlt);
 }
 
 static int

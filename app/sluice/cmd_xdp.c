@@ -313,10 +313,17 @@ xdp_run(int argc, char **argv)
 	if (args.patch == NULL && (args.enable[0] != NULL || args.disable[0] != NULL))
 		return cli_fail(CLI_USAGE,
 			"--enable and --disable go with --patch; in RULES there is enabled = no");
+	if (args.counters == NULL && args.json)
+		return cli_fail(CLI_USAGE, "--json goes with --counters");
 	if (args.rules != NULL)
 		return make();
 	if (args.hook != NULL || args.format != NULL || args.port != NULL || args.no_ttl)
 		return cli_fail(CLI_USAGE, "-f, --port, --hook and --no-ttl go with -r");
+	if (args.patch == NULL &&
+		(args.file != NULL || args.location != NULL || args.sample != NULL ||
+			args.snaplen != NULL))
+		return cli_fail(
+			CLI_USAGE, "-w, --location, --sample and --snaplen go with -r and --patch");
 	return with_object(args.patch != NULL ? args.patch
 			: args.list != NULL   ? args.list
 					      : args.counters);

@@ -78,7 +78,7 @@ struct plan_rule {
 
 struct xdp_plan {
 	struct arena arena;
-	struct xdp_opts opts; /* texts are the arena's */
+	struct xdp_opts opts; /* what it points to is the caller's */
 	struct plan_rule *rules;
 	size_t n;
 	struct {

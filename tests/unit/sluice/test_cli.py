@@ -70,6 +70,11 @@ class Usage(Case):
         self.fails(2, " filter: unknown option '--zzz'; see sluice filter --help", "filter", "--zzz")
         self.fails(2, " stats: unknown option '-x'; see sluice stats --help", "stats", "-x")
 
+    def test_what_is_quoted_stays_on_the_line(self):
+        self.fails(2, r": unknown command 'a\x0ab\x1b[31m\x7fä'; see sluice --help",
+                   "a\nb\x1b[31m\x7fä")
+        self.fails(2, r" gen: column 1: u32: expected a number from 0 to 0xffffffff, got 'x\x0ay'", "gen", "u32", "x\ny")
+
     def test_values(self):
         self.fails(2, " filter: expected a value behind '-b'; see sluice filter --help", "filter", "-b")
         self.fails(2, " filter: expected a value behind '--rules'; see sluice filter --help",

@@ -68,7 +68,7 @@ struct xdp_opts {
 
 /*
  * Returns 0, -EINVAL for a rule that XDP cannot express (file and line in
- * @diag), -E2BIG for too many rules, -ENOMEM.
+ * @diag) and for a hook that cannot be a map, -E2BIG for too many rules, -ENOMEM.
  */
 int xdp_plan_new(const struct xdp_opts *opts, struct xdp_plan **ret_plan, struct diag *diag);
 void xdp_plan_free(struct xdp_plan *plan);
