@@ -128,9 +128,15 @@ oracle_ebpf_run(enum oracle_ebpf_kind kind, int fd, const uint8_t *data, uint32_
 void
 oracle_ebpf_attach(int fd, int ret_pair[2])
 {
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ret_pair) < 0 ||
-		setsockopt(ret_pair[1], SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) < 0)
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ret_pair) < 0)
 		abort();
+	if (setsockopt(ret_pair[1], SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) == 0)
+		return;
+	if (errno != ENOMEM)
+		abort();
+	(void)close(ret_pair[0]);
+	(void)close(ret_pair[1]);
+	ret_pair[0] = ret_pair[1] = -1;
 }
 
 uint32_t
@@ -139,10 +145,14 @@ oracle_ebpf_deliver(const int pair[2], const uint8_t *data, uint32_t n)
 	static uint8_t buf[RUN_MAX];
 	ssize_t got;
 
-	if (send(pair[0], data, n, 0) != (ssize_t)n)
+	got = send(pair[0], data, n, 0);
+	if (got == (ssize_t)n)
+		got = recv(pair[1], buf, sizeof(buf), 0);
+	else
+		errno = got < 0 ? errno : EMSGSIZE;
+	if (got < 0 && errno != EAGAIN) {
+		printf("%u bytes through a socket: %s\n", n, strerror(errno));
 		abort();
-	got = recv(pair[1], buf, sizeof(buf), 0);
-	if (got < 0 && errno != EAGAIN)
-		abort();
+	}
 	return got < 0 ? 0 : got == 0 ? 1 : (uint32_t)got;
 }

@@ -31,8 +31,8 @@ uint32_t oracle_ebpf_verified(int fd);
 uint32_t oracle_ebpf_run(enum oracle_ebpf_kind kind, int fd, const uint8_t *data, uint32_t n);
 
 /*
- * Attach socket filter @fd to the second of a pair of datagram sockets and send
- * @n bytes, 0 as well: what arrives is min(result, @n) bytes long, 1 for an empty
+ * Attach socket filter @fd to the second of a pair of datagram sockets (-1 twice
+ * when it is longer than net.core.optmem_max lets sockets have), and send @n bytes, 0 as well: what arrives is min(result, @n) bytes long, 1 for an empty
  * one; 0 when nothing arrives.
  */
 void oracle_ebpf_attach(int fd, int ret_pair[2]);
