@@ -177,6 +177,7 @@ class Iptables(Case):
                          ["N_M_ip4_0", "N_M_ip4_2"])
         self.assertEqual(re.findall(r'\n\t\t"\$\{objects\}/(\w*)"', text),
                          ["N_M_ip4_0", "N_M_ip4_2"])
+        subprocess.run(["shellcheck", "x", "n.m_ip4.sh"], cwd=self.folder, check=True)
 
     def test_long_file_names(self):
         self.makes(255 * "a", "iptables", "-w", 255 * "a", "dns", "a.uk")
