@@ -1,12 +1,42 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/diag.h"
+#include "base/sbuf.h"
 #include "cli.h"
 #include "ctl/conf.h"
+#include "match/report.h"
+#include "match/rule.h"
 #include "rules.h"
 #include "rules/ruleset.h"
+
+static struct {
+	bool dump;
+} args;
+
+static const char *
+name_of(const void *rules, uint32_t index)
+{
+	return ruleset_rule(rules, index)->name;
+}
+
+/* What the rules are compiled to. */
+static int
+dump(const struct rules_file *f)
+{
+	struct sbuf out = SBUF_INIT;
+	int status = CLI_DONE;
+
+	match_image_dump(f->image, name_of, f->rules, &out);
+	if (sbuf_ok(&out))
+		(void)fputs(sbuf_str(&out), stdout);
+	else
+		status = CLI_FAILED;
+	sbuf_fini(&out);
+	return status;
+}
 
 static int
 check_file(const char *path)
@@ -23,6 +53,8 @@ check_file(const char *path)
 	else
 		printf("%s: %zu ports, %zu rules, no error\n", path, f.conf->n_ports,
 			ruleset_count(f.rules));
+	if (r >= 0 && args.dump)
+		status = dump(&f);
 	rules_file_fini(&f);
 	return status;
 }
@@ -41,7 +73,10 @@ check_run(int argc, char **argv)
 	return worst;
 }
 
-static const struct cli_opt check_opts[] = {{0}};
+static const struct cli_opt check_opts[] = {
+	{'d', "dump", NULL, "Also print what the rules are compiled to.", &args.dump, NULL},
+	{0},
+};
 
 static const struct cli_example check_examples[] = {
 	{"sluice check /etc/sluice/sluiced.ini", "The configuration that sluiced would read."},

@@ -125,6 +125,16 @@ hash_words(const uint64_t seed[4], const uint64_t w[HASH_DATA_WORDS], uint64_t k
 	return h;
 }
 
+/* Bytes that an item of shape @s takes: whole lines. */
+static inline uint32_t
+hash_item_bytes(const struct hash_shape *s)
+{
+	const uint32_t bytes =
+		(uint32_t)(sizeof(struct hash_item) + (1 + s->n_words) * sizeof(uint64_t));
+
+	return (bytes + 63) / 64 * 64;
+}
+
 static inline bool
 hash_needs_two(const struct hash_table *t)
 {

@@ -138,8 +138,11 @@ pass_residual(struct build *b)
 
 	ix->residual = mem_calloc(b->im->n + 1, sizeof(*ix->residual));
 	ix->runs = mem_calloc(b->im->n + 1, sizeof(*ix->runs));
-	if (ix->residual == NULL || ix->runs == NULL)
+	ix->in_bits = mem_calloc(b->im->n + 1, sizeof(*ix->in_bits));
+	if (ix->residual == NULL || ix->runs == NULL || ix->in_bits == NULL)
 		return -ENOMEM;
+	if (ix->bits != NULL)
+		memcpy(ix->in_bits, b->take, b->im->n * sizeof(*ix->in_bits));
 	for (uint32_t i = 0; i < b->im->n; i++) {
 		ix->runs[i] = b->items.residual[i];
 		if (b->items.residual[i])
@@ -219,5 +222,6 @@ index_free(struct match_index *index)
 	bits_free(index->bits);
 	mem_free(index->residual);
 	mem_free(index->runs);
+	mem_free(index->in_bits);
 	mem_free(index);
 }

@@ -32,6 +32,7 @@ struct match_index {
 	uint32_t *residual; /* rules that go one by one, in order; from the heap */
 	uint32_t n_residual;
 	bool *runs; /* by rule: its program may be asked; from the heap */
+	bool *in_bits; /* by rule: it is in bits; from the heap */
 	size_t bytes; /* of memory */
 };
 

@@ -15,11 +15,13 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "base/sbuf.h"
 #include "base/util.h"
 #include "cbpf/jit.h"
 #include "cbpf/prog.h"
 #include "image_impl.h"
 #include "match/image.h"
+#include "match/report.h"
 #include "pkt/build.h"
 #include "pkt/view.h"
 #include "world.h"
@@ -123,7 +125,11 @@ expect_index(const char *pattern, uint32_t tables, uint32_t residual)
 	rules_make(&pattern, 1);
 	assert_int_equal(match_image_new(rules, RULES, MATCH_ENGINE_AUTO, &image, NULL), 0);
 	if (tables == 0) {
+		struct match_rule_report report[RULES];
+
 		assert_null(image->index);
+		match_image_report(image, report);
+		assert_int_equal(report[0].kernel, MATCH_KERNEL_ONE_BY_ONE);
 	} else {
 		assert_non_null(image->index);
 		assert_int_equal(image->index->n_tables, tables);
@@ -189,6 +195,45 @@ equal_rules_are_found_in_order(void **state)
 	rules_fini();
 }
 
+static const char *
+number_of(const void *ctx, uint32_t index)
+{
+	static char buf[16];
+
+	(void)ctx;
+	(void)snprintf(buf, sizeof(buf), "r%u", index);
+	return buf;
+}
+
+/* What became of a rule is told. */
+static void
+rules_are_reported(void **state)
+{
+	static const struct match_options options = {.merge = MATCH_MERGE_ALWAYS};
+	struct match_rule_report report[RULES];
+	struct match_image *image = NULL;
+	struct sbuf text = SBUF_INIT;
+
+	(void)state;
+	rules_make(all_kinds, DIM(all_kinds));
+	assert_int_equal(
+		match_image_new_with(rules, RULES, MATCH_ENGINE_AUTO, &options, &image, NULL), 0);
+	match_image_report(image, report);
+	match_image_dump(image, number_of, NULL, &text);
+	assert_int_equal(report[0].kernel, MATCH_KERNEL_HASH);
+	assert_int_equal(report[0].runs, 0);
+	/* A range of TTLs is the program's to ask. */
+	assert_int_equal(report[3].kernel, MATCH_KERNEL_HASH);
+	assert_int_equal(report[3].runs, report[3].items);
+	assert_true(sbuf_ok(&text));
+	assert_non_null(strstr(sbuf_str(&text), "40 rules: "));
+	assert_non_null(strstr(sbuf_str(&text), "rule r0: hash, table "));
+	assert_non_null(strstr(sbuf_str(&text), "label(l4+20)"));
+	sbuf_fini(&text);
+	match_image_free(image);
+	rules_fini();
+}
+
 int
 main(void)
 {
@@ -197,6 +242,7 @@ main(void)
 		cmocka_unit_test(families_go_to_one_table),
 		cmocka_unit_test(what_no_hash_tells_apart_goes_one_by_one),
 		cmocka_unit_test(equal_rules_are_found_in_order),
+		cmocka_unit_test(rules_are_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "match/report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sbuf.h"
+#include "base/util.h"
+#include "image_impl.h"
+#include "index.h"
+
+static const char *const kernel_names[] = {
+	[MATCH_KERNEL_NEVER] = "never",
+	[MATCH_KERNEL_ONE_BY_ONE] = "one by one",
+	[MATCH_KERNEL_HASH] = "hash",
+	[MATCH_KERNEL_BITS] = "bits",
+};
+
+const char *
+match_kernel_name(enum match_kernel kernel)
+{
+	return kernel_names[kernel];
+}
+
+static void
+report_item(const struct hash_table *t, uint32_t number, const struct hash_item *it, uint32_t chain,
+	struct match_rule_report *ret)
+{
+	struct match_rule_report *r = &ret[it->rule];
+
+	if (r->items++ == 0) {
+		r->kernel = MATCH_KERNEL_HASH;
+		r->table = number;
+	}
+	r->bytes += hash_item_bytes(&t->shapes[it->shape]);
+	r->runs += (it->flags & ITEM_RUN) != 0;
+	r->chain = MAX(r->chain, chain);
+}
+
+static void
+report_table(const struct hash_table *t, uint32_t number, struct match_rule_report *ret)
+{
+	for (uint32_t b = 0; b < t->n_buckets; b++)
+		for (uint32_t s = 0; s < HASH_SLOTS; s++) {
+			uint32_t place = t->buckets[b].items[s], chain = 0;
+
+			while (place != 0) {
+				const struct hash_item *it = (const void *)&t->items[place];
+
+				report_item(t, number, it, ++chain, ret);
+				place = it->next;
+			}
+		}
+}
+
+void
+match_image_report(const struct match_image *image, struct match_rule_report *ret)
+{
+	const struct match_index *ix = image->index;
+
+	memset(ret, 0, image->n * sizeof(*ret));
+	for (size_t i = 0; i < image->n; i++)
+		if (ix == NULL)
+			ret[i].kernel = MATCH_KERNEL_ONE_BY_ONE;
+		else if (ix->in_bits[i])
+			ret[i].kernel = MATCH_KERNEL_BITS;
+	if (ix == NULL)
+		return;
+	for (uint32_t k = 0; k < ix->n_tables; k++)
+		report_table(&ix->tables[k], k, ret);
+	for (uint32_t i = 0; i < ix->n_residual; i++)
+		ret[ix->residual[i]].kernel = MATCH_KERNEL_ONE_BY_ONE;
+}
+
+/* ---- text ---- */
+
+static void
+window_text(const struct match_index *ix, uint32_t win, struct sbuf *out)
+{
+	const struct window *w = &ix->windows[win];
+	static const char *const starts[] = {[SPACE_RAW] = "ip", [SPACE_ETHER] = "frame"};
+
+	switch ((enum window_kind)w->kind) {
+	case WINDOW_KEY: sbuf_adds(out, "key"); return;
+	case WINDOW_START: sbuf_adds(out, starts[w->space]); return;
+	case WINDOW_TAIL: sbuf_adds(out, "end"); return;
+	case WINDOW_IHL: sbuf_adds(out, "l4"); return;
+	case WINDOW_BYTE:
+	case WINDOW_WALK: break;
+	}
+	sbuf_adds(out, "label(");
+	window_text(ix, w->parent, out);
+	sbuf_addf(out, "%+" PRId32 ")", (int32_t)w->off);
+}
+
+static void
+table_text(const struct match_index *ix, uint32_t number, struct sbuf *out)
+{
+	const struct hash_table *t = &ix->tables[number];
+
+	sbuf_addf(out,
+		"table %" PRIu32 ": hash, %" PRIu32 " rules, %" PRIu32 " items, %" PRIu32
+		" of them chained, %" PRIu32 " shapes, %" PRIu32 " buckets, %zu KiB, by",
+		number, t->n_rules, t->n_items, t->n_chained, t->n_shapes, t->n_buckets,
+		t->bytes / 1024);
+	if (t->key_mask != 0)
+		sbuf_addf(out, " key & %" PRIx64, t->key_mask);
+	for (uint32_t i = 0; i < t->n_words; i++) {
+		sbuf_addc(out, ' ');
+		window_text(ix, t->words[i].win, out);
+		sbuf_addf(out, "%+" PRId32 " & %016" PRIx64, t->words[i].off,
+			__builtin_bswap64(t->words[i].mask));
+	}
+	sbuf_addc(out, '\n');
+}
+
+static void
+rule_text(const struct match_rule_report *r, const char *name, struct sbuf *out)
+{
+	sbuf_addf(out, "rule %s: %s", name, match_kernel_name((enum match_kernel)r->kernel));
+	if (r->kernel == MATCH_KERNEL_HASH) {
+		sbuf_addf(out,
+			", table %" PRIu32 ", %" PRIu32 " items, %" PRIu32 " bytes, chain %" PRIu32,
+			r->table, r->items, r->bytes, r->chain);
+		if (r->runs > 0)
+			sbuf_adds(out, ", asks the program");
+	}
+	sbuf_addc(out, '\n');
+}
+
+void
+match_image_dump(const struct match_image *image,
+	const char *(*name_of)(const void *ctx, uint32_t index), const void *ctx, struct sbuf *out)
+{
+	const struct match_index *ix = image->index;
+	struct match_rule_report *r = mem_calloc(image->n + 1, sizeof(*r));
+
+	sbuf_addf(out, "%zu rules: ", image->n);
+	if (ix == NULL)
+		sbuf_adds(out, "one by one\n");
+	else
+		sbuf_addf(out, "%" PRIu32 " tables%s, %" PRIu32 " rules one by one, %zu KiB\n",
+			ix->n_tables, ix->bits != NULL ? " and bit vectors" : "", ix->n_residual,
+			ix->bytes / 1024);
+	for (uint32_t i = 0; ix != NULL && i < ix->n_tables; i++)
+		table_text(ix, i, out);
+	/* Without memory the rules are left out. */
+	if (r == NULL)
+		return;
+	match_image_report(image, r);
+	for (uint32_t i = 0; i < image->n; i++)
+		rule_text(&r[i], name_of(ctx, i), out);
+	mem_free(r);
+}
