@@ -86,8 +86,7 @@ write_valid(const struct format *f, const struct cbpf_insn *insns, size_t n, enu
 	int r = cbpf_prog_new(insns, n, &prog, &diag), status = CLI_DONE;
 
 	if (r < 0)
-		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "instruction %u: %s",
-			diag.line, diag.msg);
+		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "%s", diag.msg);
 	if (strcmp(f->name, "ebpf") == 0)
 		status = write_object(prog, sees, out);
 	else

@@ -68,6 +68,10 @@ class Objects(unittest.TestCase):
                              capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(bad.returncode, 2)
         self.assertIn("expected raw or ether, got 'wifi'", bad.stderr)
+        bad = subprocess.run([SLUICE, "asm", "-f", "c"], input="div #0\nret a", capture_output=True,
+                             text=True, timeout=60, check=False)
+        self.assertEqual((bad.returncode, bad.stderr),
+                         (2, "sluice asm: instruction 1 divides by the constant 0\n"))
         ours, theirs = os.openpty()
         bad = subprocess.run([SLUICE, "gen", "-f", "ebpf", "suffix", "00"], stdout=theirs,
                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)

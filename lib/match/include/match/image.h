@@ -8,8 +8,8 @@
  * threads at once. Whoever published it frees it when no reader is left.
  *
  * A rule matches when its scope holds and its program returns non-zero; a load
- * outside the bytes present makes that rule not match (engine.md's semantics
- * are in lib/cbpf). Answers are in rule order: the rule's place in the array
+ * outside the bytes present makes that rule not match (cbpf/prog.h says what
+ * programs mean). Answers are in rule order: the rule's place in the array
  * given to match_image_new().
  */
 
