@@ -243,6 +243,9 @@ change(struct xdp_object *o)
 	uint32_t was[2], one_in, snaplen;
 	int status;
 
+	if (!o->sampling && (args.sample != NULL || args.snaplen != NULL))
+		return cli_fail(CLI_USAGE,
+			"the object cannot sample: expected one that was made with --sample (1/N, or off)");
 	memcpy(was, o->sample, sizeof(was));
 	one_in = was[0];
 	status = take_sampling(was[1], &one_in, &snaplen);

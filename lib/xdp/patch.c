@@ -33,12 +33,28 @@ are_texts(const char *texts, size_t n, size_t bytes)
 	return true;
 }
 
+/* They are printed, as JSON, too; an object may come from anywhere. */
+static bool
+are_names(const char *names, size_t n)
+{
+	static const char in_names[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789._-";
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = names + i * XDP_NAME_BYTES;
+
+		if (name[strspn(name, in_names)] != '\0')
+			return false;
+	}
+	return true;
+}
+
 int
 xdp_object_open(void *file, size_t n, struct xdp_object *ret, struct diag *diag)
 {
 	struct xdp_object o = {0};
-	size_t names = 0, where = 0, sample = 0;
-	uint8_t *p_names = NULL, *p_where = NULL;
+	size_t names = 0, where = 0, sample = 0, samples;
+	uint8_t *p_names = NULL, *p_where = NULL, *p_samples;
 
 	if (find(file, n, "sluice_on", &o.on, &o.n) < 0 || o.n == 0 ||
 		find(file, n, "sluice_names", &p_names, &names) < 0 ||
@@ -51,7 +67,9 @@ xdp_object_open(void *file, size_t n, struct xdp_object *ret, struct diag *diag)
 	o.names = (const char *)p_names;
 	o.where = (const char *)p_where;
 	o.where_bytes = where / o.n;
-	if (!are_texts(o.names, o.n, XDP_NAME_BYTES) || !are_texts(o.where, o.n, o.where_bytes))
+	o.sampling = find(file, n, "sluice_samples", &p_samples, &samples) == 0;
+	if (!are_texts(o.names, o.n, XDP_NAME_BYTES) || !are_names(o.names, o.n) ||
+		!are_texts(o.where, o.n, o.where_bytes))
 		return diag_fail(diag, -EINVAL, "the names in the object are damaged");
 	*ret = o;
 	return 0;

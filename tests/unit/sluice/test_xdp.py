@@ -4,6 +4,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -163,6 +164,21 @@ class Xdp(unittest.TestCase):
     def test_an_object_can_be_patched(self):
         self.patch(self.object())
 
+    def test_only_who_can_sample_is_told_to(self):
+        obj = self.object()
+        self.refused(2, "the object cannot sample", "--patch", obj, "--sample", "1/10")
+        self.assertEqual(run("-r", self.rules, "-w", obj, "--sample", "off").returncode, 0)
+        self.assertEqual(run("--patch", obj, "--sample", "1/10").returncode, 0)
+        self.assertEqual(run("-r", self.rules, "--sample", "1/10").stdout, pathlib.Path(obj).read_bytes())
+
+    def test_names_are_names(self):
+        obj = pathlib.Path(self.object())
+        made = obj.read_bytes()
+        self.assertEqual(made.count(b"\0subdomains\0"), 1)
+        for name in (b'sub"domain', b"sub\x1bdomain", b"subdomai\xc3\xa4"):
+            obj.write_bytes(made.replace(b"\0subdomains\0", b"\0" + name + b"\0"))
+            self.refused(2, "names in the object are damaged", "--list", str(obj))
+
     def test_counters_by_name(self):
         obj = self.object()
         number = [f"0x{x:02x}" for x in (7, 1, 0, 0, 0, 0, 0, 0)]
@@ -191,6 +207,7 @@ class Xdp(unittest.TestCase):
                             "-target", "bpf", "-c", source, "-o", obj], capture_output=True, check=False)
         self.assertEqual((p.returncode, p.stderr), (0, b""))
         self.patch(obj)
+        self.assertEqual(run("--patch", obj, "--sample", "1/100").returncode, 0)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ struct xdp_object {
 	size_t where_bytes;
 	size_t n; /* slots */
 	uint8_t *sample; /* 1 in so many, bytes of each, bound of the random number; 4 bytes each */
+	bool sampling; /* it was made with sampling; else nothing reads @sample */
 };
 
 #define XDP_ON_ENABLED 1
@@ -101,7 +102,7 @@ struct xdp_object {
 /* Returns 0, or -EINVAL when @file is not such an object. */
 int xdp_object_open(void *file, size_t n, struct xdp_object *ret, struct diag *diag);
 
-/* The rule in @slot. */
+/* The rule in @slot: a rule's name, or "" where there is no rule at all. */
 const char *xdp_object_name(const struct xdp_object *o, size_t slot);
 const char *xdp_object_where(const struct xdp_object *o, size_t slot);
 
@@ -111,7 +112,7 @@ int xdp_object_enable(struct xdp_object *o, const char *name, bool on, struct di
 /* The rules of @location, and those of no location, are here; all others are not. */
 void xdp_object_move(struct xdp_object *o, const char *location);
 
-/* Sample one in @one_in frames (0: none), at most @snaplen bytes of each. */
+/* Sample one in @one_in frames (0: none), at most @snaplen bytes of each; see sampling. */
 void xdp_object_sample(struct xdp_object *o, uint32_t one_in, uint32_t snaplen);
 
 #endif
