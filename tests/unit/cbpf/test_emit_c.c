@@ -81,8 +81,7 @@ compile(const char *c)
 	(void)fputs(c, f);
 	assert_int_equal(fclose(f), 0);
 	(void)snprintf(cmd, sizeof(cmd),
-		"cd %s && cc -O1 -Wall -Wextra -Werror -shared -fPIC -o a.so a.c",
-		base);
+		"cd %s && cc -O1 -Wall -Wextra -Werror -shared -fPIC -o a.so a.c", base);
 	if (system(cmd) == 0) {
 		(void)snprintf(path, sizeof(path), "%s/a.so", base);
 		so = dlopen(path, RTLD_NOW);

@@ -152,7 +152,7 @@ class Pcap2hex(Case):
         self.says(f"{Q6.hex()}\n\n{Q4.hex()}\n", "pcap2hex", two, "-", data=cap.pcap([Q4]))
 
     def test_refused(self):
-        self.fails(2, " pcap2hex: '-': link type USB_LINUX cannot be made Ethernet; "
+        self.fails(2, " pcap2hex: '-': link type USB_LINUX (189) cannot be made Ethernet; "
                       "--no-normalize prints it as it is", "pcap2hex",
                    data=cap.pcap([b"\0"], dlt=USB))
         self.fails(2, " pcap2hex: cannot open '/nonexistent': No such file or directory",
@@ -238,7 +238,7 @@ class Scrub(Case):
         self.assertNotEqual(scrub(Q4, key="a"), scrub(Q4, key="b"))
         made = {sluice("pcap2hex", "--scrub", data=cap.pcap([Q4]))[1] for _ in range(3)}
         self.assertEqual(len(made), 3)
-        self.fails(2, " pcap2hex: '-': link type USB_LINUX cannot be scrubbed", "pcap2hex", "-n",
+        self.fails(2, " pcap2hex: '-': link type USB_LINUX (189) cannot be scrubbed", "pcap2hex", "-n",
                    "-s", data=cap.pcap([b"\0"], dlt=USB))
 
 
