@@ -3,7 +3,7 @@
  * What leaves the tree as something else is accepted and says the same: programs
  * of every generator, real, mutated and random ones, as C through gcc and clang,
  * and as a filter of Linux (SO_ATTACH_FILTER), on frames that match or just miss.
- * Through the assembler's text they all go, too. 150 programs, 600 with
+ * They go through the assembler's text and through the shrinker, too. 150 programs, 600 with
  * SLUICE_LONG=1. xt_bpf has a test of its own, end to end.
  */
 #include <dlfcn.h>
@@ -36,7 +36,7 @@ struct sample {
 	struct gencase c; /* where it is from; type NULL: from nowhere */
 	cbpf_fn fn[2]; /* as C, by each compiler */
 	cbpf_fn wrong;
-	void *kernel;
+	void *kernel, *shrunk;
 };
 
 static const char *const compilers[] = {"gcc", "clang-14"};
@@ -110,6 +110,7 @@ make(struct rng *r, size_t i, struct sample *s)
 		s->prog = generated(r, i / 2 % n_types(), &s->c);
 	else
 		s->prog = through_text(i % 4 == 1 ? progs_real(r) : progs_random(r));
+	s->shrunk = engine_shrunk.load(s->prog);
 	s->kernel = engine_kernel.load(s->prog);
 	count.refused += s->kernel == NULL;
 }
@@ -223,6 +224,8 @@ compare(const struct sample *s, const uint8_t *bytes, uint32_t len)
 	for (size_t i = 0; i < DIM(compilers); i++)
 		if (s->fn[i](data, len, len) != want)
 			tell(s, compilers[i], want, s->fn[i](data, len, len), len);
+	if (engine_shrunk.run(s->shrunk, data, len, len) != want)
+		tell(s, "shrunk", want, engine_shrunk.run(s->shrunk, data, len, len), len);
 	if (s->wrong != NULL)
 		count.noticed += s->wrong(data, len, len) != want;
 	ask_kernel(s, data, len, want);
@@ -295,6 +298,7 @@ main(void)
 	for (size_t i = 0; i < n; i++) {
 		if (s[i].kernel != NULL)
 			engine_kernel.unload(s[i].kernel);
+		engine_shrunk.unload(s[i].shrunk);
 		cbpf_prog_free(s[i].prog);
 	}
 	mem_free(s);
