@@ -303,8 +303,9 @@ ask_one_by_one(struct probe *p, uint64_t alive)
 void
 merged_first(struct probe *p, uint64_t alive)
 {
-	for (uint64_t m = alive; m != 0; m &= m - 1)
-		p->best[__builtin_ctzll(m)] = MATCH_NONE;
+	_Static_assert(MATCH_NONE == UINT32_MAX, "all bits set");
+	/* All of them: those that are not alive are not looked at. */
+	memset(p->best, 0xff, p->n * sizeof(p->best[0]));
 	ask_tables(p, alive);
 	if (p->im->index->bits != NULL)
 		ask_bits(p, alive);

@@ -311,10 +311,8 @@ go_merged(struct burst *b)
 	struct probe p;
 
 	merged_init(&p, b->image, &b->search, b->port);
-	for (uint32_t i = 0; i < p.n; i++) {
-		p.from[i] = 0;
-		p.want[i] = MATCH_STATE_ENABLED;
-	}
+	memset(p.from, 0, p.n * sizeof(p.from[0]));
+	memset(p.want, MATCH_STATE_ENABLED, p.n);
 	while (alive != 0) {
 		uint64_t on = 0;
 
