@@ -50,13 +50,27 @@ replace(char *temp, const char *path, const struct sbuf *b, mode_t mode)
 	return r;
 }
 
-/* What is to be replaced: the file behind a link, not the link; never a device or folder. */
+/* What a new file may not have. */
+static mode_t
+get_umask(void)
+{
+	const mode_t mask = umask(077);
+
+	(void)umask(mask);
+	return mask;
+}
+
+/*
+ * What is to be replaced: the file behind a link, not the link; never a device or
+ * folder. A file that is there stays as private as it is, but a script can be run.
+ */
 static int
-find_target(const char *file, char path[PATH_MAX])
+find_target(const char *file, char path[PATH_MAX], mode_t *mode)
 {
 	struct stat st;
 
 	if (stat(file, &st) < 0 && errno == ENOENT) {
+		*mode &= ~get_umask();
 		if ((size_t)snprintf(path, PATH_MAX, "%s", file) >= PATH_MAX)
 			return cli_fail(CLI_USAGE, "the name of the file is too long");
 		return CLI_DONE;
@@ -66,6 +80,7 @@ find_target(const char *file, char path[PATH_MAX])
 	if (!S_ISREG(st.st_mode))
 		return cli_fail(
 			CLI_USAGE, "'%s' is no regular file; -w - writes to standard output", file);
+	*mode &= st.st_mode | 0111;
 	return CLI_DONE;
 }
 
@@ -74,7 +89,7 @@ write_file(const struct sbuf *b, const char *file, mode_t mode)
 {
 	char path[PATH_MAX], temp[PATH_MAX + sizeof(TEMP_NAME)];
 	const char *slash;
-	int r = find_target(file, path);
+	int r = find_target(file, path, &mode);
 
 	if (r != CLI_DONE)
 		return r;

@@ -136,6 +136,16 @@ class Xdp(unittest.TestCase):
             self.assertEqual(f.read(), before)
         self.assertEqual(sorted(os.listdir(self.dir)), ["rules.ini", "rules.o"])
 
+    def test_a_file_stays_private(self):
+        obj = self.object()
+        os.chmod(obj, 0o600)
+        self.assertEqual(run("--patch", obj, "--disable", "here").returncode, 0)
+        self.assertEqual(os.stat(obj).st_mode & 0o7777, 0o600)
+        mask = os.umask(0o077)
+        self.addCleanup(os.umask, mask)
+        self.assertEqual(run("-r", self.rules, "-w", self.path("new.o")).returncode, 0)
+        self.assertEqual(os.stat(self.path("new.o")).st_mode & 0o7777, 0o600)
+
     def test_the_same_rules_give_the_same_bytes(self):
         with open(self.object(), "rb") as f:
             first = f.read()
