@@ -8,6 +8,8 @@
 #include "script.h"
 #include "shell.h"
 
+#define OBJECT_NAME_MAX 200 /* bytes; a file's name has 255, a path for xt_bpf 511 */
+
 static struct {
 	bool inet6, negate, pinned;
 	const char *comment, *write;
@@ -131,7 +133,7 @@ check_comment(void)
 }
 
 struct texts {
-	struct sbuf stem, file, set, command, comment, matches, out;
+	struct sbuf stem, file, set, object, command, comment, matches, out;
 	struct script_objects objects;
 };
 
@@ -141,6 +143,7 @@ texts_fini(struct texts *t)
 	sbuf_fini(&t->stem);
 	sbuf_fini(&t->file);
 	sbuf_fini(&t->set);
+	sbuf_fini(&t->object);
 	sbuf_fini(&t->command);
 	sbuf_fini(&t->comment);
 	sbuf_fini(&t->matches);
@@ -163,8 +166,10 @@ make_texts(struct texts *t, const struct gen_out *program, int argc, char **argv
 	else
 		add_default_comment(&t->comment, argc, argv);
 	if (args.pinned) {
-		status = script_add_object(&t->objects, sbuf_str(&t->set), program, args.inet6);
-		script_add_pinned(&t->matches, sbuf_str(&t->set));
+		/* Two programs must not be one object because their names begin alike. */
+		sbuf_addf(&t->object, "%.*s", OBJECT_NAME_MAX, sbuf_str(&t->stem));
+		status = script_add_object(&t->objects, sbuf_str(&t->object), program, args.inet6);
+		script_add_pinned(&t->matches, sbuf_str(&t->object));
 	} else {
 		script_add_bpf(&t->matches, program);
 	}
@@ -199,8 +204,8 @@ make_script(const struct gen_out *program, int argc, char **argv)
 	script_add_head(&t.out, &s, program->text);
 	script_add_rule(&t.out, &s, sbuf_str(&t.matches), "DROP");
 	script_add_tail(&t.out, &s);
-	if (sbuf_ok(&t.stem) && sbuf_ok(&t.file) && sbuf_ok(&t.set) && sbuf_ok(&t.command) &&
-		sbuf_ok(&t.comment) && sbuf_ok(&t.matches))
+	if (sbuf_ok(&t.stem) && sbuf_ok(&t.file) && sbuf_ok(&t.set) && sbuf_ok(&t.object) &&
+		sbuf_ok(&t.command) && sbuf_ok(&t.comment) && sbuf_ok(&t.matches))
 		status = script_write(&t.out, file);
 	else
 		status = cli_fail(CLI_FAILED, "out of memory");

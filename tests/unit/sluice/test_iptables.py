@@ -160,6 +160,15 @@ class Iptables(Case):
         self.assertEqual(len(json.loads(long)["instructions"]), n)
         self.assertIn(f"; {n} instructions, made of ", text)
 
+    def test_objects_of_names_that_begin_alike(self):
+        for end in ("com", "org"):
+            text = self.sluice("iptables", "-p", "-w", "-", "dns", f"*.www.example-one.{end}")[1]
+            self.assertIn("create bpf_dns_ip4_any_www_examplexone hash:net", text)
+            self.assertIn(f'"${{objects}}/bpf_dns_ip4_any_www_examplexone_{end}"', text)
+        text = self.sluice("iptables", "-p", "-w", "-", "dns", *4 * [3 * (60 * "a" + ".")])[1]
+        name = re.search(r'--object-pinned "\$\{objects\}/(.*)"', text)[1]
+        self.assertEqual(len(name), 200)
+
     def test_object_pinned(self):
         text = self.makes("x", "iptables", "--object-pinned", "-w", "x", "syn_validate")
         self.assertIn('-m bpf --object-pinned "${objects}/bpf_syn_validate_ip4" \\\n', text)
