@@ -19,6 +19,7 @@
 #define SMALL 16 /* items; fewer are not worth a table of their own */
 /* Items compared for a key that is there, on average, in 1/16; one is the best. */
 #define CHAIN_GOOD 24
+#define CHAIN_GOOD_PART 18 /* of a sample */
 #define CHAIN_MAX 16
 /* Where even one shape alone has longer chains its rules are better asked one by one. */
 #define CHAIN_BEARABLE 64
@@ -53,6 +54,7 @@ struct parting {
 	struct group *groups;
 	uint32_t n_groups, max_groups;
 	uint32_t sample[SAMPLE_MAX], n_sample;
+	bool is_part; /* the sample is not all there is: chains are longer than it shows */
 	struct slot slots[2 * SAMPLE_MAX];
 	uint32_t tries;
 };
@@ -220,6 +222,7 @@ sample(struct parting *p, const struct group *g, const struct shape *s)
 	const uint32_t all = s->n + (g != NULL ? g->n_items : 0);
 
 	p->n_sample = 0;
+	p->is_part = all > SAMPLE_MAX;
 	sample_shape(p, s, (uint32_t)((uint64_t)SAMPLE_MAX * s->n / all) + 1);
 	for (uint32_t i = 0; g != NULL && i < g->n_shapes; i++) {
 		const struct shape *of = &p->shapes[g->shapes[i]];
@@ -239,7 +242,7 @@ choose_words(struct parting *p, const struct item_word *full, uint32_t n_full,
 	struct item_word hash[HASH_WORDS_MAX + 1];
 	uint32_t n = 0, best = UINT32_MAX;
 
-	while (n < HASH_WORDS_MAX && n < n_full && (n == 0 || best > 17)) {
+	while (n < HASH_WORDS_MAX && n < n_full && (n == 0 || best > (p->is_part ? 16 : 17))) {
 		uint32_t best_at = n_full, now = UINT32_MAX;
 
 		for (uint32_t i = 0; i < n_full; i++) {
@@ -338,19 +341,20 @@ join(struct parting *p, struct group *g, uint32_t shape)
 	const struct shape *s = &p->shapes[shape];
 	struct item_word full[ITEM_WORDS_MAX], hash[HASH_WORDS_MAX];
 	const uint32_t n_full = shared(g->full, g->n_full, s->like, full);
-	uint32_t n_hash, n_kept, score;
+	uint32_t n_hash, n_kept, score, good;
 
 	if (n_full == 0 || p->tries >= TRIES_MAX)
 		return false;
 	p->tries++;
 	sample(p, g, s);
+	good = p->is_part ? CHAIN_GOOD_PART : CHAIN_GOOD;
 	/* The hash as it is, where all its bits are shared; that is cheap to try. */
 	n_kept = shared(g->hash, g->n_hash, s->like, hash);
 	n_hash = n_kept;
 	score = n_kept == g->n_hash ? judge(p, hash, n_hash) : UINT32_MAX;
-	if (score > CHAIN_GOOD)
+	if (score > good)
 		score = choose_words(p, full, n_full, hash, &n_hash);
-	if (score > CHAIN_GOOD || group_take(p, g, shape) < 0)
+	if (score > good || group_take(p, g, shape) < 0)
 		return false;
 	memcpy(g->full, full, n_full * sizeof(*full));
 	g->n_full = n_full;
