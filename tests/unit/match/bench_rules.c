@@ -20,7 +20,7 @@
 
 #define FRAMES 4096
 #define BURST 32
-#define ROUNDS 15 * (getenv("LOUD") ? atoi(getenv("LOUD")) : 1)
+#define ROUNDS 15
 #define RULES_MAX 10000
 
 static uint8_t frames[FRAMES][160];
@@ -279,7 +279,7 @@ make_rules(const struct family *f, uint32_t n)
 static double
 best_of(const struct match_image *image, struct match_counters *counters, int rounds)
 {
-	double ns[600];
+	double ns[ROUNDS];
 
 	for (int r = 0; r < rounds; r++)
 		for (int k = 0; k < 3; k++)
@@ -302,7 +302,7 @@ measure(const struct family *f, uint32_t n, struct match_counters *counters, boo
 	if (match_image_new(rules, n, MATCH_ENGINE_AUTO, &merged, NULL) != 0)
 		exit(1);
 	built = now_ns() - start;
-	for (int t = 0; t < (getenv("LOUD") ? 1 : 3); t++) {
+	for (int t = 0; t < 3; t++) {
 		fill(f, n, (enum traffic)t);
 		ns[t] = best_of(merged, counters, ROUNDS);
 	}
@@ -314,21 +314,6 @@ measure(const struct family *f, uint32_t n, struct match_counters *counters, boo
 		merged->index ? merged->index->n_residual : n,
 		merged->index ? merged->index->bytes / 1024 : 0, built / 1e6, ns[0], ns[1], ns[2],
 		seq);
-	for (uint32_t i = 0; getenv("LOUD") != NULL && merged->index && i < merged->index->n_tables;
-		i++) {
-		const struct hash_table *t = &merged->index->tables[i];
-
-		printf("    %u items, %u rules, %u buckets, %u chained, %u shapes, key mask %llx, "
-		       "windows %x, words",
-			t->n_items, t->n_rules, t->n_buckets, t->n_chained, t->n_shapes,
-			(unsigned long long)t->key_mask, t->windows);
-		for (uint32_t k = 0; k < t->n_words; k++)
-			printf(" %u+%d/%016llx", t->words[k].win, t->words[k].off,
-				(unsigned long long)t->words[k].mask);
-		for (uint32_t k = 0; k < t->n_shapes && k < 3; k++)
-			printf(" shape: %u words, run %u", t->shapes[k].n_words, t->shapes[k].run);
-		printf("\n");
-	}
 	fflush(stdout);
 	match_image_free(merged);
 	match_image_free(single);
