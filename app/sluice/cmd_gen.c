@@ -11,6 +11,7 @@
 #include "gen/gen.h"
 #include "program.h"
 
+#define LINK_ETHER 1 /* pcap-linktype(7): EN10MB */
 #define L3_OFF_MAX 65535 /* bytes; no link layer is longer */
 
 static struct {
@@ -58,9 +59,9 @@ fail_gen(int r, const struct diag *diag)
 
 /* An expression asks for the family itself; what else is generated is for one. */
 static enum ebpf_sees
-sees(const char *type, uint32_t l3_off)
+sees(const char *type, uint32_t l3_off, const struct gen_out *out)
 {
-	if (l3_off > 0)
+	if (l3_off > 0 || out->has_link)
 		return EBPF_SEES_FRAME;
 	if (args.inet6)
 		return EBPF_SEES_IP6;
@@ -94,9 +95,14 @@ gen_command(int argc, char **argv)
 	if (r < 0)
 		return fail_gen(r, &diag);
 	r = gen_fit(&out, args.shrink ? 0 : CBPF_XT_MAX_INSNS);
-	status = r < 0
-		? cli_fail(CLI_FAILED, "out of memory")
-		: program_print(format, out.insns, out.n, out.text, sees(argv[0], opts.l3_off));
+	if (r < 0)
+		status = cli_fail(CLI_FAILED, "out of memory");
+	else if (out.has_link && out.dlt != LINK_ETHER && strcmp(format, "ebpf") == 0)
+		status = cli_fail(CLI_USAGE,
+			"-f ebpf: an XDP program sees Ethernet; expected --link EN10MB or none");
+	else
+		status = program_print(
+			format, out.insns, out.n, out.text, sees(argv[0], opts.l3_off, &out));
 	gen_out_fini(&out);
 	return status;
 }

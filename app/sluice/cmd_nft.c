@@ -240,6 +240,11 @@ generate(struct one *one, int argc, char **argv)
 	struct diag diag = {0};
 	int r = gen_run(argv[0], &opts, argc - 1, (const char *const *)argv + 1, &out, &diag);
 
+	if (r == 0 && out.has_link) {
+		r = diag_fail(&diag, -EINVAL,
+			"nftables show a program the IP header; expected no --link");
+		gen_out_fini(&out);
+	}
 	if (r == 0) {
 		one->m.scope.proto = range_of(out.scope.proto, &one->proto);
 		one->m.scope.sport = range_of(out.scope.sport, &one->sport);

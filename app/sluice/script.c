@@ -45,7 +45,10 @@ script_gen(const char *type, const struct gen_opts *opts, int argc, const char *
 		return cli_fail(status, "column %u: %s", diag.col, diag.msg);
 	if (r < 0)
 		return cli_fail(status, "%s", diag.msg);
-	if (!pinned)
+	if (out.has_link)
+		r = diag_fail(&diag, -EINVAL,
+			"iptables show a program the IP header; expected no --link");
+	else if (!pinned)
 		r = gen_xt(&out, &diag);
 	if (r < 0) {
 		gen_out_fini(&out);

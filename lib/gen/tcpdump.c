@@ -77,6 +77,7 @@ struct target {
 	int dlt;
 	const char *before; /* put before the expression, NULL: nothing */
 	bool moved; /* the loads start at opts->l3_off */
+	bool has_link; /* it was named, and is not raw IP */
 };
 
 /* Read the options, of which --link is the only one. Returns the number of their words. */
@@ -100,6 +101,7 @@ read_options(int argc, const char *const *argv, const struct gen_opts *opts, str
 		r = gen_link(argv[1], &t->dlt, diag);
 		if (r < 0)
 			return r;
+		t->has_link = t->dlt != DLT_RAW_IP;
 		i = 2;
 	}
 	if (i < argc && strcmp(argv[i], "--") == 0)
@@ -129,6 +131,10 @@ tcpdump_run(const struct gen_opts *opts, int argc, const char *const *argv, stru
 		move_loads(ret_out->insns, ret_out->n, opts->l3_off);
 	if (r == 0)
 		r = finish(sbuf_str(&expr), ret_out, diag);
+	if (r == 0) {
+		ret_out->has_link = t.has_link;
+		ret_out->dlt = t.dlt;
+	}
 	sbuf_fini(&expr);
 	return r;
 }

@@ -63,6 +63,19 @@ class Objects(unittest.TestCase):
         self.assertNotEqual(self.binary("gen", "-6", "-f", "ebpf", "suffix", "00"),
                             self.binary("gen", "-f", "ebpf", "suffix", "00"))
 
+    def test_named_links(self):
+        words = ("tcpdump", "--", "--link", "EN10MB", "udp port 53")
+        self.assertEqual(self.binary("gen", "-f", "ebpf", *words),
+                         self.binary("gen", "-o", "14", "-f", "ebpf", "tcpdump", "udp port 53"))
+        for command, sentence in ((("gen", "-f", "ebpf"), "an XDP program sees Ethernet"),
+                                  (("iptables", "-w", "-"), "show a program the IP header"),
+                                  (("iptables", "-p", "-w", "-"), "show a program the IP header"),
+                                  (("nft",), "show a program the IP header")):
+            bad = subprocess.run([SLUICE, *command, "tcpdump", "--", "--link", "PPP", "udp"],
+                                 capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((bad.returncode, bad.stdout), (2, ""))
+            self.assertIn(sentence, bad.stderr)
+
     def test_refused(self):
         bad = subprocess.run([SLUICE, "asm", "-f", "ebpf", "--link", "wifi"], input="ret #0",
                              capture_output=True, text=True, timeout=60, check=False)

@@ -40,6 +40,8 @@ struct gen_out {
 	size_t n;
 	char *text; /* assembler with comments that explain it */
 	struct gen_scope scope;
+	bool has_link; /* made for frames of link type @dlt, not for what begins with IP */
+	int dlt;
 };
 
 /*
