@@ -30,6 +30,19 @@ put(struct sbuf *out)
 	return r;
 }
 
+/* What is done is shown before waiting for more of a pipe. Exit status, 0, or -EPIPE. */
+static int
+show(struct replay *r, struct sbuf *lines)
+{
+	int status;
+
+	replay_flush(r, lines);
+	status = put(lines);
+	if (status == 0 && fflush(stdout) == EOF)
+		status = cli_stdout_check() == -EPIPE ? -EPIPE : cli_flush();
+	return status;
+}
+
 static int
 replay_frames(struct replay *r, struct pkt_reader *reader, struct sbuf *lines)
 {
@@ -43,6 +56,8 @@ replay_frames(struct replay *r, struct pkt_reader *reader, struct sbuf *lines)
 			status = cli_fail(CLI_FAILED, "out of memory");
 		if (status == 0 && lines != NULL && lines->len >= BUFSIZ)
 			status = put(lines);
+		if (status == 0 && lines != NULL && pkt_reader_waits(reader))
+			status = show(r, lines);
 	}
 	replay_flush(r, lines);
 	if (status == 0 && lines != NULL)

@@ -384,8 +384,10 @@ class Filter(Case):
     def test_live_pipe(self):
         """Frames and verdicts come before more input does."""
         frame = FRAMES[0][0]
+        rules = self.path("live.ini", "[rule r]\nproto = 250\naction = drop\n")
         for args, want, dlt in ((("filter",), frame, cap.ETHER), (("filter",), frame, 105),
-                                (("filter", "--verdicts"), b"match\n", cap.ETHER)):
+                                (("filter", "--verdicts"), b"match\n", cap.ETHER),
+                                (("replay", "--verdicts", "-r", rules), b"pass -\n", cap.ETHER)):
             with subprocess.Popen([SLUICE, *args], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE) as proc:
                 proc.stdin.write(cap.pcap([frame], dlt=dlt))
