@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -322,12 +323,11 @@ run_script(const struct sbuf *text)
 
 	if (tool == NULL || tool[0] == '\0')
 		tool = "nft";
-	if (pipe(fds) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		return cli_fail(CLI_FAILED, "cannot make a pipe: %s", strerror(errno));
 	(void)posix_spawn_file_actions_init(&actions);
+	/* Who was started without a standard input has the pipe there already: that is no copy. */
 	(void)posix_spawn_file_actions_adddup2(&actions, fds[0], STDIN_FILENO);
-	(void)posix_spawn_file_actions_addclose(&actions, fds[0]);
-	(void)posix_spawn_file_actions_addclose(&actions, fds[1]);
 	r = posix_spawnp(&pid, tool, &actions, NULL, words, environ);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)close(fds[0]);

@@ -249,6 +249,19 @@ class Scripts(Case):
                     self.assertIn(f"sluice nft: {option}: expected a letter, then up to 63", got[2])
                     self.assertRegex(got[2], r", got '[^\n]*'\n\Z")
 
+    def test_apply_reaches_nft_without_standard_input(self):
+        rules = self.path("ok.ini", "[rule r]\nproto = udp\naction = drop\n")
+        got = self.path("got", "")
+        tool = self.path("tool", f"#!/bin/sh\ncat >'{got}'\n")
+        os.chmod(tool, 0o755)
+        script = sluice("-r", rules)[1]
+        for redirect in ("", " <&-"):
+            pathlib.Path(got).write_text("", encoding="ascii")
+            done = subprocess.run(["sh", "-c", f'exec "$@"{redirect}', "sh", SLUICE, "nft", "-r", rules, "--apply"],
+                                  env={**os.environ, "NFT": tool}, capture_output=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
+            self.assertEqual(pathlib.Path(got).read_text(encoding="utf-8"), script)
+
     def test_errors(self):
         rules = self.path("ok.ini", "[rule r]\nmatch = all\naction = drop\n")
         for sentence, args in (
