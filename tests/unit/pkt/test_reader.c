@@ -657,7 +657,7 @@ no_memory(void **state)
 	ng_packet(0, 1, 20, 20);
 	ng_packet(0, 1, 900000, 900000);
 	store_image(image.n);
-	for (long nth = 0; asked > nth; nth++) {
+	for (long nth = 0; asked >= nth; nth++) {
 		struct diag diag = {0};
 		uint32_t snaplen;
 		uint64_t n;

@@ -116,7 +116,7 @@ test_nft(void **state)
 	(void)state;
 	load(&file);
 	assert_int_equal(make_script(&file, &want), 0);
-	for (long nth = 0; asked > nth; nth++) {
+	for (long nth = 0; asked >= nth; nth++) {
 		struct sbuf got = SBUF_INIT;
 		int r;
 
@@ -141,7 +141,7 @@ ask_once(const struct rules_file *file, size_t i, const struct pkt_view *v)
 	static uint8_t buf[MATCH_DATAGRAM_MAX];
 	long asked = 1;
 
-	for (long nth = 0; asked > nth; nth++) {
+	for (long nth = 0; asked >= nth; nth++) {
 		struct explain_says says;
 		int r;
 
@@ -181,7 +181,7 @@ test_replay(void **state)
 	long asked = 1;
 
 	(void)state;
-	for (long nth = 0; asked > nth; nth++) {
+	for (long nth = 0; asked >= nth; nth++) {
 		struct sbuf out = SBUF_INIT;
 		struct diag diag = {0};
 		struct replay r;
