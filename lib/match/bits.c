@@ -330,7 +330,8 @@ sweep(struct maker *m)
 	if (m->table == NULL || m->ends == NULL)
 		return -ENOMEM;
 	memset(m->depth, 0, (m->n + 1) * sizeof(*m->depth));
-	qsort(m->edges.v, m->edges.n, sizeof(*m->edges.v), order_edges);
+	if (m->edges.n > 0) /* else there is no memory to sort either */
+		qsort(m->edges.v, m->edges.n, sizeof(*m->edges.v), order_edges);
 	r = bits_rows_intern(&m->rows, &m->table[0]);
 	while (i < m->edges.n && r == 0) {
 		const struct addr6 at = m->edges.v[i].at;
