@@ -113,10 +113,12 @@ address_rows(const struct bits *b, const struct probe *p, struct bits_burst *u, 
 			addr[n6++] = which == 0 ? pkt_src(v) : pkt_dst(v);
 		}
 	}
-	rows_of4(a, key, n4, at4);
+	if (n4 > 0)
+		rows_of4(a, key, n4, at4);
 	for (uint32_t i = 0; i < n4; i++)
 		u->row[which][of4[i]] = at4[i];
-	rows_of6(a, addr, n6, at6);
+	if (n6 > 0)
+		rows_of6(a, addr, n6, at6);
 	for (uint32_t i = 0; i < n6; i++)
 		u->row[which][of6[i]] = at6[i];
 }
