@@ -57,8 +57,9 @@ tree_node6(const int64_t *k, int64_t key)
 
 /*
  * As tree4_count(), for a tree that has keys: a level for all of them at a time, so
- * that their cache misses overlap. Keys that only pad count for the greatest address
- * of all; n_keys bounds that.
+ * that their cache misses overlap. Keys that only pad are the greatest there is; to
+ * be led to no node of padding, the greatest address goes the way of the one below
+ * it, and has all keys at or below it.
  */
 static inline void
 tree4_search(const struct tree *t, const int32_t *key, uint32_t n, uint32_t *ret)
@@ -73,13 +74,15 @@ tree4_search(const struct tree *t, const int32_t *key, uint32_t n, uint32_t *ret
 
 		for (uint32_t i = 0; i < n; i++) {
 			ret[i] = ret[i] * (TREE_KEYS4 + 1) +
-				tree_node4(level + ret[i] * TREE_KEYS4, key[i]);
+				tree_node4(level + ret[i] * TREE_KEYS4, MIN(key[i], INT32_MAX - 1));
 			__builtin_prefetch(next + ret[i] * TREE_KEYS4);
 		}
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		ret[i] = ret[i] * TREE_KEYS4 + tree_node4(leaf + ret[i] * TREE_KEYS4, key[i]);
-		ret[i] = MIN(ret[i], t->n_keys);
+		const uint32_t at = ret[i] * TREE_KEYS4;
+		const uint32_t n_below = at + tree_node4(leaf + at, MIN(key[i], INT32_MAX - 1));
+
+		ret[i] = key[i] == INT32_MAX ? t->n_keys : n_below;
 	}
 }
 
@@ -96,13 +99,15 @@ tree6_search(const struct tree *t, const int64_t *key, uint32_t n, uint32_t *ret
 
 		for (uint32_t i = 0; i < n; i++) {
 			ret[i] = ret[i] * (TREE_KEYS6 + 1) +
-				tree_node6(level + ret[i] * TREE_KEYS6, key[i]);
+				tree_node6(level + ret[i] * TREE_KEYS6, MIN(key[i], INT64_MAX - 1));
 			__builtin_prefetch(next + ret[i] * TREE_KEYS6);
 		}
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		ret[i] = ret[i] * TREE_KEYS6 + tree_node6(leaf + ret[i] * TREE_KEYS6, key[i]);
-		ret[i] = MIN(ret[i], t->n_keys);
+		const uint32_t at = ret[i] * TREE_KEYS6;
+		const uint32_t n_below = at + tree_node6(leaf + at, MIN(key[i], INT64_MAX - 1));
+
+		ret[i] = key[i] == INT64_MAX ? t->n_keys : n_below;
 	}
 }
 

@@ -116,6 +116,10 @@ pick(const struct match_prefixes *list, uint8_t family, uint8_t *addr)
 {
 	const struct ip_prefix *p;
 
+	if (world_percent(1)) {
+		memset(addr, 0xff, 16);
+		return;
+	}
 	if (list->n == 0 || world_percent(10)) {
 		for (unsigned int i = 0; i < 16; i++)
 			addr[i] = (uint8_t)rng_next(&world_rng);
