@@ -226,7 +226,7 @@ def compare(edge, rules, batch):
 
 def each_alone():
     """Every kind of program and scope, counting."""
-    rng = random.Random(frames.seed())
+    rng = random.Random(frames.seed(7))
     total = {}
     with lab.Lab("nft") as it:
         edge = Edge(it, "a")
@@ -242,7 +242,7 @@ def each_alone():
 
 def deciding():
     """Random rules that drop, pass, count and look, in order; a table per family."""
-    rng = random.Random(frames.seed())
+    rng = random.Random(frames.seed(7))
     total = {}
     with lab.Lab("nft") as it:
         edge = Edge(it, "d")
@@ -292,7 +292,7 @@ def kernel_takes(datagram):
 
 def generators():
     """Random patterns of every generator: the kernel takes each, and counts what it matches."""
-    seed = frames.seed()
+    seed = frames.seed(7)
     count, per_rules = 3000 if lab.LONG else 520, 13
     lines = lab.run(os.path.join(lab.BUILD, "tests", "support", "gencases"), seed, count, 6).stdout.split("\n")
     cases = []
