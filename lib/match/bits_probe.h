@@ -33,7 +33,7 @@ static inline void
 field_rows(const struct bits *b, const struct probe *p, struct bits_burst *u)
 {
 	for (uint32_t k = 0; k < u->n; k++) {
-		const uint32_t i = u->frame[k], key = p->s->key[i];
+		const uint32_t i = u->frame[k], key = p->key[i];
 		const uint32_t meta = bits_class(b, BITS_META, key >> 16);
 		const uint32_t dport = bits_class(b, BITS_DPORT, key & 0xffff);
 		const uint32_t sport = bits_class(b, BITS_SPORT, p->view[i]->sport);

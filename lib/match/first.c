@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* The first match from a given rule on, for each frame of a burst. */
+#include <string.h>
+
 #include "image_impl.h"
 #include "match/image.h"
 #include "merged.h"
@@ -68,26 +70,25 @@ search_rules(const struct match_image *im, const struct pkt_view *views, struct 
 
 /* The same where rules are compiled together. */
 static void
-search_merged(const struct match_image *im, const struct pkt_view *views, const struct waiting *w,
-	uint32_t port)
+first_merged(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
 {
-	uint8_t place[MATCH_BURST];
-	struct search s;
+	uint64_t odd, asked;
 	struct probe p;
 
-	search_init(&s, views, 0);
-	for (uint64_t m = w->some; m != 0; m &= m - 1) {
+	merged_init(&p, im, views, which, n, port);
+	memcpy(p.from, from, n * sizeof(*from));
+	memset(p.want, MATCH_STATE_ENABLED, n);
+	odd = merged_odd(&p);
+	/* An index has rules. */
+	asked = merged_at_most(&p, p.from, (uint32_t)im->n - 1);
+	merged_first(&p, asked & ~odd);
+	memcpy(ret, p.best, n * sizeof(*ret));
+	for (uint64_t m = asked & odd; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
-		place[s.n] = (uint8_t)i;
-		p.from[s.n] = w->from[i];
-		p.want[s.n] = MATCH_STATE_ENABLED;
-		search_add(&s, w->which[i]);
+		ret[i] = merged_first_odd(im, p.view[i], port, p.from[i], MATCH_STATE_ENABLED);
 	}
-	merged_init(&p, im, &s, port);
-	merged_first(&p, s.alive);
-	for (uint32_t k = 0; k < s.n; k++)
-		w->ret[place[k]] = p.best[k];
 }
 
 static bool
@@ -97,9 +98,10 @@ take_first(void *ctx, uint32_t index)
 	return false;
 }
 
-void
-match_image_first(const struct match_image *image, const struct pkt_view *views,
-	const uint8_t *which, uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
+/* The same rule by rule. */
+static void
+first_by_rule(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
 {
 	struct waiting w;
 	uint32_t start = MATCH_NONE;
@@ -112,20 +114,26 @@ match_image_first(const struct match_image *image, const struct pkt_view *views,
 		const struct pkt_view *v = &views[which[i]];
 		const uint32_t first = from[i];
 
-		if (first >= image->n) {
+		if (first >= im->n) {
 			ret[i] = MATCH_NONE;
-		} else if (search_is_odd(image, v) && image->index != NULL) {
-			ret[i] = merged_first_odd(image, v, port, first, MATCH_STATE_ENABLED);
-		} else if (search_is_odd(image, v)) {
+		} else if (search_is_odd(im, v)) {
 			ret[i] = MATCH_NONE;
-			search_alone(image, v, port, first, take_first, &ret[i]);
+			search_alone(im, v, port, first, take_first, &ret[i]);
 		} else {
 			w.some |= UINT64_C(1) << i;
 			start = MIN(start, first);
 		}
 	}
-	if (w.some != 0 && image->index != NULL)
-		search_merged(image, views, &w, port);
-	else if (w.some != 0)
-		search_rules(image, views, &w, start, port);
+	if (w.some != 0)
+		search_rules(im, views, &w, start, port);
+}
+
+void
+match_image_first(const struct match_image *image, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
+{
+	if (image->index != NULL)
+		first_merged(image, views, which, n, port, from, ret);
+	else
+		first_by_rule(image, views, which, n, port, from, ret);
 }

@@ -131,7 +131,7 @@ struct at_hand {
 static inline struct at_hand
 at_hand(const struct hash_table *t, const struct probe *p)
 {
-	return (struct at_hand){t->buckets, t->items, t->bucket_mask, p->s->key};
+	return (struct at_hand){t->buckets, t->items, t->bucket_mask, p->key};
 }
 
 static inline uint64_t
@@ -140,7 +140,7 @@ load_word(const struct probe_data *data, const uint32_t *pos, const struct hash_
 	const uint32_t at = pos[i] + (uint32_t)w->off;
 	uint64_t v;
 
-	if (at >= data[i].room)
+	if (!probe_has_word(&data[i], at))
 		return probe_load_edge(&data[i], (int32_t)at) & w->mask;
 	memcpy(&v, data[i].bytes + at, sizeof(v));
 	return v & w->mask;

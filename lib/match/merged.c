@@ -27,57 +27,91 @@ probe_load_edge(const struct probe_data *d, int32_t at)
 	return v;
 }
 
-static inline struct probe_data
-data_of(const uint8_t *bytes, uint32_t caplen)
+/* Called with constants, so that a burst in order is a loop without @which. */
+static inline void
+take_frames(struct probe *p, const struct pkt_view *views, const uint8_t *which, uint32_t n)
 {
-	return (struct probe_data){bytes, caplen, caplen < 8 ? 0 : caplen - 7};
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct pkt_view *v = &views[which != NULL ? which[i] : i];
+
+		p->view[i] = v;
+		p->key[i] = scope_key(v);
+		p->data[SPACE_RAW][i] = (struct probe_data){v->frame + v->l3_off, v->l3_caplen};
+	}
+	for (; i % SEARCH_KEYS != 0; i++)
+		p->key[i] = 0;
 }
 
 void
-merged_init(struct probe *p, const struct match_image *im, const struct search *s, uint32_t port)
+merged_init(struct probe *p, const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t port)
 {
 	p->im = im;
-	p->s = s;
-	p->n = s->n;
+	p->views = views;
+	p->n = n;
 	p->port = port;
 	p->ask_flags = ITEM_ASKS;
 	p->flip = 0;
 	p->only_late = false;
 	memset(p->found, 0, sizeof(p->found));
-	for (uint32_t i = 0; i < s->n; i++) {
-		const struct pkt_view *v = search_view(s, i);
-
-		p->view[i] = v;
-		p->data[SPACE_RAW][i] = data_of(v->frame + v->l3_off, v->l3_caplen);
-	}
+	if (which == NULL)
+		take_frames(p, views, NULL, n);
+	else
+		take_frames(p, views, which, n);
 	if (!im->index->any_ether)
 		return;
-	for (uint32_t i = 0; i < s->n; i++)
-		p->data[SPACE_ETHER][i] = data_of(p->view[i]->frame, p->view[i]->caplen);
+	for (uint32_t i = 0; i < n; i++)
+		p->data[SPACE_ETHER][i] =
+			(struct probe_data){p->view[i]->frame, p->view[i]->caplen};
+}
+
+uint64_t
+merged_odd(const struct probe *p)
+{
+	return p->im->any_generated ? search_keys_odd(p->key, p->n) : 0;
+}
+
+/* The numbers i < p->n with v[i] == @x, or v[i] <= @x. Called with constants. */
+static inline uint64_t
+compare_all(const struct probe *p, const uint32_t *v, uint32_t x, bool less)
+{
+	uint64_t hold = 0;
+
+	for (uint32_t i = 0; i < p->n; i += 16) {
+#ifdef __SSE2__
+		/* There is no comparison of unsigned numbers: with the sign flipped, !(v > x). */
+		const __m128i flip = _mm_set1_epi32(less ? INT32_MIN : 0);
+		const __m128i than = _mm_xor_si128(_mm_set1_epi32((int)x), flip);
+		const __m128i *k = (const __m128i *)(const void *)&v[i];
+		__m128i c[4];
+
+		for (int j = 0; j < 4; j++) {
+			const __m128i is = _mm_xor_si128(_mm_load_si128(k + j), flip);
+
+			c[j] = less ? _mm_cmpgt_epi32(is, than) : _mm_cmpeq_epi32(is, than);
+		}
+		c[0] = _mm_packs_epi16(_mm_packs_epi32(c[0], c[1]), _mm_packs_epi32(c[2], c[3]));
+		hold |= (uint64_t)(uint32_t)_mm_movemask_epi8(c[0]) << i;
+#else
+		for (uint32_t j = i; j < i + 16; j++)
+			hold |= (uint64_t)(less ? v[j] > x : v[j] == x) << j;
+#endif
+	}
+	return (less ? ~hold : hold) & search_mask(p->n);
 }
 
 uint64_t
 merged_equal(const struct probe *p, const uint32_t *v, uint32_t x)
 {
-	uint64_t equal = 0;
+	return compare_all(p, v, x, false);
+}
 
-	for (uint32_t i = 0; i < p->n; i += 16) {
-#ifdef __SSE2__
-		const __m128i want = _mm_set1_epi32((int)x);
-		const __m128i *k = (const __m128i *)(const void *)&v[i];
-		__m128i eq[4];
-
-		for (int j = 0; j < 4; j++)
-			eq[j] = _mm_cmpeq_epi32(_mm_load_si128(k + j), want);
-		eq[0] = _mm_packs_epi16(
-			_mm_packs_epi32(eq[0], eq[1]), _mm_packs_epi32(eq[2], eq[3]));
-		equal |= (uint64_t)(uint32_t)_mm_movemask_epi8(eq[0]) << i;
-#else
-		for (uint32_t j = i; j < i + 16; j++)
-			equal |= (uint64_t)(v[j] == x) << j;
-#endif
-	}
-	return equal & search_mask(p->n);
+uint64_t
+merged_at_most(const struct probe *p, const uint32_t *v, uint32_t x)
+{
+	return compare_all(p, v, x, true);
 }
 
 /* ---- windows ---- */
@@ -142,20 +176,6 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 
 /* ---- tables ---- */
 
-/* Of @some those for which a rule before @rule is known already. */
-static uint64_t
-settled(const struct probe *p, uint64_t some, uint32_t rule)
-{
-	uint64_t done = 0;
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		done |= (uint64_t)(p->best[i] <= rule) << i;
-	}
-	return done;
-}
-
 static void
 ask_tables(struct probe *p, uint64_t alive)
 {
@@ -167,8 +187,8 @@ ask_tables(struct probe *p, uint64_t alive)
 
 		/* Tables come by their first rule: nothing behind has an earlier one. */
 		if (k > 0)
-			alive &= ~settled(p, alive, t->first_rule);
-		some = search_test(p->s, t->test) & alive;
+			alive &= ~merged_at_most(p, p->best, t->first_rule);
+		some = search_keys_test(p->key, p->n, t->test) & alive;
 		if (some == 0)
 			continue;
 		for (uint32_t w = t->windows; w != 0; w &= w - 1)
@@ -185,7 +205,7 @@ ask_bits(struct probe *p, uint64_t alive)
 	const struct match_index *ix = p->im->index;
 
 	if (ix->n_tables > 0)
-		alive &= ~settled(p, alive, ix->bits->first_rule);
+		alive &= ~merged_at_most(p, p->best, ix->bits->first_rule);
 	if (alive != 0)
 		ix->probe_bits(ix->bits, p, alive);
 }
@@ -282,12 +302,13 @@ ask_one_by_one(struct probe *p, uint64_t alive)
 	uint32_t start = MATCH_NONE;
 
 	o.p = p;
-	search_init(&o.s, p->s->views, 0);
+	search_init(&o.s, p->views, 0);
 	for (uint64_t m = alive; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const uint8_t frame = (uint8_t)(p->view[i] - p->views);
 
-		o.number[p->s->frame[i]] = (uint8_t)i;
-		search_add(&o.s, p->s->frame[i]);
+		o.number[frame] = (uint8_t)i;
+		search_add(&o.s, frame);
 		start = MIN(start, p->from[i]);
 	}
 	o.next_stop = 0;
@@ -318,10 +339,7 @@ static uint32_t
 first_of_one(struct probe *p, const struct match_image *im, const struct pkt_view *v, uint32_t port,
 	uint32_t from, uint8_t want, uint8_t flip, bool only_late)
 {
-	struct search s;
-
-	search_init(&s, v, 1);
-	merged_init(p, im, &s, port);
+	merged_init(p, im, v, NULL, 1, port);
 	p->ask_flags |= ITEM_GENERATED;
 	p->flip = flip;
 	p->only_late = only_late;

@@ -10,11 +10,14 @@
 #include "search.h"
 
 /*
- * Begin with the frames of @s, which outlives @p; p->from[] and p->want[] are
- * to be set for each.
+ * Begin with @n frames of @views: those that @which names, NULL: the first ones.
+ * p->from[] and p->want[] are to be set for each.
  */
-void merged_init(
-	struct probe *p, const struct match_image *im, const struct search *s, uint32_t port);
+void merged_init(struct probe *p, const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t port);
+
+/* The frames of @p that have to go through the rules alone, by merged_first_odd(). */
+uint64_t merged_odd(const struct probe *p);
 
 /* For each frame in @alive p->best[]: its first rule from p->from[] on, or MATCH_NONE. */
 void merged_first(struct probe *p, uint64_t alive);
@@ -28,5 +31,6 @@ uint32_t merged_first_odd(const struct match_image *im, const struct pkt_view *v
 
 /* The numbers i < p->n with v[i] == @x; @v is one of the aligned arrays of struct probe. */
 uint64_t merged_equal(const struct probe *p, const uint32_t *v, uint32_t x);
+uint64_t merged_at_most(const struct probe *p, const uint32_t *v, uint32_t x); /* v[i] <= x */
 
 #endif

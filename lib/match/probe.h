@@ -21,15 +21,22 @@
 /* A window that a frame has not: no offset gets from here into a frame. */
 #define PROBE_NOWHERE 0x80000000u
 
-/* What a program of a space gets. room: bytes from which 8 can be read, caplen - 7 or 0. */
+/* What a program of a space gets. */
 struct probe_data {
 	const uint8_t *bytes;
-	uint32_t caplen, room;
+	uint32_t caplen;
 };
+
+/* Whether 8 bytes can be read at @at, which may be PROBE_NOWHERE or wrapped. */
+static inline bool
+probe_has_word(const struct probe_data *d, uint32_t at)
+{
+	return (uint64_t)at + 8 <= d->caplen;
+}
 
 struct probe {
 	const struct match_image *im;
-	const struct search *s; /* the frames, and their keys */
+	const struct pkt_view *views; /* the caller's */
 	uint32_t n; /* frames */
 	uint32_t port;
 	/*
@@ -41,8 +48,11 @@ struct probe {
 	bool only_late; /* of rules one by one: as later fragments, without a program */
 
 	const struct pkt_view *view[MATCH_BURST];
+	/* Up to the next multiple of SEARCH_KEYS behind @n, keys are set and mean nothing. */
+	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
 	uint32_t best[MATCH_BURST] __attribute__((aligned(64))); /* or MATCH_NONE */
-	uint32_t from[MATCH_BURST]; /* rules before it are not looked for */
+	uint32_t from[MATCH_BURST]
+		__attribute__((aligned(64))); /* rules before it are not looked for */
 	uint8_t want[MATCH_BURST]; /* bits that a rule's state must have */
 	struct probe_data data[SPACES][MATCH_BURST];
 	uint32_t pos[WINDOWS_MAX][MATCH_BURST]; /* of those in found[]; or PROBE_NOWHERE */
@@ -67,7 +77,7 @@ probe_load(const struct probe *p, uint32_t i, uint32_t win, uint32_t space, int3
 	const uint32_t at = p->pos[win][i] + (uint32_t)off;
 	uint64_t v;
 
-	if (at < d->room) {
+	if (probe_has_word(d, at)) {
 		memcpy(&v, d->bytes + at, sizeof(v));
 		return v;
 	}
@@ -77,7 +87,7 @@ probe_load(const struct probe *p, uint32_t i, uint32_t win, uint32_t space, int3
 static inline uint64_t
 probe_key_word(const struct probe *p, uint32_t i)
 {
-	return p->s->key[i] | (uint64_t)p->view[i]->sport << 32;
+	return p->key[i] | (uint64_t)p->view[i]->sport << 32;
 }
 
 #endif

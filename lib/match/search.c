@@ -13,9 +13,6 @@
 
 /* ---- a burst ---- */
 
-/* The blocks of keys that test_keys() reads whole. */
-#define KEY_BLOCK 16
-
 /* The numbers 0..63. */
 #define FOUR(n) (n), (n) + 1, (n) + 2, (n) + 3
 #define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
@@ -23,26 +20,32 @@ static const uint8_t in_order[] = {SIXTEEN(0), SIXTEEN(16), SIXTEEN(32), SIXTEEN
 _Static_assert(sizeof(in_order) == MATCH_BURST, "a number a frame");
 
 void
-search_init(struct search *s, const struct pkt_view *views, uint32_t n)
+search_init_frames(struct search *s, const struct pkt_view *views, uint32_t n)
 {
-	uint32_t i;
-
 	s->views = views;
 	s->n = n;
 	s->alive = search_mask(n);
 	s->in_order = true;
 	memcpy(s->frame, in_order, sizeof(in_order));
+}
+
+void
+search_init(struct search *s, const struct pkt_view *views, uint32_t n)
+{
+	uint32_t i;
+
+	search_init_frames(s, views, n);
 	for (i = 0; i < n; i++)
 		s->key[i] = scope_key(&views[i]);
-	for (; i % KEY_BLOCK != 0; i++)
+	for (; i % SEARCH_KEYS != 0; i++)
 		s->key[i] = 0;
 }
 
 void
 search_add(struct search *s, uint32_t frame)
 {
-	if (s->n % KEY_BLOCK == 0)
-		for (uint32_t i = s->n; i < s->n + KEY_BLOCK; i++)
+	if (s->n % SEARCH_KEYS == 0)
+		for (uint32_t i = s->n; i < s->n + SEARCH_KEYS; i++)
 			s->key[i] = 0;
 	s->key[s->n] = scope_key(&s->views[frame]);
 	s->frame[s->n] = (uint8_t)frame;
@@ -74,13 +77,13 @@ search_remove(struct search *s, uint64_t gone)
 /* Bit i: the comparison holds for key i. Bits from s->n on mean nothing. */
 #ifdef __SSE2__
 static inline uint64_t
-test_keys(const struct search *s, struct scope_test t)
+test_keys(const uint32_t *key, uint32_t n, struct scope_test t)
 {
 	const __m128i mask = _mm_set1_epi32((int)t.mask), val = _mm_set1_epi32((int)t.val);
 	uint64_t hold = 0;
 
-	for (uint32_t i = 0; i < s->n; i += KEY_BLOCK) {
-		const __m128i *k = (const __m128i *)(const void *)&s->key[i];
+	for (uint32_t i = 0; i < n; i += SEARCH_KEYS) {
+		const __m128i *k = (const __m128i *)(const void *)&key[i];
 		__m128i eq[4];
 
 		for (int j = 0; j < 4; j++)
@@ -93,31 +96,37 @@ test_keys(const struct search *s, struct scope_test t)
 }
 #else
 static inline uint64_t
-test_keys(const struct search *s, struct scope_test t)
+test_keys(const uint32_t *key, uint32_t n, struct scope_test t)
 {
 	uint64_t hold = 0;
 
-	for (uint32_t i = 0; i < s->n; i++)
-		hold |= (uint64_t)scope_test(&t, s->key[i]) << i;
+	for (uint32_t i = 0; i < n; i++)
+		hold |= (uint64_t)scope_test(&t, key[i]) << i;
 	return hold;
 }
 #endif
 
 uint64_t
-search_test(const struct search *s, struct scope_test t)
+search_keys_test(const uint32_t *key, uint32_t n, struct scope_test t)
 {
-	return test_keys(s, t);
+	return test_keys(key, n, t);
 }
 
 uint64_t
-search_odd(const struct search *s, const struct match_image *im)
+search_keys_odd(const uint32_t *key, uint32_t n)
 {
 	static const struct scope_test exts = {
 		.mask = KEY_FAMILY(KEY_FAMILY_BITS) | KEY_FLAGS(PKT_IP_OPTIONS),
 		.val = KEY_FAMILY(6) | KEY_FLAGS(PKT_IP_OPTIONS),
 	};
 
-	return im->any_generated ? test_keys(s, exts) & s->alive : 0;
+	return test_keys(key, n, exts) & search_mask(n);
+}
+
+uint64_t
+search_odd(const struct search *s, const struct match_image *im)
+{
+	return im->any_generated ? search_keys_odd(s->key, s->n) & s->alive : 0;
 }
 
 /* Of the frames in @some, those for which lists and prefixes hold. */
@@ -170,11 +179,12 @@ uint64_t
 search_match(const struct search *s, const struct match_entry *e, bool is_jit)
 {
 	const struct scope_more *more = e->scope.more;
-	uint64_t some = test_keys(s, e->scope.test) & s->alive, late = 0;
+	uint64_t some = test_keys(s->key, s->n, e->scope.test) & s->alive, late = 0;
 
 	if (more != NULL) {
 		if (more->late.mask != 0)
-			late = test_more(s, more, test_keys(s, more->late) & s->alive, true);
+			late = test_more(
+				s, more, test_keys(s->key, s->n, more->late) & s->alive, true);
 		some = test_more(s, more, some, false);
 	}
 	switch ((enum match_run)e->run) {

@@ -21,13 +21,15 @@
  * Frames have a number in the search, by which masks name them. Those that are
  * not @alive any more are dropped from it once they are many.
  */
+#define SEARCH_KEYS 16 /* keys are compared so many at a time */
+
 struct search {
 	const struct pkt_view *views;
 	uint32_t n;
 	bool in_order; /* frame[i] == i */
 	uint64_t alive;
-	/* Up to the next multiple of 16 behind @n, keys are set and mean nothing. */
-	uint32_t key[MATCH_BURST] __attribute__((aligned(16)));
+	/* Up to the next multiple of SEARCH_KEYS behind @n, keys are set and mean nothing. */
+	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
 	uint8_t frame[MATCH_BURST]; /* in views */
 };
 
@@ -46,6 +48,9 @@ search_view(const struct search *s, uint32_t i)
 
 /* Put frames 0..@n - 1 of @views into @s, all alive. */
 void search_init(struct search *s, const struct pkt_view *views, uint32_t n);
+
+/* The same for who reads no keys. */
+void search_init_frames(struct search *s, const struct pkt_view *views, uint32_t n);
 
 /* One more, alive. */
 void search_add(struct search *s, uint32_t frame);
@@ -71,8 +76,11 @@ search_run(const struct match_entry *e, bool is_jit, enum match_run kind, const 
 	return search_run_on(e, is_jit, family, v->frame + v->l3_off, v->l3_caplen, v->l3_len);
 }
 
-/* The frames of @s for whose keys @t holds, alive or not; bits from s->n on mean nothing. */
-uint64_t search_test(const struct search *s, struct scope_test t);
+/* The numbers i for whose key[i] @t holds; bits from @n on mean nothing. See search.key. */
+uint64_t search_keys_test(const uint32_t *key, uint32_t n, struct scope_test t);
+
+/* The numbers i < @n of IPv6 with extension headers. */
+uint64_t search_keys_odd(const uint32_t *key, uint32_t n);
 
 /* The frames of @s that @e matches. */
 uint64_t search_match(const struct search *s, const struct match_entry *e, bool is_jit);

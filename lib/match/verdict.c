@@ -304,16 +304,19 @@ settle(struct burst *b, struct probe *p, uint32_t index, uint64_t some)
 }
 
 /*
- * Where rules are compiled together: first match by first match. A call of its own:
- * its 10 KiB of stack are not for bursts that go rule by rule.
+ * Where rules are compiled together: first match by first match. Returns the frames
+ * that have to go alone. A call of its own: its 10 KiB of stack are not for bursts
+ * that go rule by rule.
  */
-static __attribute__((noinline)) void
+static __attribute__((noinline)) uint64_t
 go_merged(struct burst *b)
 {
-	uint64_t alive = b->search.alive;
+	uint64_t alive, odd;
 	struct probe p;
 
-	merged_init(&p, b->image, &b->search, b->port);
+	merged_init(&p, b->image, b->search.views, NULL, b->search.n, b->port);
+	odd = merged_odd(&p);
+	alive = b->search.alive & ~odd;
 	memset(p.from, 0, p.n * sizeof(p.from[0]));
 	memset(p.want, MATCH_STATE_ENABLED, p.n);
 	while (alive != 0) {
@@ -329,6 +332,7 @@ go_merged(struct burst *b)
 		}
 		alive = on;
 	}
+	return odd;
 }
 
 /* A frame that goes alone, the only one in the search. */
@@ -395,12 +399,13 @@ match_verdicts(const struct match_image *image, const struct pkt_view *views, ui
 	b.notes = notes;
 	b.has_seen = b.tired = 0;
 
-	search_init(&b.search, views, n);
-	odd = search_odd(&b.search, image);
-	b.search.alive &= ~odd;
 	if (image->index != NULL) {
-		go_merged(&b);
+		search_init_frames(&b.search, views, n);
+		odd = go_merged(&b);
 	} else {
+		search_init(&b.search, views, n);
+		odd = search_odd(&b.search, image);
+		b.search.alive &= ~odd;
 		go_together(&b);
 		pass_all(&b);
 	}
