@@ -20,12 +20,14 @@
 #include "engines.h"
 #include "image_impl.h"
 #include "match/image.h"
+#include "match/verdict.h"
 #include "pkt/view.h"
 #include "progs.h"
 
 #define PAIRS ((uint64_t)2000000) /* of ruleset and frame */
 #define RULES_MAX_HERE 10000
 #define BROKEN_SETS 60
+#define CUT_RULES 20 /* sets up to that many rules see their frames at every length */
 
 static const struct way {
 	const char *name;
@@ -48,7 +50,7 @@ static const struct way broken[] = {
 };
 
 static struct counts {
-	uint64_t pairs[DIM(ways)], near, sets, by_size[3], hits, wrong, in_tables, rules;
+	uint64_t pairs[DIM(ways)], near, sets, by_size[3], hits, wrong, in_tables, rules, cut;
 } counts;
 
 /* ---- rules ---- */
@@ -60,6 +62,8 @@ struct set {
 };
 
 static struct set set;
+
+static struct match_counters counters[RULES_MAX_HERE];
 
 /* A program under construction; "no" is the last instruction. */
 struct draft {
@@ -223,41 +227,50 @@ struct burst {
 	uint8_t which[MATCH_BURST];
 	uint32_t from[MATCH_BURST], want[MATCH_BURST];
 	uint32_t n;
+	bool verdicts; /* all are asked from the first rule on, and counted */
 };
 
-/* A frame that matches some rule or just misses it: true; or noise. */
+/* A frame that matches @rule or just misses it: true; or noise. */
 static bool
-frame_make(struct rng *r, struct burst *b, uint32_t i)
+frame_for(struct rng *r, const struct match_rule *rule, struct frame *f)
 {
-	const struct match_rule *rule = &set.rules[rng_below(r, set.n)];
-	uint32_t off = 0, caplen;
+	static const uint8_t ether[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+	uint32_t off = 0;
 	bool solved = false;
-	struct frame f;
 
-	frame_random(r, &f);
+	frame_random(r, f);
 	if (rng_below(r, 4) == 0)
-		for (uint32_t k = 0; k < f.len; k++)
-			f.bytes[k] &= 3;
+		for (uint32_t k = 0; k < f->len; k++)
+			f->bytes[k] &= 3;
 	if (rule->link == MATCH_LINK_RAW && rng_below(r, 8) != 0) {
-		static const uint8_t ether[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
-		struct frame datagram = f;
+		struct frame datagram = *f;
 
-		datagram.len = MIN(f.len, FRAME_MAX - 14);
+		datagram.len = MIN(f->len, FRAME_MAX - 14);
 		datagram.bytes[0] = (uint8_t)(0x45 + rng_below(r, 2));
 		store_be16(datagram.bytes + 2, (uint16_t)(datagram.len + rng_below(r, 3) - 1));
 		datagram.bytes[9] = 17;
 		solved = frame_solve(rule->prog[0], r, &datagram);
-		memcpy(f.bytes, ether, 14);
-		memcpy(f.bytes + 14, datagram.bytes, MIN(datagram.len, FRAME_MAX - 14));
-		f.len = MIN(datagram.len + 14, FRAME_MAX);
+		memcpy(f->bytes, ether, 14);
+		memcpy(f->bytes + 14, datagram.bytes, MIN(datagram.len, FRAME_MAX - 14));
+		f->len = MIN(datagram.len + 14, FRAME_MAX);
 		off = 14;
 	} else if (rng_below(r, 8) != 0) {
-		solved = frame_solve(rule->prog[0], r, &f);
+		solved = frame_solve(rule->prog[0], r, f);
 	}
-	if (solved && rng_below(r, 3) == 0 && f.len > off)
-		f.bytes[off + rng_below(r, MIN(f.len - off, 80))] ^=
+	if (solved && rng_below(r, 3) == 0 && f->len > off)
+		f->bytes[off + rng_below(r, MIN(f->len - off, 80))] ^=
 			(uint8_t)(1 << rng_below(r, 8));
-	caplen = f.len;
+	return solved;
+}
+
+/* The same for some rule of the set, whole or cut, as number @i of the burst. */
+static bool
+frame_make(struct rng *r, struct burst *b, uint32_t i)
+{
+	struct frame f;
+	const bool solved = frame_for(r, &set.rules[rng_below(r, set.n)], &f);
+	uint32_t caplen = f.len;
+
 	if (rng_below(r, 4) == 0)
 		caplen = rng_below(r, f.len + 1);
 	pkt_parse_ether(
@@ -277,21 +290,29 @@ rule_matches(uint32_t i, const struct pkt_view *v)
 	return engine_pcap.run(set.oracle[i], v->frame + v->l3_off, v->l3_caplen, v->l3_len) != 0;
 }
 
+static uint32_t
+first_from(uint32_t rule, const struct pkt_view *v)
+{
+	while (rule < set.n && !rule_matches(rule, v))
+		rule++;
+	return rule < set.n ? rule : MATCH_NONE;
+}
+
 static void
 burst_make(struct rng *r, struct burst *b)
 {
 	b->n = 1 + rng_below(r, MATCH_BURST);
+	b->verdicts = rng_below(r, 2) == 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		const bool near = frame_make(r, b, i);
-		uint32_t rule;
 
 		b->which[i] = (uint8_t)i;
-		b->from[i] = rng_below(r, 4) == 0 ? rng_below(r, set.n + 1) : 0;
-		for (rule = b->from[i]; rule < set.n && !rule_matches(rule, &b->views[i]);)
-			rule++;
-		b->want[i] = rule < set.n ? rule : MATCH_NONE;
-		counts.hits += rule < set.n;
-		counts.near += near || rule < set.n;
+		b->from[i] = 0;
+		if (!b->verdicts && rng_below(r, 3) == 0)
+			b->from[i] = rng_below(r, set.n + 1);
+		b->want[i] = first_from(b->from[i], &b->views[i]);
+		counts.hits += b->want[i] != MATCH_NONE;
+		counts.near += near || b->want[i] != MATCH_NONE;
 	}
 }
 
@@ -310,13 +331,58 @@ image_make(const struct way *way)
 	return image;
 }
 
-/* Returns how many answers are wrong. */
+/* What the burst adds to the counters of rules, by the answers wanted; they are 0 afterwards. */
+static uint32_t
+compare_counters(const struct burst *b)
+{
+	uint32_t bad = 0;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct pkt_view *v = &b->views[i];
+		struct match_counters *c = &counters[b->want[i]];
+
+		if (b->want[i] == MATCH_NONE)
+			continue;
+		c->packets--;
+		c->dropped--;
+		c->bytes -= v->family != 0 ? v->l3_len : v->wirelen;
+	}
+	for (uint32_t i = 0; i < set.n; i++) {
+		struct match_counters *c = &counters[i];
+
+		bad += c->packets != 0 || c->bytes != 0 || c->dropped != 0 || c->would_drop != 0;
+		memset((void *)c, 0, sizeof(*c));
+	}
+	return bad;
+}
+
+static void
+ask(const struct match_image *image, const struct burst *b, uint32_t *got)
+{
+	struct match_verdict verdicts[MATCH_BURST];
+	struct match_notes notes = {0, 0};
+
+	if (!b->verdicts) {
+		match_image_first(image, b->views, b->which, b->n, 0, b->from, got);
+		return;
+	}
+	match_verdicts(image, b->views, b->n, 0, 0, true, counters, 1, verdicts, &notes);
+	for (uint32_t i = 0; i < b->n; i++)
+		got[i] = verdicts[i].index;
+}
+
+/* Returns how many answers are wrong, first matches or verdicts and what they count. */
 static uint32_t
 compare(const struct match_image *image, const struct burst *b, const char *name, bool tell)
 {
 	uint32_t got[MATCH_BURST], bad = 0;
 
-	match_image_first(image, b->views, b->which, b->n, 0, b->from, got);
+	ask(image, b, got);
+	if (b->verdicts) {
+		bad = compare_counters(b);
+		if (tell && bad != 0)
+			printf("%s: counters of %u rules are wrong, %u rules\n", name, bad, set.n);
+	}
 	for (uint32_t i = 0; i < b->n; i++) {
 		if (got[i] == b->want[i])
 			continue;
@@ -326,6 +392,33 @@ compare(const struct match_image *image, const struct burst *b, const char *name
 		bad++;
 	}
 	return bad;
+}
+
+/* A frame for each rule of the set, cut at every length. */
+static void
+cut_all(struct rng *r, struct match_image *const *image)
+{
+	static struct burst b;
+	struct frame f;
+
+	b.verdicts = false;
+	for (uint32_t rule = 0; rule < set.n; rule++) {
+		(void)frame_for(r, &set.rules[rule], &f);
+		f.len = MIN(f.len, 256);
+		for (uint32_t cap = 0; cap <= f.len;) {
+			for (b.n = 0; b.n < MATCH_BURST && cap <= f.len; b.n++, cap++) {
+				pkt_parse_ether(fenced(b.n, f.bytes, cap), cap,
+					rng_below(r, 2) ? cap : f.len, &b.views[b.n]);
+				b.which[b.n] = (uint8_t)b.n;
+				b.from[b.n] = 0;
+				b.want[b.n] = first_from(0, &b.views[b.n]);
+			}
+			counts.cut += b.n;
+			for (size_t w = 0; w < DIM(ways); w++)
+				if (image[w] != NULL)
+					counts.wrong += compare(image[w], &b, ways[w].name, true);
+		}
+	}
 }
 
 /* One ruleset of @n rules and @bursts bursts. Large sets take two ways, in turn. */
@@ -355,6 +448,8 @@ one_set(struct rng *r, uint32_t n, uint32_t bursts)
 			counts.wrong += bad;
 		}
 	}
+	if (n <= CUT_RULES && counts.wrong == 0)
+		cut_all(r, image);
 	for (size_t w = 0; w < DIM(ways); w++) {
 		if (w == 0 && image[w] != NULL) {
 			counts.rules += n;
@@ -439,6 +534,7 @@ main(void)
 		counts.sets, counts.by_size[0], counts.by_size[1], counts.by_size[2],
 		(double)counts.hits / (double)all, (double)counts.near / (double)all,
 		(double)counts.in_tables / (double)MAX(counts.rules, 1));
+	printf("%" PRIu64 " frames of small sets cut at every length\n", counts.cut);
 	ok &= check(counts.wrong == 0, "the first match is libpcap's");
 	ok &= check(counts.wrong > 0 || all >= pairs, "as many pairs as asked for");
 	ok &= check(counts.near * 2 >= all, "at least half match a rule or just miss it");

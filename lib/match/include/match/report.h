@@ -15,6 +15,7 @@ enum match_kernel {
 	MATCH_KERNEL_ONE_BY_ONE,
 	MATCH_KERNEL_HASH,
 	MATCH_KERNEL_BITS,
+	MATCH_KERNELS
 };
 
 struct match_rule_report {

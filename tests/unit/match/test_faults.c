@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * A judge is worth what it notices: each kernel, and each thing that kernels
+ * share, is spoilt in turn, for each kind of processor. Frames and rulesets of
+ * families must then show a difference to the reference.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/diag.h"
+#include "base/util.h"
+#include "item.h"
+#include "judge.h"
+
+#define RULES 60
+#define BURSTS 60 /* at most, until a fault is noticed */
+#define ROUNDS 3 /* through all families */
+#define ENOUGH 3 /* noticed so often, a fault is known to be */
+
+/* ---- faults of an image that is made; false: it has nothing of the kind ---- */
+
+static bool
+spoil_window(struct match_image *im, enum window_kind kind)
+{
+	struct match_index *ix = im->index;
+
+	for (uint32_t w = 0; ix != NULL && w < ix->n_windows; w++) {
+		if (ix->windows[w].kind != kind)
+			continue;
+		if (kind == WINDOW_TAIL)
+			ix->windows[w].kind = WINDOW_START;
+		else
+			ix->windows[w].off++;
+		return true;
+	}
+	return false;
+}
+
+static bool
+spoil_ihl(struct match_image *im)
+{
+	return spoil_window(im, WINDOW_IHL);
+}
+
+static bool
+spoil_tail(struct match_image *im)
+{
+	return spoil_window(im, WINDOW_TAIL);
+}
+
+static bool
+spoil_walk(struct match_image *im)
+{
+	return spoil_window(im, WINDOW_WALK);
+}
+
+/* One of the rules that go one by one is forgotten. */
+static bool
+spoil_residual(struct match_image *im)
+{
+	struct match_index *ix = im->index;
+	uint32_t k;
+
+	if (ix == NULL || ix->n_residual < 3)
+		return false;
+	ix->n_residual--;
+	for (k = ix->n_residual / 2; k < ix->n_residual; k++)
+		ix->residual[k] = ix->residual[k + 1];
+	return true;
+}
+
+/* Behind a rule's words, or one by one, another rule's program is asked. */
+static bool
+spoil_programs(struct match_image *im)
+{
+	struct match_entry *e = NULL, *before = NULL;
+
+	for (size_t i = 0; i < im->n; i++) {
+		if (im->index != NULL && !im->index->runs[i])
+			continue;
+		if (im->entries[i].run == MATCH_RUN_NONE)
+			continue;
+		before = e;
+		e = &im->entries[i];
+		if (before == NULL || before->run != e->run || e->code[0].fn == NULL ||
+			e->code[1].fn == NULL)
+			continue;
+		memcpy(before->code, e->code, sizeof(e->code));
+	}
+	return before != NULL;
+}
+
+/* Lists of sources are asked for destinations. */
+static bool
+spoil_lists(struct match_image *im)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < im->n; i++) {
+		struct scope_more *more = (struct scope_more *)(uintptr_t)im->entries[i].scope.more;
+		const struct prefixes *src;
+
+		if (more == NULL || more->src == more->dst)
+			continue;
+		src = more->src;
+		more->src = more->dst;
+		more->dst = src;
+		any = true;
+	}
+	return any;
+}
+
+/* A rule was switched off, and only half of it heard. */
+static bool
+spoil_state(struct match_image *im)
+{
+	im->state[im->n / 2] ^= MATCH_STATE_ENABLED;
+	im->entries[im->n / 2].enabled = !im->entries[im->n / 2].enabled;
+	return true;
+}
+
+/* Two rules of the bit-vector kernel are taken for each other. */
+static bool
+spoil_bits(struct match_image *im)
+{
+	struct bits *b = im->index == NULL ? NULL : im->index->bits;
+	uint32_t *rule = b == NULL ? NULL : (uint32_t *)(uintptr_t)b->rule;
+	uint32_t keep;
+
+	if (b == NULL || b->n_entries < 2)
+		return false;
+	keep = rule[0];
+	memmove(rule, rule + 1, (b->n_entries - 1) * sizeof(*rule));
+	rule[b->n_entries - 1] = keep;
+	return true;
+}
+
+enum { MERGED = 1 << 0, ALONE = 1 << 1 }; /* ways in which it can be */
+
+static const struct fault {
+	const char *name;
+	unsigned int where;
+	bool (*spoil)(struct match_image *im);
+	struct match_options options; /* a fault that is built in */
+} faults[] = {
+	{"hash: a wrong value", MERGED, NULL, {.hash_fault = HASH_FAULT_VALUE}},
+	{"hash: no lengths", MERGED, NULL, {.hash_fault = HASH_FAULT_NEED}},
+	{"hash: no chains", MERGED, NULL, {.hash_fault = HASH_FAULT_CHAIN}},
+	{"bits: destinations for sources", MERGED, NULL, {.bits_fault = true}},
+	{"bits: rules mixed up", MERGED, spoil_bits, {0}},
+	{"windows: L4 elsewhere", MERGED, spoil_ihl, {0}},
+	{"windows: the end elsewhere", MERGED, spoil_tail, {0}},
+	{"windows: a label too short", MERGED, spoil_walk, {0}},
+	{"residual: a rule forgotten", MERGED, spoil_residual, {0}},
+	{"programs mixed up", MERGED | ALONE, spoil_programs, {0}},
+	{"lists: sources for destinations", MERGED | ALONE, spoil_lists, {0}},
+	{"state: half of a switch", MERGED | ALONE, spoil_state, {0}},
+};
+
+/* ---- rounds ---- */
+
+static struct tally {
+	uint32_t tried, noticed;
+} tally[DIM(faults)][JUDGE_WAYS];
+
+static bool
+noticed(struct family *f, const struct match_rule *rules, const struct match_image *image,
+	struct rng *rng)
+{
+	static const uint32_t from[MATCH_BURST];
+	uint8_t buf[FAMILY_FRAME_MAX + JUDGE_GROWTH];
+	uint32_t want[MATCH_BURST], differ = 0;
+	struct judge_wrong wrong;
+	enum judge_aim aim;
+	struct judge_burst b;
+
+	for (int k = 0; k < BURSTS && differ == 0; k++) {
+		judge_begin(&b);
+		while (b.n < MATCH_BURST) {
+			const size_t len = judge_change(
+				rng, buf, judge_frame(f, rng_below(rng, RULES), rng, buf, &aim));
+
+			judge_add(&b, buf, rng_below(rng, 8) ? len : rng_below(rng, (uint32_t)len),
+				len);
+		}
+		differ = judge_first(image, rules, RULES, &b, from, want, &wrong);
+	}
+	return differ != 0;
+}
+
+/* One fault in one image. */
+static void
+try_fault(
+	struct family *f, const struct match_rule *rules, size_t fault, size_t way, struct rng *rng)
+{
+	struct judge_way spoilt = judge_ways[way];
+	struct tally *t = &tally[fault][way];
+	struct match_image *image;
+
+	spoilt.options.hash_fault = faults[fault].options.hash_fault;
+	spoilt.options.bits_fault = faults[fault].options.bits_fault;
+	image = judge_image(rules, RULES, &spoilt);
+	if (image == NULL)
+		abort();
+	if (faults[fault].spoil == NULL || faults[fault].spoil(image)) {
+		t->tried++;
+		t->noticed += noticed(f, rules, image, rng);
+	}
+	match_image_free(image);
+}
+
+static void
+try_family(enum family_kind kind, struct rng *rng)
+{
+	struct match_rule *rules;
+	struct family *f = NULL;
+	struct diag diag = {0};
+
+	if (family_new(kind, RULES, rng_next(rng), &f, &diag) < 0) {
+		printf("# %s: %s\n", family_name(kind), diag.msg);
+		abort();
+	}
+	family_set_ipv6(f, 15);
+	rules = judge_rules(f, rng);
+	for (size_t k = 0; k < DIM(faults); k++)
+		for (size_t w = 0; w < JUDGE_WAYS; w++) {
+			const enum match_merge merge = judge_ways[w].options.merge;
+
+			if (tally[k][w].noticed < ENOUGH &&
+				((merge == MATCH_MERGE_ALWAYS && faults[k].where & MERGED) ||
+					(merge == MATCH_MERGE_NEVER && faults[k].where & ALONE)))
+				try_fault(f, rules, k, w, rng);
+		}
+	free(rules);
+	family_free(f);
+}
+
+int
+main(void)
+{
+	const char *seed = getenv("SLUICE_SEED");
+	struct rng rng = {seed != NULL ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL)};
+	int missed = 0;
+
+	printf("SLUICE_SEED=%llu\n1..%zu\n", (unsigned long long)rng.state, DIM(faults));
+	for (int k = 0; k < ROUNDS * FAMILY_KINDS; k++)
+		try_family((enum family_kind)(k % FAMILY_KINDS), &rng);
+	for (size_t k = 0; k < DIM(faults); k++) {
+		bool ok = true;
+
+		for (size_t w = 0; w < JUDGE_WAYS; w++) {
+			const enum match_merge merge = judge_ways[w].options.merge;
+
+			if ((merge == MATCH_MERGE_ALWAYS && faults[k].where & MERGED) ||
+				(merge == MATCH_MERGE_NEVER && faults[k].where & ALONE)) {
+				ok &= tally[k][w].noticed > 0;
+				printf("# %s: noticed in %u of %u\n", judge_ways[w].name,
+					tally[k][w].noticed, tally[k][w].tried);
+			}
+		}
+		printf("%s %zu - %s\n", ok ? "ok" : "not ok", k + 1, faults[k].name);
+		missed += !ok;
+	}
+	return missed != 0;
+}
