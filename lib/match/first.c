@@ -78,6 +78,7 @@ first_merged(const struct match_image *im, const struct pkt_view *views, const u
 
 	merged_init(&p, im, views, which, n, port);
 	memcpy(p.from, from, n * sizeof(*from));
+	p.again = merged_equal(&p, p.from, 0) != search_mask(n);
 	memset(p.want, MATCH_STATE_ENABLED, n);
 	odd = merged_odd(&p);
 	/* An index has rules. */

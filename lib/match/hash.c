@@ -129,7 +129,7 @@ is_plain(struct hash_table *t, const struct hash_shape *s, const struct hash_ite
 	const struct hash_word *w = &s->words[0];
 
 	if (s->run == 0 || (h->flags & ~ITEM_GENERATED) != 0 || h->n_needs != 1 ||
-		h->needs[0].win != w->win)
+		h->needs[0].win != w->win || w->off < 0)
 		return false;
 	if (t->run == 0)
 		t->run_at = *w;
@@ -160,8 +160,10 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 		else if (!it->prog_says_all)
 			h->val[n++] = it->words[k].val;
 	}
-	if (is_plain(b->t, &b->t->shapes[*shape], h))
+	if (is_plain(b->t, &b->t->shapes[*shape], h)) {
 		h->flags |= ITEM_PLAIN;
+		b->t->ask_key |= b->t->shapes[*shape].key_mask != b->t->test.mask;
+	}
 	if (b->fault == HASH_FAULT_VALUE && i == 0)
 		h->val[n - 1] ^= 1;
 	return 0;

@@ -63,7 +63,10 @@ struct hash_shape {
 	struct hash_word words[ITEM_WORDS_MAX];
 	/* So that the mask can be read from before its start. */
 	uint8_t no_mask[64], run_mask[64];
+	uint8_t unused[112];
 };
+
+_Static_assert(sizeof(struct hash_shape) == 512, "indexed by a shift");
 
 #define HASH_DATA_WORDS 3
 
@@ -79,6 +82,7 @@ struct hash_table {
 	/* Where the runs of all plain items start, and how long the longest is. */
 	struct hash_word run_at;
 	uint32_t run;
+	bool ask_key; /* some plain item asks more of the key than test */
 	uint32_t n_shapes;
 	/* What all items ask of scope_key(). */
 	struct scope_test test;

@@ -27,19 +27,21 @@ hash_tags(const struct hash_bucket *b, uint16_t tag)
  * and what they are compared with from as much before its start: masks are 0 there.
  */
 static inline int
-hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const struct probe_data *d,
-	uint32_t at, uint32_t run)
+hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const struct probe_at *at,
+	int32_t off, uint32_t run)
 {
 	const uint8_t *val = (const uint8_t *)&it->val[1], *mask = s->run_mask;
 	__m256i differ = _mm256_setzero_si256();
-	uint32_t before = 0;
+	const int32_t left = at->left - off;
+	const uint8_t *start = at->bytes + off;
+	int32_t before = 0;
 
-	if (at >= d->caplen || d->caplen < run)
+	if (left <= 0 || (int32_t)at->pos + at->left < (int32_t)run)
 		return -1;
-	if (at + run > d->caplen)
-		before = at + run - d->caplen;
-	for (uint32_t o = 0; o < run; o += 32) {
-		const __m256i v = _mm256_loadu_si256((const void *)(d->bytes + at - before + o));
+	if (left < (int32_t)run)
+		before = (int32_t)run - left;
+	for (int32_t o = 0; o < (int32_t)run; o += 32) {
+		const __m256i v = _mm256_loadu_si256((const void *)(start - before + o));
 		const __m256i w = _mm256_loadu_si256((const void *)(val - before + o));
 		const __m256i m = _mm256_loadu_si256((const void *)(mask - before + o));
 

@@ -19,12 +19,11 @@ tail_holds(const struct hash_item *it, const struct probe *p, uint32_t i)
 
 	for (uint32_t k = 0; k < it->n_needs; k++) {
 		const struct item_need *n = &it->needs[k];
-		const uint64_t caplen = p->data[n->space][i].caplen;
-		const uint64_t len = probe_len(p, i, n->space);
+		const struct probe_at *at = &p->at[n->win][i];
 
 		if (windows[n->win].kind == WINDOW_TAIL
-				? len < n->a || caplen + n->b < len
-				: (uint64_t)p->pos[n->win][i] + n->a > caplen)
+				? at->pos < n->a || at->left < -(int32_t)n->b
+				: at->left < (int32_t)n->a)
 			return false;
 	}
 	return true;
@@ -34,13 +33,9 @@ tail_holds(const struct hash_item *it, const struct probe *p, uint32_t i)
 static inline bool
 needs_hold(const struct hash_item *it, const struct probe *p, uint32_t i)
 {
-	for (uint32_t k = 0; k < it->n_needs; k++) {
-		const struct item_need *n = &it->needs[k];
-
-		/* No place is so far behind that this wraps. */
-		if (p->pos[n->win][i] + n->a > p->data[n->space][i].caplen)
+	for (uint32_t k = 0; k < it->n_needs; k++)
+		if (p->at[it->needs[k].win][i].left < (int32_t)it->needs[k].a)
 			return false;
-	}
 	return true;
 }
 
@@ -53,7 +48,7 @@ words_hold(
 	for (uint32_t k = 0; k < s->n_words; k++) {
 		const struct hash_word *w = &s->words[k];
 
-		differ |= (probe_load(p, i, w->win, w->space, w->off) & w->mask) ^ it->val[k + 1];
+		differ |= (probe_load(&p->at[w->win][i], w->off) & w->mask) ^ it->val[k + 1];
 	}
 	return differ == 0;
 }
@@ -124,7 +119,7 @@ try_chain(const struct hash_table *t, struct probe *p, uint32_t i, uint32_t plac
 struct at_hand {
 	const struct hash_bucket *buckets;
 	const uint64_t *items;
-	uint64_t bucket_mask;
+	uint32_t bucket_mask;
 	const uint32_t *key;
 };
 
@@ -135,14 +130,13 @@ at_hand(const struct hash_table *t, const struct probe *p)
 }
 
 static inline uint64_t
-load_word(const struct probe_data *data, const uint32_t *pos, const struct hash_word *w, uint32_t i)
+load_word(const struct probe_at *at, const struct hash_word *w, struct probe_bound bound)
 {
-	const uint32_t at = pos[i] + (uint32_t)w->off;
 	uint64_t v;
 
-	if (!probe_has_word(&data[i], at))
-		return probe_load_edge(&data[i], (int32_t)at) & w->mask;
-	memcpy(&v, data[i].bytes + at, sizeof(v));
+	if (__builtin_expect(!probe_within(at, bound), 0))
+		return probe_load_edge(at, w->off) & w->mask;
+	memcpy(&v, at->bytes + w->off, sizeof(v));
 	return v & w->mask;
 }
 
@@ -156,9 +150,9 @@ hash_all(const struct hash_table *t, const struct probe *p, uint64_t some, uint3
 {
 	const struct at_hand h = at_hand(t, p);
 	const struct hash_word w0 = t->words[0], w1 = t->words[1], w2 = t->words[2];
-	const struct probe_data *d0 = p->data[w0.space], *d1 = p->data[w1.space];
-	const struct probe_data *d2 = p->data[w2.space];
-	const uint32_t *pos0 = p->pos[w0.win], *pos1 = p->pos[w1.win], *pos2 = p->pos[w2.win];
+	const struct probe_bound b0 = probe_bound(w0.off), b1 = probe_bound(w1.off);
+	const struct probe_bound b2 = probe_bound(w2.off);
+	const struct probe_at *at0 = p->at[w0.win], *at1 = p->at[w1.win], *at2 = p->at[w2.win];
 	const uint64_t seed[4] = {t->seed[0], t->seed[1], t->seed[2], t->seed[3]};
 	const uint64_t key_mask = t->key_mask;
 	const bool sport = key_mask >> 32 != 0;
@@ -168,11 +162,11 @@ hash_all(const struct hash_table *t, const struct probe *p, uint64_t some, uint3
 		uint64_t w[HASH_DATA_WORDS] = {0}, key = 0;
 
 		if (n_words > 0)
-			w[0] = load_word(d0, pos0, &w0, i);
+			w[0] = load_word(&at0[i], &w0, b0);
 		if (n_words > 1)
-			w[1] = load_word(d1, pos1, &w1, i);
+			w[1] = load_word(&at1[i], &w1, b1);
 		if (n_words > 2)
-			w[2] = load_word(d2, pos2, &w2, i);
+			w[2] = load_word(&at2[i], &w2, b2);
 		if (two)
 			key = (sport ? probe_key_word(p, i) : h.key[i]) & key_mask;
 		ret_hash[i] = hash_words(seed, w, key, two);
@@ -226,31 +220,33 @@ static inline void
 try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c, uint32_t n,
 	uint32_t run)
 {
-	const struct at_hand h = at_hand(t, p);
-	const struct hash_shape *shapes = t->shapes;
-	const struct probe_data *data = p->data[t->run_at.space];
-	const uint32_t *pos = p->pos[t->run_at.win];
-	const uint32_t off = (uint32_t)t->run_at.off;
+	const uint64_t *const items = t->items;
+	const struct hash_shape *const shapes = t->shapes;
+	const struct probe_at *const starts = p->at[t->run_at.win];
+	_Atomic uint8_t *const state = p->im->state;
+	const int32_t off = t->run_at.off;
 	const uint8_t slow = p->ask_flags & ITEM_GENERATED, flip = p->flip;
+	const bool again = p->again, ask_key = t->ask_key;
 
 	for (uint32_t k = 0; k < n; k++) {
-		const struct hash_item *it = (const void *)&h.items[c[k].place];
+		const struct hash_item *it = (const void *)&items[c[k].place];
 		const struct hash_shape *s = &shapes[it->shape];
-		const uint32_t i = c[k].i, start = pos[i];
-		const struct probe_data d = data[i];
+		const uint32_t i = c[k].i, rule = it->rule;
+		const struct probe_at *at = &starts[i];
 		int holds = -1;
 
-		if (((it->flags ^ flip) & (ITEM_PLAIN | slow)) == ITEM_PLAIN &&
-			it->rule < p->best[i])
-			holds = hash_run_holds(s, it, &d, start + off, run);
-		if (holds < 0) {
+		if (((it->flags ^ flip) & (ITEM_PLAIN | slow)) == ITEM_PLAIN && rule < p->best[i])
+			holds = hash_run_holds(s, it, at, off, run);
+		if (__builtin_expect(holds < 0, 0)) {
 			try_chain(t, p, i, c[k].place);
 			continue;
 		}
-		/* No place is so far behind that the sum wraps. */
-		if (holds && (h.key[i] & s->key_mask) == it->val[0] &&
-			start + it->needs[0].a <= d.caplen && in_force(p, i, it->rule))
-			p->best[i] = it->rule;
+		if (holds != 0 && at->left >= (int32_t)it->needs[0].a &&
+			(!ask_key || (p->key[i] & s->key_mask) == it->val[0]) &&
+			(again ? in_force(p, i, rule)
+			       : (atomic_load_explicit(&state[rule], memory_order_relaxed) &
+					 MATCH_STATE_ENABLED) != 0))
+			p->best[i] = rule;
 		else if (it->next != 0)
 			try_chain(t, p, i, it->next);
 	}

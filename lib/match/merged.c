@@ -10,20 +10,21 @@
 #endif
 
 uint64_t
-probe_load_edge(const struct probe_data *d, int32_t at)
+probe_load_edge(const struct probe_at *at, int32_t off)
 {
+	const int64_t pos = at->pos, end = pos + at->left, from = pos + off;
+	const uint8_t *bytes = at->bytes - pos;
 	uint64_t v = 0;
 
-	if (at >= 0 && (uint32_t)at < d->caplen && d->caplen >= 8) {
-		memcpy(&v, d->bytes + d->caplen - 8, sizeof(v));
-		return v >> 8 * ((uint32_t)at + 8 - d->caplen);
+	if (at->pos == PROBE_NOWHERE)
+		return 0;
+	if (from >= 0 && from < end && end >= 8) {
+		memcpy(&v, bytes + end - 8, sizeof(v));
+		return v >> 8 * (from + 8 - end);
 	}
-	for (int b = 0; b < 8; b++) {
-		const int64_t p = (int64_t)at + b;
-
-		if (p >= 0 && p < d->caplen)
-			v |= (uint64_t)d->bytes[p] << 8 * b;
-	}
+	for (int64_t b = 0; b < 8; b++)
+		if (from + b >= 0 && from + b < end)
+			v |= (uint64_t)bytes[from + b] << 8 * b;
 	return v;
 }
 
@@ -38,7 +39,8 @@ take_frames(struct probe *p, const struct pkt_view *views, const uint8_t *which,
 
 		p->view[i] = v;
 		p->key[i] = scope_key(v);
-		p->data[SPACE_RAW][i] = (struct probe_data){v->frame + v->l3_off, v->l3_caplen};
+		p->at[WINDOW_OF_START(SPACE_RAW)][i] =
+			(struct probe_at){v->frame + v->l3_off, (int32_t)v->l3_caplen, 0};
 	}
 	for (; i % SEARCH_KEYS != 0; i++)
 		p->key[i] = 0;
@@ -54,6 +56,7 @@ merged_init(struct probe *p, const struct match_image *im, const struct pkt_view
 	p->port = port;
 	p->ask_flags = ITEM_ASKS;
 	p->flip = 0;
+	p->again = false;
 	p->only_late = false;
 	memset(p->found, 0, sizeof(p->found));
 	if (which == NULL)
@@ -63,8 +66,8 @@ merged_init(struct probe *p, const struct match_image *im, const struct pkt_view
 	if (!im->index->any_ether)
 		return;
 	for (uint32_t i = 0; i < n; i++)
-		p->data[SPACE_ETHER][i] =
-			(struct probe_data){p->view[i]->frame, p->view[i]->caplen};
+		p->at[WINDOW_OF_START(SPACE_ETHER)][i] =
+			(struct probe_at){p->view[i]->frame, (int32_t)p->view[i]->caplen, 0};
 }
 
 uint64_t
@@ -117,28 +120,46 @@ merged_at_most(const struct probe *p, const uint32_t *v, uint32_t x)
 /* ---- windows ---- */
 
 /*
- * Find window @w, which starts by a byte at its parent. Called with constants, so
- * that each kind is a loop of its own.
+ * Find a window that starts by the byte at @from + @off, a window of the space that
+ * starts at @start. Called with constants, so that each kind is a loop of its own.
  */
 static inline void
-find_all(struct probe *p, const struct window *w, uint32_t *pos, uint64_t some,
-	enum window_kind kind, bool at_start)
+find_all(const struct probe_at *start, const struct probe_at *from, uint32_t off, uint64_t some,
+	enum window_kind kind, struct probe_at *ret)
 {
-	const struct probe_data *data = p->data[w->space];
-	const uint32_t *parent = p->pos[w->parent];
-	const uint32_t off = w->off;
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const struct probe_at at = from[i], base = kind == WINDOW_WALK ? at : start[i];
+		int32_t step;
+
+		if (at.left <= (int64_t)off) {
+			ret[i].left = INT32_MIN;
+			ret[i].pos = PROBE_NOWHERE;
+			continue;
+		}
+		step = at.bytes[off];
+		if (kind == WINDOW_IHL)
+			step = 4 * (step & 15);
+		ret[i] = (struct probe_at){
+			base.bytes + step, base.left - step, base.pos + (uint32_t)step};
+	}
+}
+
+/* The window behind the last byte, of which there may be none near. */
+static void
+find_tail(struct probe *p, uint32_t space, uint64_t some, struct probe_at *ret)
+{
+	const struct probe_at *start = p->at[WINDOW_OF_START(space)];
 
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const uint32_t base = at_start ? 0 : parent[i], at = base + off;
-		const struct probe_data d = data[i];
+		const uint32_t len = probe_len(p, i, space);
 
-		if (at >= d.caplen)
-			pos[i] = PROBE_NOWHERE;
-		else if (kind == WINDOW_IHL)
-			pos[i] = 4 * (d.bytes[at] & 15u);
+		if (len <= INT32_MAX)
+			ret[i] = (struct probe_at){
+				start[i].bytes + len, start[i].left - (int32_t)len, len};
 		else
-			pos[i] = kind == WINDOW_BYTE ? d.bytes[at] : d.bytes[at] + base;
+			ret[i] = (struct probe_at){NULL, INT32_MIN, PROBE_NOWHERE};
 	}
 }
 
@@ -147,8 +168,9 @@ static void
 find_window(struct probe *p, uint32_t win, uint64_t some)
 {
 	const struct window *w = &p->im->index->windows[win];
+	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)], *from = p->at[w->parent];
 	const uint64_t new = some & ~p->found[win];
-	uint32_t *pos = p->pos[win];
+	struct probe_at *ret = p->at[win];
 
 	if (new == 0)
 		return;
@@ -156,21 +178,12 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 		find_window(p, w->parent, new);
 	p->found[win] |= new;
 	switch ((enum window_kind)w->kind) {
-	case WINDOW_KEY: break;
-	case WINDOW_START:
-		memset(pos, 0, p->n * sizeof(*pos));
-		p->found[win] = UINT64_MAX;
-		break;
-	case WINDOW_TAIL:
-		for (uint64_t m = new; m != 0; m &= m - 1) {
-			const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-			pos[i] = MIN(probe_len(p, i, w->space), PROBE_NOWHERE);
-		}
-		break;
-	case WINDOW_IHL: find_all(p, w, pos, new, WINDOW_IHL, true); break;
-	case WINDOW_BYTE: find_all(p, w, pos, new, WINDOW_BYTE, false); break;
-	case WINDOW_WALK: find_all(p, w, pos, new, WINDOW_WALK, false); break;
+	case WINDOW_KEY:
+	case WINDOW_START: break; /* by merged_init() */
+	case WINDOW_TAIL: find_tail(p, w->space, new, ret); break;
+	case WINDOW_IHL: find_all(start, start, w->off, new, WINDOW_IHL, ret); break;
+	case WINDOW_BYTE: find_all(start, from, w->off, new, WINDOW_BYTE, ret); break;
+	case WINDOW_WALK: find_all(start, from, w->off, new, WINDOW_WALK, ret); break;
 	}
 }
 
@@ -343,6 +356,7 @@ first_of_one(struct probe *p, const struct match_image *im, const struct pkt_vie
 	p->ask_flags |= ITEM_GENERATED;
 	p->flip = flip;
 	p->only_late = only_late;
+	p->again = true;
 	p->from[0] = from;
 	p->want[0] = want;
 	p->best[0] = MATCH_NONE;

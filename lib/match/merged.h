@@ -11,7 +11,7 @@
 
 /*
  * Begin with @n frames of @views: those that @which names, NULL: the first ones.
- * p->from[] and p->want[] are to be set for each.
+ * p->from[] and p->want[] are to be set for each, and p->again.
  */
 void merged_init(struct probe *p, const struct match_image *im, const struct pkt_view *views,
 	const uint8_t *which, uint32_t n, uint32_t port);

@@ -18,20 +18,37 @@
 #include "pkt/view.h"
 #include "search.h"
 
-/* A window that a frame has not: no offset gets from here into a frame. */
+/* The offset of a window that a frame has not: nothing gets from here into a frame. */
 #define PROBE_NOWHERE 0x80000000u
 
-/* What a program of a space gets. */
-struct probe_data {
+/*
+ * Where a window is: its first byte, how many there are from it to the end of what
+ * was captured (less than 0: it starts behind), and its offset. No frame has 2 GiB.
+ */
+struct probe_at {
 	const uint8_t *bytes;
-	uint32_t caplen;
+	int32_t left; /* INT32_MIN: nowhere */
+	uint32_t pos; /* PROBE_NOWHERE: nowhere */
 };
 
-/* Whether 8 bytes can be read at @at, which may be PROBE_NOWHERE or wrapped. */
-static inline bool
-probe_has_word(const struct probe_data *d, uint32_t at)
+_Static_assert(sizeof(struct probe_at) == 16, "indexed by a shift");
+
+/* What a frame must have that 8 bytes can be read at @off of a window. */
+struct probe_bound {
+	int32_t left;
+	uint32_t pos;
+};
+
+static inline struct probe_bound
+probe_bound(int32_t off)
 {
-	return (uint64_t)at + 8 <= d->caplen;
+	return (struct probe_bound){off + 8, off < 0 ? (uint32_t)-off : 0};
+}
+
+static inline bool
+probe_within(const struct probe_at *at, struct probe_bound bound)
+{
+	return at->left >= bound.left && at->pos >= bound.pos;
 }
 
 struct probe {
@@ -45,6 +62,7 @@ struct probe {
 	 * in flip, or only the others.
 	 */
 	uint8_t ask_flags, flip;
+	bool again; /* some from[] is not 0, or some want[] not MATCH_STATE_ENABLED */
 	bool only_late; /* of rules one by one: as later fragments, without a program */
 
 	const struct pkt_view *view[MATCH_BURST];
@@ -54,8 +72,7 @@ struct probe {
 	uint32_t from[MATCH_BURST]
 		__attribute__((aligned(64))); /* rules before it are not looked for */
 	uint8_t want[MATCH_BURST]; /* bits that a rule's state must have */
-	struct probe_data data[SPACES][MATCH_BURST];
-	uint32_t pos[WINDOWS_MAX][MATCH_BURST]; /* of those in found[]; or PROBE_NOWHERE */
+	struct probe_at at[WINDOWS_MAX][MATCH_BURST]; /* of those in found[] */
 	uint64_t found[WINDOWS_MAX]; /* by window: frames */
 };
 
@@ -67,21 +84,18 @@ probe_len(const struct probe *p, uint32_t i, uint32_t space)
 }
 
 /* 8 bytes of which some may not be there; those are 0. A call, to keep loops free of it. */
-uint64_t probe_load_edge(const struct probe_data *d, int32_t at);
+uint64_t probe_load_edge(const struct probe_at *at, int32_t off);
 
-/* The 8 bytes of frame @i at window @win of space @space, + @off. */
+/* The 8 bytes at window @at, + @off. */
 static inline uint64_t
-probe_load(const struct probe *p, uint32_t i, uint32_t win, uint32_t space, int32_t off)
+probe_load(const struct probe_at *at, int32_t off)
 {
-	const struct probe_data *d = &p->data[space][i];
-	const uint32_t at = p->pos[win][i] + (uint32_t)off;
 	uint64_t v;
 
-	if (probe_has_word(d, at)) {
-		memcpy(&v, d->bytes + at, sizeof(v));
-		return v;
-	}
-	return probe_load_edge(d, (int32_t)at);
+	if (!probe_within(at, probe_bound(off)))
+		return probe_load_edge(at, off);
+	memcpy(&v, at->bytes + off, sizeof(v));
+	return v;
 }
 
 static inline uint64_t

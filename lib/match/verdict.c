@@ -331,6 +331,7 @@ go_merged(struct burst *b)
 			on |= settle(b, &p, index, some);
 		}
 		alive = on;
+		p.again = true;
 	}
 	return odd;
 }
