@@ -5,6 +5,7 @@
 #include "image_impl.h"
 #include "match/image.h"
 #include "merged.h"
+#include "parts.h"
 #include "search.h"
 
 /* Frames of the caller's that wait for the search to come to the rule they start from. */
@@ -92,6 +93,30 @@ first_merged(const struct match_image *im, const struct pkt_view *views, const u
 	}
 }
 
+/* The same where updates made the image. A call of its own: it takes 40 KiB of stack. */
+static __attribute__((noinline)) void
+first_parts(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
+{
+	uint64_t odd, asked;
+	struct parts_probe p;
+
+	parts_init(&p, im, views, which, n, port);
+	memcpy(p.all.from, from, n * sizeof(*from));
+	memset(p.all.want, MATCH_STATE_ENABLED, n);
+	p.all.again = merged_equal(&p.all, p.all.from, 0) != search_mask(n);
+	odd = parts_odd(&p, im);
+	asked = im->n > 0 ? merged_at_most(&p.all, p.all.from, (uint32_t)im->n - 1) : 0;
+	parts_first(&p, asked & ~odd);
+	memcpy(ret, p.all.best, n * sizeof(*ret));
+	for (uint64_t m = asked & odd; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		ret[i] = merged_first_odd(
+			im, &views[which[i]], port, p.all.from[i], MATCH_STATE_ENABLED);
+	}
+}
+
 static bool
 take_first(void *ctx, uint32_t index)
 {
@@ -133,7 +158,9 @@ void
 match_image_first(const struct match_image *image, const struct pkt_view *views,
 	const uint8_t *which, uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
 {
-	if (image->index != NULL)
+	if (image->parts != NULL)
+		first_parts(image, views, which, n, port, from, ret);
+	else if (image->index != NULL)
 		first_merged(image, views, which, n, port, from, ret);
 	else
 		first_by_rule(image, views, which, n, port, from, ret);

@@ -8,6 +8,7 @@
 #include "cbpf/insn.h"
 #include "cbpf/jit.h"
 #include "image_impl.h"
+#include "parts.h"
 
 /*
  * Room for code: more than any instruction and any program's entry and exit
@@ -61,7 +62,7 @@ compile_into(struct match_image *im, const struct match_rule *rules, size_t room
 	size_t bytes;
 	int r;
 
-	r = cbpf_arena_new(room, &im->code, diag);
+	r = cbpf_arena_new(room, &im->base->code, diag);
 	for (size_t i = 0; i < im->n && r == 0; i++) {
 		struct match_entry *e = &im->entries[i];
 
@@ -71,12 +72,13 @@ compile_into(struct match_image *im, const struct match_rule *rules, size_t room
 			if (f == 1 && prog == prog_of(&rules[i], 0))
 				e->code[1].fn = e->code[0].fn;
 			else if (prog != NULL)
-				r = cbpf_jit_into(im->code, prog, &e->code[f].fn, &bytes, diag);
+				r = cbpf_jit_into(
+					im->base->code, prog, &e->code[f].fn, &bytes, diag);
 		}
 	}
 	if (r < 0) {
-		cbpf_arena_free(im->code);
-		im->code = NULL;
+		cbpf_arena_free(im->base->code);
+		im->base->code = NULL;
 	}
 	return r;
 }
@@ -103,9 +105,9 @@ copy_prog(struct match_image *im, const struct cbpf_prog *prog, const struct cbp
 	int r;
 
 	insns = cbpf_prog_insns(prog, &n);
-	r = cbpf_prog_new(insns, n, &im->progs[im->n_progs], diag);
+	r = cbpf_prog_new(insns, n, &im->base->progs[im->base->n_progs], diag);
 	if (r == 0)
-		*ret = im->progs[im->n_progs++];
+		*ret = im->base->progs[im->base->n_progs++];
 	return r;
 }
 
@@ -114,8 +116,8 @@ copy_progs(struct match_image *im, const struct match_rule *rules, struct diag *
 {
 	int r = 0;
 
-	im->progs = mem_calloc(2 * im->n + 1, sizeof(*im->progs));
-	if (im->progs == NULL)
+	im->base->progs = mem_calloc(2 * im->n + 1, sizeof(*im->base->progs));
+	if (im->base->progs == NULL)
 		return diag_fail(diag, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < im->n && r == 0; i++) {
 		struct match_entry *e = &im->entries[i];
@@ -167,37 +169,53 @@ make_code(struct match_image *im, const struct match_rule *rules, enum match_eng
 	return copy_progs(im, rules, diag);
 }
 
-static uint8_t
-state_of(bool deciding, bool enabled)
-{
-	return (uint8_t)((deciding ? MATCH_STATE_DECIDING : 0) |
-		(enabled ? MATCH_STATE_ENABLED : 0));
-}
-
 static int
 make_entry(struct match_image *im, const struct match_rule *rule, size_t i, struct scope_sets *sets)
 {
 	struct match_entry *e = &im->entries[i];
-	int r = scope_new(rule, &im->arena, sets, &e->scope);
+	int r = scope_new(rule, &im->base->arena, sets, &e->scope);
 
 	if (r < 0)
 		return r;
 	e->ports = rule->scope.ports;
 	atomic_init(&e->enabled, rule->enabled);
 	e->deciding = rule->action != MATCH_COUNT && !rule->shadow;
-	atomic_init(&im->state[i], state_of(e->deciding, rule->enabled));
+	atomic_init(&im->state[i], image_state(e->deciding, rule->enabled));
 	e->generated = rule->generated;
 	if (rule->scope_only)
 		e->run = MATCH_RUN_NONE;
 	else
 		e->run = rule->link == MATCH_LINK_RAW ? MATCH_RUN_RAW : MATCH_RUN_ETHER;
 	im->any_generated |= rule->generated && e->run == MATCH_RUN_RAW;
-	im->leaves[i] = (struct match_leaf){
-		.slot = rule->slot,
-		.action = (uint8_t)rule->action,
-		.shadow = rule->shadow,
-	};
+	im->leaves[i] = image_leaf(rule);
 	return 0;
+}
+
+static struct match_base *
+base_new(void)
+{
+	struct match_base *base = mem_zalloc(sizeof(*base));
+
+	if (base != NULL)
+		atomic_init(&base->refs, 1);
+	return base;
+}
+
+static void
+base_drop(struct match_base *base)
+{
+	/* Release and acquire pair with each other: who frees comes after all who used it. */
+	if (base == NULL || atomic_fetch_sub_explicit(&base->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	index_free(base->index);
+	index_free(base->lone_index);
+	for (size_t i = 0; i < base->n_progs; i++)
+		cbpf_prog_free(base->progs[i]);
+	mem_free(base->progs);
+	cbpf_arena_free(base->code);
+	arena_fini(&base->arena);
+	mem_free(base->entries);
+	mem_free(base);
 }
 
 static int
@@ -208,9 +226,10 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 	size_t n_lists = 0;
 	int r;
 
-	im->entries = mem_zalloc_aligned(BASE_CACHE_LINE, (im->n + 1) * sizeof(*im->entries));
-	im->leaves = arena_zalloc(&im->arena, (im->n + 1) * sizeof(*im->leaves));
-	im->state = arena_zalloc(&im->arena, (im->n + 1) * sizeof(*im->state));
+	im->base->entries = mem_zalloc_aligned(BASE_CACHE_LINE, (im->n + 1) * sizeof(*im->entries));
+	im->entries = im->base->entries;
+	im->leaves = mem_calloc(im->n + 1, sizeof(*im->leaves));
+	im->state = mem_zalloc_aligned(BASE_CACHE_LINE, im->n + 1);
 	for (size_t i = 0; i < im->n; i++)
 		n_lists += !rules[i].scope.src.any + !rules[i].scope.dst.any;
 	r = scope_sets_init(&sets, n_lists, &scratch);
@@ -245,11 +264,17 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 	if (im == NULL)
 		return diag_fail(diag, -ENOMEM, "out of memory");
 	im->n = n;
-	r = make_entries(im, rules, diag);
+	im->base = base_new();
+	if (im->base == NULL)
+		r = diag_fail(diag, -ENOMEM, "out of memory");
+	else
+		r = make_entries(im, rules, diag);
 	if (r == 0 && index_new(im, rules, options, &im->index) < 0)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
-	if (r == 0)
+	if (r == 0) {
+		im->base->index = im->index;
 		r = make_code(im, rules, engine, diag);
+	}
 	for (size_t i = 0; i < n && r == 0; i++)
 		join_families(&im->entries[i]);
 	if (r < 0) {
@@ -260,18 +285,44 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 	return 0;
 }
 
+int
+image_share(const struct match_image *of, struct match_image **ret_image)
+{
+	struct match_base *base = of->base;
+	struct match_image *im;
+	int r = 0;
+
+	/* Only who builds looks at this. */
+	if (base->index == NULL && base->lone_index == NULL)
+		r = index_new_lone(of->n, &base->lone_index);
+	if (r < 0)
+		return r;
+	im = mem_alloc(sizeof(*im));
+	if (im == NULL)
+		return -ENOMEM;
+	*im = *of;
+	im->index = base->index != NULL ? base->index : base->lone_index;
+	im->leaves = NULL;
+	im->state = mem_zalloc_aligned(BASE_CACHE_LINE, im->n + 1);
+	if (im->state == NULL) {
+		mem_free(im);
+		return -ENOMEM;
+	}
+	/* Nothing is ordered by taking one more; see base_drop() for the last one. */
+	(void)atomic_fetch_add_explicit(&base->refs, 1, memory_order_relaxed);
+	*ret_image = im;
+	return 0;
+}
+
 void
 match_image_free(struct match_image *image)
 {
 	if (image == NULL)
 		return;
-	index_free(image->index);
-	for (size_t i = 0; i < image->n_progs; i++)
-		cbpf_prog_free(image->progs[i]);
-	mem_free(image->progs);
-	cbpf_arena_free(image->code);
-	arena_fini(&image->arena);
-	mem_free(image->entries);
+	parts_free(image->parts);
+	base_drop(image->base);
+	mem_free(image->leaves);
+	mem_free((void *)image->state);
 	mem_free(image);
 }
 
@@ -288,10 +339,14 @@ match_image_enable(struct match_image *image, uint32_t index, bool enabled)
 
 	if (index >= image->n)
 		return;
+	if (image->parts != NULL) {
+		parts_enable(image, index, enabled);
+		return;
+	}
 	e = &image->entries[index];
 	atomic_store_explicit(&e->enabled, enabled, memory_order_relaxed);
 	atomic_store_explicit(
-		&image->state[index], state_of(e->deciding, enabled), memory_order_relaxed);
+		&image->state[index], image_state(e->deciding, enabled), memory_order_relaxed);
 }
 
 const struct match_leaf *

@@ -2,7 +2,7 @@
 #ifndef MATCH_IMAGE_IMPL_H
 #define MATCH_IMAGE_IMPL_H
 
-/* What an image is made of; for image.c, search.c, first.c and verdict.c. */
+/* What an image is made of; for image.c, update.c, search.c, first.c and verdict.c. */
 
 #include <stdatomic.h>
 
@@ -48,21 +48,41 @@ struct match_entry {
 
 _Static_assert(sizeof(struct match_entry) == BASE_CACHE_LINE, "one line a rule");
 
+/*
+ * What rules are compiled to. Immutable but for entries[].enabled, and shared by
+ * images of which updates made one of the other.
+ */
+struct match_base {
+	_Atomic uint32_t refs; /* images; who takes the last one away frees */
+	struct match_entry *entries;
+	struct match_index *index; /* or NULL */
+	struct match_index *lone_index; /* the same as one by one, for updates; or NULL */
+	struct arena arena; /* of scopes */
+	struct cbpf_arena *code;
+	struct cbpf_prog **progs; /* copies, for the interpreter */
+	size_t n_progs;
+};
+
+struct match_parts;
+
 struct match_image {
-	struct match_entry *entries; /* @n of them */
+	struct match_entry *entries; /* @n of them; the base's */
 	struct match_leaf *leaves;
 	/*
 	 * A byte a rule, MATCH_STATE_ bits, so that 10,000 fit the first cache. As entries[].enabled.
 	 */
 	_Atomic uint8_t *state;
-	struct match_index *index; /* NULL: all rules go one by one */
+	struct match_index *index; /* NULL: all rules go one by one; the base's */
 	size_t n;
 	bool is_jit;
 	bool any_generated;
-	struct arena arena; /* all but the entries, the code and the programs */
-	struct cbpf_arena *code;
-	struct cbpf_prog **progs; /* copies, for the interpreter */
-	size_t n_progs;
+	struct match_base *base; /* NULL where there are parts */
+	/*
+	 * Where an update made the image: images that are asked one after the other
+	 * (parts.h). Then there are neither entries nor states here, and @index is a
+	 * part's, so that it is not NULL. NULL: this is all.
+	 */
+	struct match_parts *parts;
 };
 
 /* How to compile; for tests. All 0 is what match_image_new() does. */
@@ -73,9 +93,46 @@ struct match_options {
 	enum isa isa; /* of the kernels */
 	enum hash_fault hash_fault;
 	bool bits_fault;
+	bool rank_fault; /* an update gives rules behind the first change wrong numbers */
+	bool update_always; /* also where a full build takes no longer */
 };
 
 int match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine engine,
 	const struct match_options *options, struct match_image **ret_image, struct diag *diag);
+
+/* As match_image_update(). */
+int match_image_update_with(const struct match_image *old, const struct match_rule *const *rules,
+	const uint32_t *was, size_t n, enum match_engine engine,
+	const struct match_options *options, struct match_image **ret_image, struct diag *diag);
+
+/*
+ * One more image of what @of, which has no parts, is compiled to, with states of its own, all 0,
+ * and no leaves: a part. Its index is never NULL. Returns 0 or -ENOMEM.
+ */
+int image_share(const struct match_image *of, struct match_image **ret_image);
+
+static inline uint8_t
+image_state(bool deciding, bool enabled)
+{
+	return (uint8_t)((deciding ? MATCH_STATE_DECIDING : 0) |
+		(enabled ? MATCH_STATE_ENABLED : 0));
+}
+
+/* Whether @leaf ends the search of the frames that it matches, where rules are enforced. */
+static inline bool
+image_decides(const struct match_leaf *leaf)
+{
+	return leaf->action != MATCH_COUNT && !leaf->shadow;
+}
+
+static inline struct match_leaf
+image_leaf(const struct match_rule *rule)
+{
+	return (struct match_leaf){
+		.slot = rule->slot,
+		.action = (uint8_t)rule->action,
+		.shadow = rule->shadow,
+	};
+}
 
 #endif

@@ -211,6 +211,31 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	return 0;
 }
 
+int
+index_new_lone(size_t n, struct match_index **ret_index)
+{
+	struct match_index *ix = mem_zalloc(sizeof(*ix));
+
+	if (ix == NULL)
+		return -ENOMEM;
+	ix->tables = mem_calloc(1, sizeof(*ix->tables));
+	ix->residual = mem_calloc(n + 1, sizeof(*ix->residual));
+	ix->runs = mem_calloc(n + 1, sizeof(*ix->runs));
+	ix->in_bits = mem_calloc(n + 1, sizeof(*ix->in_bits));
+	if (ix->tables == NULL || ix->residual == NULL || ix->runs == NULL || ix->in_bits == NULL) {
+		index_free(ix);
+		return -ENOMEM;
+	}
+	ix->n_residual = (uint32_t)n;
+	for (uint32_t i = 0; i < n; i++) {
+		ix->residual[i] = i;
+		ix->runs[i] = true;
+	}
+	ix->bytes = sizeof(*ix) + n * (sizeof(*ix->residual) + sizeof(*ix->runs));
+	*ret_index = ix;
+	return 0;
+}
+
 void
 index_free(struct match_index *index)
 {

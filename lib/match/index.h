@@ -44,6 +44,9 @@ int index_new(const struct match_image *im, const struct match_rule *rules,
 	const struct match_options *options, struct match_index **ret_index);
 void index_free(struct match_index *index);
 
+/* An index without tables of @n rules that all go one by one. Returns 0 or -ENOMEM. */
+int index_new_lone(size_t n, struct match_index **ret_index);
+
 /* Kinds of processors for which there are kernels. */
 enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
 

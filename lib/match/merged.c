@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "index.h"
+#include "parts.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -380,6 +381,8 @@ merged_first_odd(const struct match_image *im, const struct pkt_view *v, uint32_
 	struct probe p;
 	bool found;
 
+	if (im->parts != NULL)
+		return parts_first_odd(im, v, port, from, want);
 	others = first_of_one(&p, im, v, port, from, want, 0, false);
 	found = search_without_exts(v, buf, &plain);
 	generated =

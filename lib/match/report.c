@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "match/report.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "base/util.h"
 #include "image_impl.h"
 #include "index.h"
+#include "parts.h"
 
 static const char *const kernel_names[] = {
 	[MATCH_KERNEL_NEVER] = "never",
@@ -54,8 +56,8 @@ report_table(const struct hash_table *t, uint32_t number, struct match_rule_repo
 		}
 }
 
-void
-match_image_report(const struct match_image *image, struct match_rule_report *ret)
+static void
+report_one(const struct match_image *image, struct match_rule_report *ret)
 {
 	const struct match_index *ix = image->index;
 
@@ -71,6 +73,43 @@ match_image_report(const struct match_image *image, struct match_rule_report *re
 		report_table(&ix->tables[k], k, ret);
 	for (uint32_t i = 0; i < ix->n_residual; i++)
 		ret[ix->residual[i]].kernel = MATCH_KERNEL_ONE_BY_ONE;
+}
+
+/* Tables are numbered through all parts. */
+static int
+report_parts(const struct match_image *image, struct match_rule_report *ret)
+{
+	const struct match_parts *parts = image->parts;
+	uint32_t tables = 0;
+
+	for (uint32_t k = 0; k < parts->n; k++) {
+		const struct match_image *im = parts->v[k].im;
+		struct match_rule_report *own = mem_calloc(im->n + 1, sizeof(*own));
+
+		if (own == NULL)
+			return -ENOMEM;
+		report_one(im, own);
+		for (uint32_t i = 0; i < image->n; i++) {
+			uint32_t number;
+
+			if (parts_place(parts, i, &number) != k)
+				continue;
+			ret[i] = own[number];
+			ret[i].table += tables;
+		}
+		mem_free(own);
+		tables += im->index->n_tables;
+	}
+	return 0;
+}
+
+int
+match_image_report(const struct match_image *image, struct match_rule_report *ret)
+{
+	if (image->parts != NULL)
+		return report_parts(image, ret);
+	report_one(image, ret);
+	return 0;
 }
 
 /* ---- text ---- */
@@ -95,14 +134,14 @@ window_text(const struct match_index *ix, uint32_t win, struct sbuf *out)
 }
 
 static void
-table_text(const struct match_index *ix, uint32_t number, struct sbuf *out)
+table_text(const struct match_index *ix, uint32_t number, uint32_t before, struct sbuf *out)
 {
 	const struct hash_table *t = &ix->tables[number];
 
 	sbuf_addf(out,
 		"table %" PRIu32 ": hash, %" PRIu32 " rules, %" PRIu32 " items, %" PRIu32
 		" of them chained, %" PRIu32 " shapes, %" PRIu32 " buckets, %zu KiB, by",
-		number, t->n_rules, t->n_items, t->n_chained, t->n_shapes, t->n_buckets,
+		before + number, t->n_rules, t->n_items, t->n_chained, t->n_shapes, t->n_buckets,
 		t->bytes / 1024);
 	if (t->key_mask != 0)
 		sbuf_addf(out, " key & %" PRIx64, t->key_mask);
@@ -129,27 +168,53 @@ rule_text(const struct match_rule_report *r, const char *name, struct sbuf *out)
 	sbuf_addc(out, '\n');
 }
 
+/* What @image, which has no parts, consists of. Returns how many tables. */
+static uint32_t
+image_text(const struct match_image *image, uint32_t tables_before, struct sbuf *out)
+{
+	const struct match_index *ix = image->index;
+
+	sbuf_addf(out, "%zu rules: ", image->n);
+	if (ix == NULL) {
+		sbuf_adds(out, "one by one\n");
+		return 0;
+	}
+	sbuf_addf(out, "%" PRIu32 " tables%s, %" PRIu32 " rules one by one, %zu KiB\n",
+		ix->n_tables, ix->bits != NULL ? " and bit vectors" : "", ix->n_residual,
+		ix->bytes / 1024);
+	for (uint32_t i = 0; i < ix->n_tables; i++)
+		table_text(ix, i, tables_before, out);
+	return ix->n_tables;
+}
+
+/* The same where updates made it. */
+static void
+parts_text(const struct match_image *image, struct sbuf *out)
+{
+	const struct match_parts *parts = image->parts;
+	uint32_t tables = 0;
+
+	sbuf_addf(out, "%zu rules in %" PRIu32 " parts\n", image->n, parts->n);
+	for (uint32_t k = 0; k < parts->n; k++) {
+		sbuf_addf(out, "part %" PRIu32 ", %" PRIu32 " rules in use of ", k,
+			parts->v[k].n_live);
+		tables += image_text(parts->v[k].im, tables, out);
+	}
+}
+
 void
 match_image_dump(const struct match_image *image,
 	const char *(*name_of)(const void *ctx, uint32_t index), const void *ctx, struct sbuf *out)
 {
-	const struct match_index *ix = image->index;
 	struct match_rule_report *r = mem_calloc(image->n + 1, sizeof(*r));
 
-	sbuf_addf(out, "%zu rules: ", image->n);
-	if (ix == NULL)
-		sbuf_adds(out, "one by one\n");
+	if (image->parts != NULL)
+		parts_text(image, out);
 	else
-		sbuf_addf(out, "%" PRIu32 " tables%s, %" PRIu32 " rules one by one, %zu KiB\n",
-			ix->n_tables, ix->bits != NULL ? " and bit vectors" : "", ix->n_residual,
-			ix->bytes / 1024);
-	for (uint32_t i = 0; ix != NULL && i < ix->n_tables; i++)
-		table_text(ix, i, out);
+		(void)image_text(image, 0, out);
 	/* Without memory the rules are left out. */
-	if (r == NULL)
-		return;
-	match_image_report(image, r);
-	for (uint32_t i = 0; i < image->n; i++)
-		rule_text(&r[i], name_of(ctx, i), out);
+	if (r != NULL && match_image_report(image, r) == 0)
+		for (uint32_t i = 0; i < image->n; i++)
+			rule_text(&r[i], name_of(ctx, i), out);
 	mem_free(r);
 }

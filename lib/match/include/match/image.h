@@ -42,6 +42,26 @@ int match_image_new(const struct match_rule *rules, size_t n, enum match_engine 
 	struct match_image **ret_image, struct diag *diag);
 void match_image_free(struct match_image *image);
 
+/*
+ * The image of the @n rules @rules, as match_image_new() gives it, from @old, where
+ * little has changed; what @old was compiled to is shared, not copied. @old stays as
+ * it is and may be freed first. Takes time for the rules that are new, 64 at most since
+ * @old or its likes were built whole, and little else. The same thread builds all
+ * images of one line.
+ *
+ * @was:	by rule: its index in @old, if scope, programs, link and generated are
+ *		what they were there; else MATCH_NONE. What says how a match is counted
+ *		and decides (slot, action, shadow, enabled) may differ.
+ *
+ * Returns 0, -EXFULL: too much has changed, build it whole, and what match_image_new() returns.
+ */
+int match_image_update(const struct match_image *old, const struct match_rule *const *rules,
+	const uint32_t *was, size_t n, enum match_engine engine, struct match_image **ret_image,
+	struct diag *diag);
+
+/* Whether @image came from match_image_update(): built whole it would be somewhat faster. */
+bool match_image_is_updated(const struct match_image *image);
+
 size_t match_image_count(const struct match_image *image);
 
 /*

@@ -28,9 +28,10 @@ struct match_rule_report {
 };
 
 /*
- * The reports of all rules: @ret has match_image_count() of them. O(rules).
+ * The reports of all rules: @ret has match_image_count() of them. O(rules). Returns 0;
+ * -ENOMEM, never of an image that was built whole.
  */
-void match_image_report(const struct match_image *image, struct match_rule_report *ret);
+int match_image_report(const struct match_image *image, struct match_rule_report *ret);
 
 /* "hash", … */
 const char *match_kernel_name(enum match_kernel kernel);
