@@ -106,6 +106,11 @@ make_one(struct run *run, struct subject *s, enum family_kind kind, size_t e)
 			b->state = RULES_WRONG;
 		b->update_ms = wall_ms() - start;
 	}
+	if (b->state == RULES_RIGHT && engines[e]->updates != NULL) {
+		if (engines[e]->updates(&s->made[e], kind, &b->updates) < 0)
+			b->state = RULES_WRONG;
+		b->update_ms = b->updates.median_ms[RULES_ADD];
+	}
 	s->state[e] = b->state;
 }
 

@@ -94,6 +94,26 @@ struct rules_made {
 	size_t bytes; /* of code and tables */
 };
 
+/* Changes of one rule. */
+enum rules_change {
+	RULES_ADD, /* other constants in a shape that is there */
+	RULES_ADD_SHAPE, /* of another kind */
+	RULES_DELETE,
+	RULES_SWITCH, /* in or out of force */
+	RULES_CHANGES
+};
+
+/* Until a change is in force. */
+struct rules_updates {
+	double median_ms[RULES_CHANGES], max_ms[RULES_CHANGES];
+};
+
+extern const char *const rules_change_names[RULES_CHANGES];
+
+/* Measure @m, which is one of rules_match. Returns 0 or -ENOMEM. */
+int rules_updates_measure(
+	const struct rules_made *m, enum family_kind kind, struct rules_updates *ret);
+
 struct rules_engine {
 	const char *key; /* as in the command line and in JSON */
 	const char *help;
@@ -106,6 +126,9 @@ struct rules_engine {
 		uint32_t n, uint32_t *ret);
 	/* Do what one more rule asks for, the last one again; NULL: all is made anew. 0 or -errno. */
 	int (*update)(struct rules_made *m);
+	/* Instead: measure changes of all kinds. 0 or -errno. */
+	int (*updates)(
+		const struct rules_made *m, enum family_kind kind, struct rules_updates *ret);
 	void (*fini)(struct rules_made *m);
 };
 
@@ -120,6 +143,7 @@ struct rules_build {
 	size_t size, engine;
 	enum rules_state state;
 	double build_ms, update_ms;
+	struct rules_updates updates; /* of engines that have them, else 0 */
 	size_t bytes;
 	char why[RULES_WHY];
 };

@@ -73,6 +73,7 @@ const struct rules_engine rules_match = {
 	.max_rules = SIZE_MAX,
 	.make = match_make,
 	.run = match_run,
+	.updates = rules_updates_measure,
 	.fini = match_fini,
 };
 

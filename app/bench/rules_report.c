@@ -144,6 +144,29 @@ print_builds(const struct rules_report *r, enum family_kind family, int which)
 	printf("\n");
 }
 
+/* Changes of one rule, in an image that is built for them. */
+static void
+print_updates(const struct rules_report *r, enum family_kind family)
+{
+	printf("%s: a changed rule in force, ms (median, longest)\n%8s", family_name(family),
+		"rules");
+	for (int k = 0; k < RULES_CHANGES; k++)
+		printf(" %18s", rules_change_names[k]);
+	printf("\n");
+	for (size_t i = 0; i < r->n_builds; i++) {
+		const struct rules_build *b = &r->builds[i];
+
+		if (b->family != family || b->state != RULES_RIGHT ||
+			r->engines[b->engine]->updates == NULL)
+			continue;
+		printf("%8zu", b->size);
+		for (int k = 0; k < RULES_CHANGES; k++)
+			printf(" %8.3f %9.3f", b->updates.median_ms[k], b->updates.max_ms[k]);
+		printf("\n");
+	}
+	printf("\n");
+}
+
 void
 rules_print_family(const struct rules_report *r, enum family_kind family)
 {
@@ -152,6 +175,7 @@ rules_print_family(const struct rules_report *r, enum family_kind family)
 			print_costs(r, family, (enum family_traffic)t, (enum rules_cache)c);
 	for (int which = 0; which < NUMBERS; which++)
 		print_builds(r, family, which);
+	print_updates(r, family);
 	for (size_t i = 0; i < r->n_builds; i++) {
 		const struct rules_build *b = &r->builds[i];
 
@@ -159,6 +183,16 @@ rules_print_family(const struct rules_report *r, enum family_kind family)
 			printf("%s is absent at %zu rules: %s\n", r->engines[b->engine]->key,
 				b->size, b->why);
 	}
+}
+
+static void
+json_updates(const struct rules_updates *u)
+{
+	printf(",\"updates_ms\":{");
+	for (int k = 0; k < RULES_CHANGES; k++)
+		printf("%s\"%s\":{\"median\":%.4f,\"max\":%.4f}", k > 0 ? "," : "",
+			rules_change_names[k], u->median_ms[k], u->max_ms[k]);
+	printf("}");
 }
 
 static void
@@ -173,9 +207,12 @@ json_builds(const struct rules_report *r)
 		if (b->state == RULES_LEFT_OUT)
 			continue;
 		printf("%s{\"family\":\"%s\",\"rules\":%zu,\"engine\":\"%s\",\"state\":\"%s\","
-		       "\"build_ms\":%.3f,\"update_ms\":%.3f,\"bytes\":%zu}",
+		       "\"build_ms\":%.3f,\"update_ms\":%.4f,\"bytes\":%zu",
 			comma, family_name(b->family), b->size, r->engines[b->engine]->key,
 			rules_state_names[b->state], b->build_ms, b->update_ms, b->bytes);
+		if (r->engines[b->engine]->updates != NULL)
+			json_updates(&b->updates);
+		printf("}");
 		comma = ",";
 	}
 	printf("],");
