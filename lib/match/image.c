@@ -209,6 +209,7 @@ base_drop(struct match_base *base)
 		return;
 	index_free(base->index);
 	index_free(base->lone_index);
+	cover_found_fini(&base->notes.found);
 	for (size_t i = 0; i < base->n_progs; i++)
 		cbpf_prog_free(base->progs[i]);
 	mem_free(base->progs);
@@ -254,7 +255,9 @@ int
 match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine engine,
 	const struct match_options *options, struct match_image **ret_image, struct diag *diag)
 {
+	struct build_notes *notes;
 	struct match_image *im;
+	uint64_t start;
 	int r;
 
 	if (n > MATCH_RULES_MAX)
@@ -265,16 +268,22 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 		return diag_fail(diag, -ENOMEM, "out of memory");
 	im->n = n;
 	im->base = base_new();
-	if (im->base == NULL)
+	if (im->base == NULL) {
+		match_image_free(im);
+		return diag_fail(diag, -ENOMEM, "out of memory");
+	}
+	notes = &im->base->notes;
+	start = build_now_us();
+	r = make_entries(im, rules, diag);
+	build_note_pass(notes, "scopes", start);
+	if (r == 0 && index_new(im, rules, options, notes, &im->index) < 0)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
-	else
-		r = make_entries(im, rules, diag);
-	if (r == 0 && index_new(im, rules, options, &im->index) < 0)
-		r = diag_fail(diag, -ENOMEM, "out of memory");
+	start = build_now_us();
 	if (r == 0) {
 		im->base->index = im->index;
 		r = make_code(im, rules, engine, diag);
 	}
+	build_note_pass(notes, "code", start);
 	for (size_t i = 0; i < n && r == 0; i++)
 		join_families(&im->entries[i]);
 	if (r < 0) {

@@ -61,6 +61,7 @@ struct match_base {
 	struct cbpf_arena *code;
 	struct cbpf_prog **progs; /* copies, for the interpreter */
 	size_t n_progs;
+	struct build_notes notes;
 };
 
 struct match_parts;
@@ -94,6 +95,7 @@ struct match_options {
 	enum hash_fault hash_fault;
 	bool bits_fault;
 	bool rank_fault; /* an update gives rules behind the first change wrong numbers */
+	bool no_findings; /* rules that never decide are not looked for */
 	bool update_always; /* also where a full build takes no longer */
 };
 

@@ -22,7 +22,7 @@
 /* A table of fewer rules costs more than they do. */
 #define RULES_MIN 3
 #define TABLES_MAX 48
-/* Rulesets below this are not worth the passes. */
+/* Rulesets below this are not worth the tables; what is wrong with them is told. */
 #define IMAGE_MIN 3
 /* Scopes for which the bit-vector kernel pays. */
 #define BITS_MIN 8
@@ -34,6 +34,7 @@ struct build {
 	const struct match_options *options;
 	struct arena mem; /* until the end of the build */
 	struct items items;
+	struct build_notes *notes;
 	bool *take; /* by rule: the bit-vector kernel has it */
 	struct cluster *clusters;
 	uint32_t n_clusters;
@@ -44,6 +45,14 @@ static int
 pass_canon(struct build *b)
 {
 	return canon(b->im, b->rules, &b->mem, &b->items);
+}
+
+static int
+pass_cover(struct build *b)
+{
+	if (b->options->no_findings)
+		return 0;
+	return cover_find(b->im, b->rules, &b->items, &b->mem, &b->notes->found);
 }
 
 /* What the bit-vector kernel has, no other needs. */
@@ -160,11 +169,30 @@ static const struct pass {
 	int (*run)(struct build *b);
 } passes[] = {
 	{"canon", pass_canon}, /* rules to items: masked words */
+	{"cover", pass_cover}, /* what rules never get a frame */
 	{"bits", pass_bits}, /* scopes of prefixes and ports to the bit-vector kernel */
 	{"partition", pass_partition}, /* items to clusters that one hash tells apart */
 	{"tables", pass_tables}, /* clusters to tables */
 	{"residual", pass_residual}, /* what is left goes one by one */
 };
+#define PASSES_FOR_FINDINGS 2
+
+uint64_t
+build_now_us(void)
+{
+	struct timespec t = {0};
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+void
+build_note_pass(struct build_notes *notes, const char *name, uint64_t start_us)
+{
+	if (notes->n_passes < DIM(notes->passes))
+		notes->passes[notes->n_passes++] =
+			(struct match_pass_report){name, build_now_us() - start_us};
+}
 
 /* Whether the tables of @ix beat going through all @n rules. */
 static bool
@@ -183,14 +211,16 @@ is_worth_it(const struct match_index *ix, size_t n)
 
 int
 index_new(const struct match_image *im, const struct match_rule *rules,
-	const struct match_options *options, struct match_index **ret_index)
+	const struct match_options *options, struct build_notes *notes,
+	struct match_index **ret_index)
 {
-	struct build b = {.im = im, .rules = rules, .options = options, .mem = ARENA_INIT};
+	struct build b = {
+		.im = im, .rules = rules, .options = options, .mem = ARENA_INIT, .notes = notes};
+	const bool few = options->merge == MATCH_MERGE_AUTO && im->n < IMAGE_MIN;
 	int r = 0;
 
 	*ret_index = NULL;
-	if (options->merge == MATCH_MERGE_NEVER ||
-		(options->merge == MATCH_MERGE_AUTO && im->n < IMAGE_MIN))
+	if (options->merge == MATCH_MERGE_NEVER || (few && options->no_findings))
 		return 0;
 	b.index = mem_zalloc(sizeof(*b.index));
 	if (b.index == NULL)
@@ -198,8 +228,12 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	b.index->probe = isa_hash_probe(options->isa);
 	b.index->probe_bits = isa_bits_probe(options->isa);
 	b.index->bytes = sizeof(*b.index);
-	for (size_t i = 0; i < DIM(passes) && r == 0; i++)
+	for (size_t i = 0; i < (few ? PASSES_FOR_FINDINGS : DIM(passes)) && r == 0; i++) {
+		const uint64_t start = build_now_us();
+
 		r = passes[i].run(&b);
+		build_note_pass(notes, passes[i].name, start);
+	}
 	mem_free(b.items.v);
 	arena_fini(&b.mem);
 	if (r < 0 || (b.index->n_tables == 0 && b.index->bits == NULL) ||

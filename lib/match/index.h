@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "bits.h"
+#include "cover.h"
 #include "hash.h"
 #include "item.h"
 
@@ -36,12 +37,29 @@ struct match_index {
 	size_t bytes; /* of memory */
 };
 
+/* What a build leaves behind for people. */
+#define BUILD_PASSES_MAX 16
+
+struct build_notes {
+	struct cover_found found;
+	struct match_pass_report passes[BUILD_PASSES_MAX]; /* in the order run */
+	uint32_t n_passes;
+};
+
+/* A clock for build_note_pass(). */
+uint64_t build_now_us(void);
+
+/* Note that pass @name ran from @start_us until now. */
+void build_note_pass(struct build_notes *notes, const char *name, uint64_t start_us);
+
 /*
  * Compile the rules of @im, whose entries are complete but for code, together. *@ret_index is
- * NULL where that would not be faster than one by one. Returns 0 or -ENOMEM.
+ * NULL where that would not be faster than one by one. @notes gets what was found on the way,
+ * to be freed also after a failure. Returns 0 or -ENOMEM.
  */
 int index_new(const struct match_image *im, const struct match_rule *rules,
-	const struct match_options *options, struct match_index **ret_index);
+	const struct match_options *options, struct build_notes *notes,
+	struct match_index **ret_index);
 void index_free(struct match_index *index);
 
 /* An index without tables of @n rules that all go one by one. Returns 0 or -ENOMEM. */

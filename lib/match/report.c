@@ -112,6 +112,55 @@ match_image_report(const struct match_image *image, struct match_rule_report *re
 	return 0;
 }
 
+/* ---- findings ---- */
+
+const struct match_finding *
+match_image_findings(const struct match_image *image, size_t *ret_n, bool *ret_cut)
+{
+	const struct cover_found *found = image->base != NULL ? &image->base->notes.found : NULL;
+
+	*ret_n = found != NULL ? found->n : 0;
+	*ret_cut = found != NULL && found->cut;
+	return found != NULL ? found->v : NULL;
+}
+
+void
+match_finding_text(const struct match_finding *f,
+	const char *(*name_of)(const void *ctx, uint32_t index), const void *ctx, struct sbuf *out)
+{
+	static const char *const whys[] = {
+		[MATCH_NEVER_SCOPE] = "its scope contradicts itself",
+		[MATCH_NEVER_SRC] = "its list of sources is empty",
+		[MATCH_NEVER_DST] = "its list of destinations is empty",
+		[MATCH_NEVER_PROGRAM] = "its program returns 0 for every packet",
+		[MATCH_NEVER_BOTH] = "its program and scope contradict each other",
+	};
+	const uint32_t n = MIN(f->n_by, MATCH_BY_MAX);
+
+	sbuf_addf(out, "rule %s can never ", name_of(ctx, f->rule));
+	if (f->kind == MATCH_FINDING_NEVER) {
+		sbuf_addf(out, "match: %s", whys[f->why]);
+		return;
+	}
+	sbuf_addf(out, "%s: rule%s ", f->decides ? "decide" : "count", n > 1 ? "s" : "");
+	for (uint32_t i = 0; i < n; i++)
+		sbuf_addf(out, "%s%s",
+			i == 0                     ? ""
+				: i + 1 == f->n_by ? " and "
+						   : ", ",
+			name_of(ctx, f->by[i]));
+	if (f->n_by > n)
+		sbuf_addf(out, " and %" PRIu32 " more", f->n_by - n);
+	sbuf_adds(out, n > 1 ? " cover it" : " covers it");
+}
+
+const struct match_pass_report *
+match_image_passes(const struct match_image *image, size_t *ret_n)
+{
+	*ret_n = image->base != NULL ? image->base->notes.n_passes : 0;
+	return image->base != NULL ? image->base->notes.passes : NULL;
+}
+
 /* ---- text ---- */
 
 static void

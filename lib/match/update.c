@@ -337,7 +337,10 @@ match_image_update(const struct match_image *old, const struct match_rule *const
 	const uint32_t *was, size_t n, enum match_engine engine, struct match_image **ret_image,
 	struct diag *diag)
 {
-	static const struct match_options options = {.merge = MATCH_MERGE_AUTO};
+	static const struct match_options options = {
+		.merge = MATCH_MERGE_AUTO,
+		.no_findings = true,
+	};
 
 	return match_image_update_with(old, rules, was, n, engine, &options, ret_image, diag);
 }

@@ -132,6 +132,9 @@ keep_rule(struct load *l, struct draft *d)
 	d->m.action = d->info.action;
 	d->m.shadow = d->info.shadow;
 	d->m.enabled = d->info.enabled && d->info.here && d->info.armed;
+	d->m.lasting = d->info.ttl_ms == 0 && d->info.locations[0] == '\0' &&
+		(d->given[RULE_KEY_when] == NULL ||
+			strcmp(d->given[RULE_KEY_when]->value, "always") == 0);
 	d->m.scope.src = d->src.p;
 	d->m.scope.dst = d->dst.p;
 	d->info.src_set = d->src.set;

@@ -4,6 +4,7 @@
 
 /* What rules were compiled to, for people. Any thread, any time. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,53 @@ struct match_rule_report {
  * -ENOMEM, never of an image that was built whole.
  */
 int match_image_report(const struct match_image *image, struct match_rule_report *ret);
+
+/*
+ * What is wrong with a rule, found while the image was built: an earlier rule, or
+ * several together, take all its frames (rules that decide, are enforced and
+ * enabled, on all ports, and that only an operator ends); or it never matches.
+ */
+enum match_finding_kind { MATCH_FINDING_SHADOWED, MATCH_FINDING_NEVER };
+
+enum match_why_never {
+	MATCH_NEVER_SCOPE, /* keys of its scope contradict each other */
+	MATCH_NEVER_SRC, /* no source address is in its list */
+	MATCH_NEVER_DST,
+	MATCH_NEVER_PROGRAM, /* the program returns 0 for every packet */
+	MATCH_NEVER_BOTH, /* program and scope contradict each other, or the program itself */
+};
+
+#define MATCH_BY_MAX 4
+
+struct match_finding {
+	uint32_t rule;
+	uint8_t kind; /* enum match_finding_kind */
+	uint8_t why; /* enum match_why_never */
+	bool decides; /* pass or drop, and enforced; else it counts */
+	uint32_t n_by; /* rules that take its frames; the first MATCH_BY_MAX of them are in by[] */
+	uint32_t by[MATCH_BY_MAX];
+};
+
+/*
+ * By rule, *@ret_n of them; none where an update made the image. *@ret_cut: there
+ * was too much to look at, some may be missing.
+ */
+const struct match_finding *match_image_findings(
+	const struct match_image *image, size_t *ret_n, bool *ret_cut);
+
+/*
+ * Append @f as one sentence without full stop: "rule b can never decide: rule a
+ * covers it". Rules by @name_of(@ctx, index).
+ */
+void match_finding_text(const struct match_finding *f,
+	const char *(*name_of)(const void *ctx, uint32_t index), const void *ctx, struct sbuf *out);
+
+/* What the build took, pass by pass, *@ret_n of them in the order run; none of an update. */
+struct match_pass_report {
+	const char *name;
+	uint64_t us; /* on the clock */
+};
+const struct match_pass_report *match_image_passes(const struct match_image *image, size_t *ret_n);
 
 /* "hash", … */
 const char *match_kernel_name(enum match_kernel kernel);

@@ -63,6 +63,7 @@ struct match_rule {
 	enum match_action action;
 	bool shadow; /* transparent whatever the action */
 	bool enabled; /* first state, see match_image_enable() */
+	bool lasting; /* only an operator ends it: no TTL, location, "when = attack"; for reports */
 	struct match_scope scope;
 	enum match_link link;
 

@@ -17,6 +17,7 @@
 #include "match/image.h"
 
 struct diag;
+struct match_finding;
 struct ruleset;
 struct rules_slots;
 
@@ -88,6 +89,14 @@ const char *ruleset_text(const struct ruleset *rs, size_t i, unsigned int number
  */
 int ruleset_compile(const struct ruleset *rs, struct rules_slots *slots, enum match_engine engine,
 	struct match_image **ret_image, struct diag *diag);
+
+/*
+ * Append @f, of an image of @rs, as one line without its end: "FILE:7: rule b can
+ * never decide: rule a covers it (FILE:3)".
+ */
+struct sbuf;
+void ruleset_finding_text(
+	const struct ruleset *rs, const struct match_finding *f, struct sbuf *out);
 
 /*
  * When the TTL of each rule began: with the first load of its text, through
