@@ -38,6 +38,30 @@ dump(const struct rules_file *f)
 	return status;
 }
 
+/* Rules that can never decide or match: no error, since they may be meant for later. */
+static int
+print_findings(const struct rules_file *f)
+{
+	struct sbuf out = SBUF_INIT;
+	int status = CLI_DONE;
+	size_t n;
+	bool cut;
+	const struct match_finding *v = match_image_findings(f->image, &n, &cut);
+
+	for (size_t i = 0; i < n; i++) {
+		ruleset_finding_text(f->rules, &v[i], &out);
+		sbuf_addc(&out, '\n');
+	}
+	if (cut)
+		sbuf_adds(&out, "not all rules were compared: there may be more of these\n");
+	if (sbuf_ok(&out))
+		(void)fputs(sbuf_str(&out), stdout);
+	else
+		status = CLI_FAILED;
+	sbuf_fini(&out);
+	return status;
+}
+
 static int
 check_file(const char *path)
 {
@@ -53,7 +77,9 @@ check_file(const char *path)
 	else
 		printf("%s: %zu ports, %zu rules, no error\n", path, f.conf->n_ports,
 			ruleset_count(f.rules));
-	if (r >= 0 && args.dump)
+	if (r >= 0)
+		status = print_findings(&f);
+	if (r >= 0 && status == CLI_DONE && args.dump)
 		status = dump(&f);
 	rules_file_fini(&f);
 	return status;
@@ -90,7 +116,11 @@ const struct cli_cmd cmd_check = {
 	.args = "FILE…",
 	.help = "Say whether configurations or rules files are right, without a daemon.",
 	.more = "Reads each FILE and conf.d/*.ini beside it as sluiced -t does; - is standard input.\n"
-		"A file of rules alone needs no [port].",
+		"A file of rules alone needs no [port].\n"
+		"\n"
+		"Tells of rules that can never decide, since earlier ones take all their frames "
+		"(rules that pass or drop, enforced, on all ports, without ttl, locations and "
+		"when), and of rules that can never match. That is no error.",
 	.examples = check_examples,
 	.opts = check_opts,
 	.min_args = 1,

@@ -25,6 +25,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "eal.h"
+#include "findings.h"
 #include "log.h"
 #include "loop.h"
 #include "names.h"
@@ -108,6 +109,7 @@ init_rules(struct daemon *d, struct diag *diag)
 		goto fail;
 	}
 	d->n_slots = names_count(d->names);
+	findings_log(d->config->rules, d->image);
 	(void)ttl_apply(d->ttl, d->config->rules, d->image, ttl_now_ms());
 	return 0;
 fail:

@@ -20,6 +20,7 @@
 #include "config.h"
 #include "daemon.h"
 #include "eal.h"
+#include "findings.h"
 #include "log.h"
 #include "loop.h"
 #include "names.h"
@@ -139,6 +140,7 @@ tell(struct reload *r)
 	if (r->error == 0) {
 		log_line(LOG_LEVEL_NOTICE, "reloaded %s: %zu rules", r->d->conf_file,
 			ruleset_count(r->d->config->rules));
+		findings_log(r->d->config->rules, r->d->image);
 		notify_send("READY=1\nSTATUS=reloaded");
 	} else {
 		log_diag(

@@ -146,6 +146,29 @@ class Check(Case):
         self.assertEqual(err, f"sluice check: {part}:2: port: there is no [port b]\n")
         self.assertEqual(out, f"{two}: 0 ports, 1 rules, no error\n")
 
+    def test_check_tells_of_rules_that_never_decide(self):
+        """Behind one that takes all their frames, or with conditions that exclude each other."""
+        path = self.path("shadowed.ini", """[rule wide]
+proto = udp
+dport = 53
+action = drop
+[rule narrow]
+match = dns www.example.uk
+action = drop
+[rule never]
+bytecode = 1,6 0 0 0
+action = count
+[rule later]
+match = dns www.example.uk
+action = count
+order = 5
+""")
+        status, out, err = sluice("check", path)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(out.splitlines()[1:], [
+            f"{path}:5: rule narrow can never decide: rule wide covers it ({path}:1)",
+            f"{path}:8: rule never can never match: its program returns 0 for every packet"])
+
     def test_stdin(self):
         status, out, err = sluice("check", "-", data=b"[rule r]\nmatch = all\naction = drop\n")
         self.assertEqual((status, out, err), (0, "-: 0 ports, 1 rules, no error\n", ""))
