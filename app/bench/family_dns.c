@@ -143,6 +143,24 @@ longest(struct rng *rng, char name[NAME_MAX_LEN + 1])
 	memcpy(name + n, tail, len + 1);
 }
 
+/* Its own name again and again, so that it seems to match behind every label, and all but the end. */
+static void
+again(struct rng *rng, char name[NAME_MAX_LEN + 1])
+{
+	char one[NAME_MAX_LEN + 1];
+	size_t n, len;
+
+	memcpy(one, name, sizeof(one));
+	len = n = strlen(one);
+	while (n + 1 + len <= NAME_MAX_LEN) {
+		name[n] = '.';
+		memcpy(name + n + 1, one, len + 1);
+		n += 1 + len;
+	}
+	if (family_percent(rng, 80))
+		name[n - 1] = name[n - 1] == 'z' ? 'y' : 'z';
+}
+
 static void
 put(const struct family *f, const struct family_item *it, enum family_way way, struct rng *rng,
 	struct pkt_build *b)
@@ -154,10 +172,12 @@ put(const struct family *f, const struct family_item *it, enum family_way way, s
 		domain(rng, name);
 	else
 		name_of(strrchr(it->text, ' ') + 1, rng, name);
-	if (way == WAY_NEAR || (way == WAY_WORST && family_percent(rng, 50)))
+	if (way == WAY_NEAR || (way == WAY_WORST && family_percent(rng, 35)))
 		spoil(rng, name);
-	else if (way == WAY_WORST)
+	else if (way == WAY_WORST && family_percent(rng, 50))
 		longest(rng, name);
+	else if (way == WAY_WORST)
+		again(rng, name);
 	if (ignorecase)
 		any_case(rng, name);
 	family_put_ip(f, rng, b);

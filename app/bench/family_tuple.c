@@ -288,22 +288,46 @@ spoil(struct rng *rng, const struct family_tuple *t, uint32_t *src, uint32_t *ds
 		*src ^= UINT32_C(1) << (32 - t->src_len);
 }
 
+/* Each field lies in some rule's, all together in none by design. */
+static struct family_tuple
+cross(const struct family *f, const struct family_item *it, struct rng *rng)
+{
+	struct family_tuple t = it->u.tuple;
+
+	for (int k = 0; k < 3; k++) {
+		const struct family_item *other = &f->items[rng_below(rng, (uint32_t)f->n)];
+
+		if (other->ops->put != it->ops->put)
+			continue;
+		if (k == 0) {
+			t.src = other->u.tuple.src;
+			t.src_len = other->u.tuple.src_len;
+		} else if (k == 1) {
+			t.dst = other->u.tuple.dst;
+			t.dst_len = other->u.tuple.dst_len;
+		} else {
+			t.dport = other->u.tuple.dport;
+		}
+	}
+	return t;
+}
+
 static void
 put(const struct family *f, const struct family_item *it, enum family_way way, struct rng *rng,
 	struct pkt_build *b)
 {
-	const struct family_tuple *t = &it->u.tuple;
+	const bool crossed = way == WAY_WORST && family_percent(rng, 60);
+	const struct family_tuple some = crossed ? cross(f, it, rng) : it->u.tuple, *t = &some;
 	uint32_t src = t->src | (rng_below(rng, UINT32_MAX) & ~mask_of(t->src_len));
 	uint32_t dst = t->dst | (rng_below(rng, UINT32_MAX) & ~mask_of(t->dst_len));
 	uint16_t sport = port_in(rng, &t->sport), dport = port_in(rng, &t->dport);
 	uint8_t proto = t->proto;
 
-	(void)f;
 	if (way == WAY_MISS) {
 		src = rng_below(rng, UINT32_MAX);
 		dst = rng_below(rng, UINT32_MAX);
 		dport = (uint16_t)rng_next(rng);
-	} else if (way != WAY_HIT) {
+	} else if (way != WAY_HIT && !crossed) {
 		spoil(rng, t, &src, &dst, &dport);
 	}
 	if (proto == 0)

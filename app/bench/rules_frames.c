@@ -3,6 +3,7 @@
 
 #include <rte_mbuf.h>
 
+#include "adversary.h"
 #include "base/mem.h"
 #include "gen/gen.h"
 #include "rules.h"
@@ -25,15 +26,16 @@ one_mbuf(struct rte_mbuf *m, const struct rules_datagram *d)
 
 /* Frames one behind the other, so that the small ones of a flood take no more cache than they have to. */
 static int
-make_bytes(
-	struct rules_frames *f, struct family *family, enum family_traffic traffic, struct rng *rng)
+make_bytes(struct rules_frames *f, struct family *family, const struct adversary *adversary,
+	enum family_traffic traffic, struct rng *rng)
 {
 	size_t *offsets = mem_calloc(f->n, sizeof(*offsets)), used = 0, cap = 0;
 	uint8_t frame[FAMILY_FRAME_MAX], *all = NULL;
 	int r = offsets == NULL ? -ENOMEM : 0;
 
 	for (uint32_t i = 0; r == 0 && i < f->n; i++) {
-		const size_t len = family_frame(family, traffic, rng, frame);
+		const size_t len = adversary != NULL ? adversary_frame(adversary, rng, frame)
+						     : family_frame(family, traffic, rng, frame);
 
 		if (used + lines(len) > cap) {
 			uint8_t *more = mem_realloc(all, cap = 2 * cap + 65536);
@@ -70,6 +72,7 @@ rules_frames_new(struct family *f, enum family_traffic traffic, uint32_t n, uint
 	struct rules_frames **ret_frames)
 {
 	struct rules_frames *fr = mem_zalloc(sizeof(*fr));
+	struct adversary *adversary = NULL;
 	struct rng rng = {seed};
 	int r = -ENOMEM;
 
@@ -81,7 +84,9 @@ rules_frames_new(struct family *f, enum family_traffic traffic, uint32_t n, uint
 	fr->mbufs = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(struct rte_mbuf));
 	if (fr->views == NULL || fr->datagrams == NULL || fr->mbufs == NULL)
 		goto out;
-	r = make_bytes(fr, f, traffic, &rng);
+	r = traffic == FAMILY_ADVERSARIAL ? adversary_new(f, seed, &adversary) : 0;
+	if (r == 0)
+		r = make_bytes(fr, f, adversary, traffic, &rng);
 	if (r < 0)
 		goto out;
 	for (uint32_t i = 0; i < n; i++) {
@@ -94,6 +99,7 @@ rules_frames_new(struct family *f, enum family_traffic traffic, uint32_t n, uint
 	*ret_frames = fr;
 	fr = NULL;
 out:
+	adversary_free(adversary);
 	rules_frames_free(fr);
 	return r;
 }
