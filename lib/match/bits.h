@@ -109,10 +109,14 @@ void bits_free(struct bits *bits);
 /*
  * Choose which rules the kernel is to have, in @ret_take: all it can have, where
  * they are @min or more and hash tables would be slower, since they have ranges of
- * ports or prefixes of many lengths. With @min 1 that is not asked. Returns how many.
+ * ports or prefixes of many lengths. With @min 1 that is not asked. Rules i with @taken[i]
+ * are another's. Returns how many.
  */
-uint32_t bits_choose(
-	const struct match_image *im, const struct match_rule *rules, uint32_t min, bool *ret_take);
+uint32_t bits_choose(const struct match_image *im, const struct match_rule *rules, uint32_t min,
+	const bool *taken, bool *ret_take);
+
+/* Whether the rules of @take are of a few shapes, each a matter of one look-up by hash. */
+bool bits_hash_is_better(const struct match_rule *rules, size_t n, const bool *take);
 
 /* The kernel: lower @p->best for the frames in @some. One for each kind of processor. */
 typedef void (*bits_probe_fn)(const struct bits *b, struct probe *p, uint64_t some);

@@ -52,9 +52,8 @@ is_exact(const struct match_ranges *r)
 	return r->n == 0 || (r->n == 1 && r->v[0].lo == r->v[0].hi);
 }
 
-/* Whether the rules of @take are of a few shapes, each a matter of one look-up by hash. */
-static bool
-hash_is_better(const struct match_rule *rules, size_t n, const bool *take)
+bool
+bits_hash_is_better(const struct match_rule *rules, size_t n, const bool *take)
 {
 	struct shape few[SHAPES_FEW];
 	uint32_t n_few = 0;
@@ -80,14 +79,14 @@ hash_is_better(const struct match_rule *rules, size_t n, const bool *take)
 }
 
 uint32_t
-bits_choose(
-	const struct match_image *im, const struct match_rule *rules, uint32_t min, bool *ret_take)
+bits_choose(const struct match_image *im, const struct match_rule *rules, uint32_t min,
+	const bool *taken, bool *ret_take)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < im->n; i++) {
-		ret_take[i] = can_have(im, rules, i);
+		ret_take[i] = !taken[i] && can_have(im, rules, i);
 		n += ret_take[i];
 	}
-	return n < min || (min > 1 && hash_is_better(rules, im->n, ret_take)) ? 0 : n;
+	return n < min || (min > 1 && bits_hash_is_better(rules, im->n, ret_take)) ? 0 : n;
 }

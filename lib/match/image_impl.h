@@ -93,10 +93,11 @@ struct match_options {
 	enum match_merge merge;
 	enum isa isa; /* of the kernels */
 	enum hash_fault hash_fault;
-	bool bits_fault;
+	bool bits_fault, tuple_fault;
 	bool rank_fault; /* an update gives rules behind the first change wrong numbers */
 	bool no_findings; /* rules that never decide are not looked for */
 	bool update_always; /* also where a full build takes no longer */
+	bool no_tuple; /* its rules are the bit-vector kernel's */
 };
 
 int match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine engine,

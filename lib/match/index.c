@@ -26,6 +26,7 @@
 #define IMAGE_MIN 3
 /* Scopes for which the bit-vector kernel pays. */
 #define BITS_MIN 8
+#define TUPLE_MIN 8
 
 /* What the passes hand on. */
 struct build {
@@ -35,7 +36,8 @@ struct build {
 	struct arena mem; /* until the end of the build */
 	struct items items;
 	struct build_notes *notes;
-	bool *take; /* by rule: the bit-vector kernel has it */
+	bool *take; /* by rule: the bit-vector kernel has it, or the five-tuple kernel */
+	bool *take_tuple; /* by rule: the five-tuple kernel has it */
 	struct cluster *clusters;
 	uint32_t n_clusters;
 	struct match_index *index;
@@ -55,19 +57,43 @@ pass_cover(struct build *b)
 	return cover_find(b->im, b->rules, &b->items, &b->mem, &b->notes->found);
 }
 
-/* What the bit-vector kernel has, no other needs. */
+/* What kernel of scopes has, no table needs. */
 static void
-drop_taken(struct build *b)
+drop_taken(struct build *b, const bool *take)
 {
 	struct items *items = &b->items;
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < items->n; i++)
-		if (!b->take[items->v[i].rule])
+		if (!take[items->v[i].rule])
 			items->v[kept++] = items->v[i];
 	items->n = kept;
 	for (uint32_t i = 0; i < b->im->n; i++)
-		items->residual[i] = items->residual[i] && !b->take[i];
+		items->residual[i] = items->residual[i] && !take[i];
+}
+
+static int
+pass_tuple(struct build *b)
+{
+	const bool always = b->options->merge == MATCH_MERGE_ALWAYS;
+	struct match_index *ix = b->index;
+	int r;
+
+	b->take_tuple = arena_zalloc(&b->mem, (b->im->n + 1) * sizeof(*b->take_tuple));
+	if (b->take_tuple == NULL)
+		return -ENOMEM;
+	if (b->options->no_tuple ||
+		tuple_choose(b->im, b->rules, always ? 1 : TUPLE_MIN, b->take_tuple) == 0)
+		r = -E2BIG;
+	else
+		r = tuple_new(b->im, b->rules, b->take_tuple, b->options->tuple_fault, &ix->tuple);
+	if (r == 0) {
+		ix->bytes += ix->tuple->arena.bytes;
+		drop_taken(b, b->take_tuple);
+	} else {
+		memset(b->take_tuple, 0, b->im->n * sizeof(*b->take_tuple));
+	}
+	return r == -E2BIG ? 0 : r;
 }
 
 static int
@@ -80,12 +106,12 @@ pass_bits(struct build *b)
 	b->take = arena_zalloc(&b->mem, (b->im->n + 1) * sizeof(*b->take));
 	if (b->take == NULL)
 		return -ENOMEM;
-	if (bits_choose(b->im, b->rules, always ? 1 : BITS_MIN, b->take) == 0)
+	if (bits_choose(b->im, b->rules, always ? 1 : BITS_MIN, b->take_tuple, b->take) == 0)
 		return 0;
 	r = bits_new(b->im, b->rules, b->take, b->options->bits_fault, &ix->bits);
 	if (r == 0) {
 		ix->bytes += ix->bits->arena.bytes;
-		drop_taken(b);
+		drop_taken(b, b->take);
 	}
 	return r == -E2BIG ? 0 : r;
 }
@@ -148,8 +174,10 @@ pass_residual(struct build *b)
 	ix->residual = mem_calloc(b->im->n + 1, sizeof(*ix->residual));
 	ix->runs = mem_calloc(b->im->n + 1, sizeof(*ix->runs));
 	ix->in_bits = mem_calloc(b->im->n + 1, sizeof(*ix->in_bits));
-	if (ix->residual == NULL || ix->runs == NULL || ix->in_bits == NULL)
+	ix->in_tuple = mem_calloc(b->im->n + 1, sizeof(*ix->in_tuple));
+	if (ix->residual == NULL || ix->runs == NULL || ix->in_bits == NULL || ix->in_tuple == NULL)
 		return -ENOMEM;
+	memcpy(ix->in_tuple, b->take_tuple, b->im->n * sizeof(*ix->in_tuple));
 	if (ix->bits != NULL)
 		memcpy(ix->in_bits, b->take, b->im->n * sizeof(*ix->in_bits));
 	for (uint32_t i = 0; i < b->im->n; i++) {
@@ -170,6 +198,7 @@ static const struct pass {
 } passes[] = {
 	{"canon", pass_canon}, /* rules to items: masked words */
 	{"cover", pass_cover}, /* what rules never get a frame */
+	{"tuple", pass_tuple}, /* scopes of a few prefixes of IPv4 to the five-tuple kernel */
 	{"bits", pass_bits}, /* scopes of prefixes and ports to the bit-vector kernel */
 	{"partition", pass_partition}, /* items to clusters that one hash tells apart */
 	{"tables", pass_tables}, /* clusters to tables */
@@ -200,8 +229,8 @@ is_worth_it(const struct match_index *ix, size_t n)
 {
 	uint32_t together = COST_BASE + COST_TABLE * ix->n_tables, item = COST_PLAIN;
 
-	/* That kernel is chosen where it is worth it. */
-	if (ix->bits != NULL)
+	/* These kernels are chosen where they are worth it. */
+	if (ix->bits != NULL || ix->tuple != NULL)
 		return true;
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		if (ix->tables[i].run == 0)
@@ -226,6 +255,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	if (b.index == NULL)
 		return -ENOMEM;
 	b.index->probe = isa_hash_probe(options->isa);
+	b.index->probe_tuple = isa_tuple_probe(options->isa);
 	b.index->probe_bits = isa_bits_probe(options->isa);
 	b.index->bytes = sizeof(*b.index);
 	for (size_t i = 0; i < (few ? PASSES_FOR_FINDINGS : DIM(passes)) && r == 0; i++) {
@@ -236,7 +266,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	}
 	mem_free(b.items.v);
 	arena_fini(&b.mem);
-	if (r < 0 || (b.index->n_tables == 0 && b.index->bits == NULL) ||
+	if (r < 0 || (b.index->n_tables == 0 && b.index->bits == NULL && b.index->tuple == NULL) ||
 		(options->merge == MATCH_MERGE_AUTO && !is_worth_it(b.index, im->n))) {
 		index_free(b.index);
 		return r;
@@ -256,7 +286,9 @@ index_new_lone(size_t n, struct match_index **ret_index)
 	ix->residual = mem_calloc(n + 1, sizeof(*ix->residual));
 	ix->runs = mem_calloc(n + 1, sizeof(*ix->runs));
 	ix->in_bits = mem_calloc(n + 1, sizeof(*ix->in_bits));
-	if (ix->tables == NULL || ix->residual == NULL || ix->runs == NULL || ix->in_bits == NULL) {
+	ix->in_tuple = mem_calloc(n + 1, sizeof(*ix->in_tuple));
+	if (ix->tables == NULL || ix->residual == NULL || ix->runs == NULL || ix->in_bits == NULL ||
+		ix->in_tuple == NULL) {
 		index_free(ix);
 		return -ENOMEM;
 	}
@@ -278,9 +310,11 @@ index_free(struct match_index *index)
 	for (uint32_t i = 0; i < index->n_tables; i++)
 		hash_fini(&index->tables[i]);
 	mem_free(index->tables);
+	tuple_free(index->tuple);
 	bits_free(index->bits);
 	mem_free(index->residual);
 	mem_free(index->runs);
 	mem_free(index->in_bits);
+	mem_free(index->in_tuple);
 	mem_free(index);
 }

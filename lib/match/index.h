@@ -16,6 +16,7 @@
 #include "cover.h"
 #include "hash.h"
 #include "item.h"
+#include "tuple.h"
 
 struct match_image;
 struct match_options;
@@ -30,10 +31,12 @@ struct match_index {
 	hash_probe_fn probe;
 	struct bits *bits; /* scopes of prefixes and ports; or NULL */
 	bits_probe_fn probe_bits;
+	struct tuple *tuple; /* scopes of a few prefixes of IPv4; or NULL */
+	tuple_probe_fn probe_tuple;
 	uint32_t *residual; /* rules that go one by one, in order; from the heap */
 	uint32_t n_residual;
 	bool *runs; /* by rule: its program may be asked; from the heap */
-	bool *in_bits; /* by rule: it is in bits; from the heap */
+	bool *in_bits, *in_tuple; /* by rule: it is in bits, in tuple; from the heap */
 	size_t bytes; /* of memory */
 };
 
@@ -74,6 +77,7 @@ enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
  * to what it can.
  */
 hash_probe_fn isa_hash_probe(enum isa isa);
-bits_probe_fn isa_bits_probe(enum isa isa); /* the same for the other kernel */
+bits_probe_fn isa_bits_probe(enum isa isa); /* the same for the other kernels */
+tuple_probe_fn isa_tuple_probe(enum isa isa);
 
 #endif

@@ -69,3 +69,16 @@ isa_bits_probe(enum isa isa)
 #endif
 	return bits_probe_c;
 }
+
+tuple_probe_fn
+isa_tuple_probe(enum isa isa)
+{
+	isa = settle(isa);
+#if defined(__x86_64__)
+	if (isa == ISA_AVX512)
+		return tuple_probe_avx512;
+	if (isa == ISA_AVX2)
+		return tuple_probe_avx2;
+#endif
+	return tuple_probe_c;
+}

@@ -218,10 +218,24 @@ ask_bits(struct probe *p, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
 
-	if (ix->n_tables > 0)
+	if (ix->n_tables > 0 || ix->tuple != NULL)
 		alive &= ~merged_at_most(p, p->best, ix->bits->first_rule);
 	if (alive != 0)
 		ix->probe_bits(ix->bits, p, alive);
+}
+
+/* The frames that the five-tuple kernel can say something of. */
+static void
+ask_tuple(struct probe *p, uint64_t alive)
+{
+	static const struct scope_test ip4 = {KEY_FAMILY(KEY_FAMILY_BITS), KEY_FAMILY(4)};
+	const struct match_index *ix = p->im->index;
+
+	if (ix->n_tables > 0)
+		alive &= ~merged_at_most(p, p->best, ix->tuple->first_rule);
+	alive &= search_keys_test(p->key, p->n, ip4);
+	if (alive != 0)
+		ix->probe_tuple(ix->tuple, p, alive);
 }
 
 /* ---- rules one by one ---- */
@@ -342,6 +356,8 @@ merged_first(struct probe *p, uint64_t alive)
 	/* All of them: those that are not alive are not looked at. */
 	memset(p->best, 0xff, p->n * sizeof(p->best[0]));
 	ask_tables(p, alive);
+	if (p->im->index->tuple != NULL)
+		ask_tuple(p, alive);
 	if (p->im->index->bits != NULL)
 		ask_bits(p, alive);
 	if (p->im->index->n_residual > 0)
@@ -364,6 +380,8 @@ first_of_one(struct probe *p, const struct match_image *im, const struct pkt_vie
 	if (!only_late)
 		ask_tables(p, 1);
 	/* None of these is generated. */
+	if (im->index->tuple != NULL && flip == 0)
+		ask_tuple(p, 1);
 	if (im->index->bits != NULL && flip == 0)
 		ask_bits(p, 1);
 	if (im->index->n_residual > 0)

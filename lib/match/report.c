@@ -17,6 +17,7 @@ static const char *const kernel_names[] = {
 	[MATCH_KERNEL_ONE_BY_ONE] = "one by one",
 	[MATCH_KERNEL_HASH] = "hash",
 	[MATCH_KERNEL_BITS] = "bits",
+	[MATCH_KERNEL_TUPLE] = "tuple",
 };
 
 const char *
@@ -67,6 +68,8 @@ report_one(const struct match_image *image, struct match_rule_report *ret)
 			ret[i].kernel = MATCH_KERNEL_ONE_BY_ONE;
 		else if (ix->in_bits[i])
 			ret[i].kernel = MATCH_KERNEL_BITS;
+		else if (ix->in_tuple[i])
+			ret[i].kernel = MATCH_KERNEL_TUPLE;
 	if (ix == NULL)
 		return;
 	for (uint32_t k = 0; k < ix->n_tables; k++)
@@ -228,9 +231,9 @@ image_text(const struct match_image *image, uint32_t tables_before, struct sbuf 
 		sbuf_adds(out, "one by one\n");
 		return 0;
 	}
-	sbuf_addf(out, "%" PRIu32 " tables%s, %" PRIu32 " rules one by one, %zu KiB\n",
-		ix->n_tables, ix->bits != NULL ? " and bit vectors" : "", ix->n_residual,
-		ix->bytes / 1024);
+	sbuf_addf(out, "%" PRIu32 " tables%s%s, %" PRIu32 " rules one by one, %zu KiB\n",
+		ix->n_tables, ix->tuple != NULL ? " and five-tuples" : "",
+		ix->bits != NULL ? " and bit vectors" : "", ix->n_residual, ix->bytes / 1024);
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		table_text(ix, i, tables_before, out);
 	return ix->n_tables;

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The five-tuple kernel for any processor. */
+#include "tuple.h"
+
+#define TUPLE_PROBE tuple_probe_c
+
+#include "tuple_probe.h"
