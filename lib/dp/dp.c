@@ -6,7 +6,6 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
-#include <rte_rcu_qsbr.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,9 +126,7 @@ make_workers(struct dp *dp, const struct dp_conf *conf, struct diag *diag)
 	}
 	dp->workers = mem_calloc(n, sizeof(*dp->workers));
 	dp->rings = mem_calloc(n, sizeof(*dp->rings));
-	dp->rcu = mem_zalloc_aligned(BASE_CACHE_LINE, rte_rcu_qsbr_get_memsize((uint32_t)n));
-	if (dp->workers == NULL || dp->rings == NULL || dp->rcu == NULL ||
-		rte_rcu_qsbr_init(dp->rcu, (uint32_t)n) != 0)
+	if (dp->workers == NULL || dp->rings == NULL || qsbr_new((uint32_t)n, &dp->qsbr) < 0)
 		return diag_fail(diag, -ENOMEM, "out of memory");
 
 	for (size_t i = 0; i < dp->n_ports; i++) {
@@ -142,7 +139,6 @@ make_workers(struct dp *dp, const struct dp_conf *conf, struct diag *diag)
 				return diag_fail(diag, -ENOMEM, "out of memory");
 			dp->workers[dp->n_workers++] = w;
 			connect_worker(w, &dp->ports[i], next_tx);
-			(void)rte_rcu_qsbr_thread_register(dp->rcu, id);
 		}
 	}
 	return 0;
@@ -217,7 +213,7 @@ dp_bench_start(struct dp *dp, struct match_image *image, struct diag *diag)
 	for (size_t i = 0; i < dp->n_workers; i++)
 		prepare_idle(dp->workers[i], &dp->ports[dp->workers[i]->port]);
 	atomic_store_explicit(&dp->shared.stop, false, memory_order_relaxed);
-	atomic_store_explicit(&dp->shared.image, image, memory_order_release);
+	(void)match_slot_put(&dp->shared.slot, image, dp->qsbr); /* nobody runs yet */
 	return 0;
 }
 
@@ -264,7 +260,7 @@ dp_stop(struct dp *dp)
 	for (size_t i = 0; i < dp->n_ports; i++)
 		port_stop(&dp->ports[i]);
 	dp->devices_running = false;
-	return atomic_exchange_explicit(&dp->shared.image, NULL, memory_order_acq_rel);
+	return match_slot_put(&dp->shared.slot, NULL, dp->qsbr); /* nobody runs any more */
 }
 
 void
@@ -279,7 +275,7 @@ dp_free(struct dp *dp)
 		port_close(&dp->ports[i]);
 	mem_free(dp->workers);
 	mem_free(dp->rings);
-	mem_free(dp->rcu);
+	qsbr_free(dp->qsbr);
 	/* The workers are gone. */
 	dp_protect_free(atomic_load_explicit(&dp->shared.protect, memory_order_relaxed));
 	mem_free(dp->ports);

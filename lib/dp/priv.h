@@ -19,7 +19,7 @@ struct dp {
 	struct worker **workers; /* in the order of ports and their queues */
 	size_t n_workers;
 	struct sample_ring **rings; /* by worker */
-	struct rte_rcu_qsbr *rcu;
+	struct qsbr *qsbr; /* of the workers, by their place in workers[] */
 
 	/* Control thread. */
 	bool devices_running, workers_running;

@@ -58,8 +58,8 @@ dp_protect_publish(struct dp *dp, struct dp_protect *protect)
 {
 	struct dp_protect *old;
 
-	/* Release pairs with the acquire in the workers' pick_vital(). */
-	old = atomic_exchange_explicit(&dp->shared.protect, protect, memory_order_acq_rel);
+	/* Pairs with the load in the workers' pick_vital(); see qsbr_online(). */
+	old = atomic_exchange_explicit(&dp->shared.protect, protect, memory_order_seq_cst);
 	dp_wait_workers(dp);
 	dp_protect_free(old);
 }

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* What workers are told while they run: the image, and the few switches. */
 #include <errno.h>
-#include <rte_rcu_qsbr.h>
-#include <time.h>
 
 #include "match/image.h"
 
 #include "priv.h"
-
-/* Between looks at the workers; a burst takes some microseconds. */
-#define LOOK_AGAIN_NS 20000
 
 static bool
 slots_fit(const struct match_image *image)
@@ -29,24 +24,15 @@ slots_fit(const struct match_image *image)
 void
 dp_wait_workers(struct dp *dp)
 {
-	const struct timespec again = {.tv_nsec = LOOK_AGAIN_NS};
-	const uint64_t token = rte_rcu_qsbr_start(dp->rcu);
-
-	while (rte_rcu_qsbr_check(dp->rcu, token, false) == 0)
-		(void)nanosleep(&again, NULL);
+	qsbr_wait(dp->qsbr);
 }
 
 int
 dp_publish(struct dp *dp, struct match_image *image, struct match_image **ret_old)
 {
-	struct match_image *old;
-
 	if (image != NULL && !slots_fit(image))
 		return -E2BIG;
-	/* Release pairs with the acquire in the workers' judge(). */
-	old = atomic_exchange_explicit(&dp->shared.image, image, memory_order_acq_rel);
-	dp_wait_workers(dp);
-	*ret_old = old;
+	*ret_old = match_slot_put(&dp->shared.slot, image, dp->qsbr);
 	return 0;
 }
 

@@ -129,9 +129,9 @@ note_flaws(struct worker *w, const struct burst *b)
 static uint64_t
 pick_vital(struct worker *w, const struct burst *b, uint64_t maybe, uint64_t now)
 {
-	/* Pairs with the exchange in dp_protect_publish(). */
+	/* Pairs with the exchange in dp_protect_publish(); see qsbr_online(). */
 	const struct dp_protect *p =
-		atomic_load_explicit(&w->shared->protect, memory_order_acquire);
+		atomic_load_explicit(&w->shared->protect, memory_order_seq_cst);
 	uint64_t vital = 0;
 
 	if (!p->vital)
@@ -167,9 +167,7 @@ static void
 judge(struct worker *w, struct burst *b)
 {
 	struct match_notes notes = {0, 0};
-	/* Pairs with the exchange in dp_publish(): the image is complete. */
-	const struct match_image *image =
-		atomic_load_explicit(&w->shared->image, memory_order_acquire);
+	const struct match_image *image = match_slot_get(&w->shared->slot);
 	const bool enforce = atomic_load_explicit(&w->shared->enforce, memory_order_relaxed);
 
 	if (image == NULL) {
@@ -418,7 +416,7 @@ rest(struct worker *w, uint32_t ns)
 		if (fds[i] >= 0)
 			p[n++] = (struct pollfd){.fd = fds[i], .events = POLLIN};
 
-	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
+	qsbr_offline(w->qsbr, w->id);
 	(void)ppoll(p, n, &ts, NULL);
 	for (nfds_t i = 0; i < n; i++) {
 		socklen_t len = sizeof(int);
@@ -436,7 +434,7 @@ rest(struct worker *w, uint32_t ns)
 		ts.tv_nsec = IDLE_SLEEP_MAX_NS;
 		(void)nanosleep(&ts, NULL);
 	}
-	rte_rcu_qsbr_thread_online(w->rcu, w->id);
+	qsbr_online(w->qsbr, w->id);
 	w->back_at = 0;
 }
 
@@ -478,16 +476,16 @@ worker_run(struct worker *w, uint64_t bursts)
 {
 	uint64_t frames = 0;
 
-	rte_rcu_qsbr_thread_online(w->rcu, w->id);
+	qsbr_online(w->qsbr, w->id);
 	for (uint64_t i = 0; i < bursts; i++) {
 		const uint64_t now = rte_rdtsc();
 
 		frames += work(w, now);
 		if (exc_two_way(&w->exc))
 			(void)back_if_due(w, now);
-		rte_rcu_qsbr_quiescent(w->rcu, w->id);
+		qsbr_quiescent(w->qsbr, w->id);
 	}
-	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
+	qsbr_offline(w->qsbr, w->id);
 	return frames;
 }
 
@@ -499,14 +497,14 @@ worker_main(void *worker)
 
 	/* Sleeps of microseconds, not of the default 50 more. */
 	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-	rte_rcu_qsbr_thread_online(w->rcu, w->id);
+	qsbr_online(w->qsbr, w->id);
 	while (!atomic_load_explicit(&w->shared->stop, memory_order_relaxed)) {
 		const uint64_t now = rte_rdtsc();
 		const uint16_t n = work(w, now);
 		const uint16_t back = two_way ? back_if_due(w, now) : 0;
 
 		/* No pointer to an image is held across this line. */
-		rte_rcu_qsbr_quiescent(w->rcu, w->id);
+		qsbr_quiescent(w->qsbr, w->id);
 		note_dry(w, n == 0);
 		if ((n | back) != 0)
 			idle_busy(&w->idle);
@@ -516,7 +514,7 @@ worker_main(void *worker)
 	/* The ring gets no more: a few thousand frames at most. */
 	while (w->drain && work(w, rte_rdtsc()) != 0)
 		;
-	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
+	qsbr_offline(w->qsbr, w->id);
 	return 0;
 }
 

@@ -8,15 +8,16 @@
  * it alone writes.
  */
 
-#include <rte_rcu_qsbr.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bucket.h"
+#include "base/qsbr.h"
 #include "base/util.h"
 #include "dp/stats.h"
 #include "match/image.h"
+#include "match/slot.h"
 #include "match/verdict.h"
 #include "pkt/vital.h"
 #include "sample/sampler.h"
@@ -33,9 +34,8 @@ struct sample_ring;
 
 /* Control writes, every worker reads, once a burst. */
 struct shared {
-	/* Stored by dp_publish() with release; NULL: everything passes. */
-	struct match_image *_Atomic image;
-	/* Stored by dp_protect_publish() with release; never NULL while workers run. */
+	struct match_slot slot; /* dp_publish() puts; with NULL everything passes */
+	/* Stored by dp_protect_publish(), loaded as the image is; never NULL while workers run. */
 	struct dp_protect *_Atomic protect;
 	atomic_bool stop; /* relaxed: orders nothing */
 	atomic_bool enforce; /* relaxed */
@@ -58,8 +58,8 @@ struct worker_clock {
 struct worker {
 	/* Constant while it runs. */
 	struct shared *shared;
-	struct rte_rcu_qsbr *rcu;
-	unsigned int id; /* at rcu */
+	struct qsbr *qsbr;
+	unsigned int id; /* at qsbr */
 	uint16_t ethdev, queue, port; /* port: number in the configuration */
 	uint16_t peer; /* port that the exception path leads to, else port */
 	bool to_wire; /* the exception path is another port's wire, or our own */

@@ -58,7 +58,7 @@ worker_new(struct dp *dp, struct port *p, uint16_t queue, unsigned int id,
 	if (w == NULL)
 		return NULL;
 	w->shared = &dp->shared;
-	w->rcu = dp->rcu;
+	w->qsbr = dp->qsbr;
 	w->id = id;
 	w->ethdev = p->ethdev;
 	w->queue = queue;
