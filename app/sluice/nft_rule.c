@@ -244,15 +244,26 @@ add_ports(struct maker *m, size_t kind, struct sbuf *out)
 /*
  * What a line that loads L4, up to byte @asked, says besides. A header that is
  * cut within has no ports: where nothing else asks for its last byte, this does.
- * A later fragment has no L4: Linux knows that of IPv6 by itself, and says that
- * it knows it of IPv4 (6.18 let "th dport" match there).
+ *
+ * A later fragment has no L4. Linux knows that where it loads three bytes, but
+ * not where it loads one, two or four at their alignment (nft_payload_fast_eval()
+ * of 6.18), and then takes IPv4's payload for L4, and IPv6's own header: "th
+ * dport" matched a flow label. Of IPv4 a condition says it; of IPv6, whose
+ * fragment header is one of many, such a load does.
  */
 static void
 add_l4(const struct maker *m, uint32_t asked, enum frag frag, struct sbuf *out)
 {
-	if (m->ports && asked < m->header)
-		sbuf_addf(out, " @th,%u,8 >= 0", (m->header - 1) * 8u);
-	if ((m->ports || asked > 0) && m->family == 4 && frag == FRAG_ANY)
+	const uint32_t end = MAX(asked, m->ports ? m->header : 0u);
+	const bool late = frag == FRAG_ANY || m->frag_header;
+
+	if (end == 0)
+		return;
+	if (m->family == 6 && late && end >= 3)
+		sbuf_addf(out, " @th,%u,24 >= 0", (end - 3) * 8u);
+	else if (asked < end)
+		sbuf_addf(out, " @th,%u,8 >= 0", (end - 1) * 8u);
+	if (m->family == 4 && frag == FRAG_ANY)
 		sbuf_adds(out, frag_conds[FRAG_NOT_LATER].v4);
 }
 

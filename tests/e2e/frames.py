@@ -131,12 +131,9 @@ def random_ip(rng):
         f".{rng.randrange(1, 255)}"
 
 
-def seed(quick=None):
-    """The seed of this run, printed: SLUICE_SEED sets it, else @quick in the quick tier."""
-    value = os.environ.get("SLUICE_SEED")
-    if not value and quick is not None and not os.environ.get("SLUICE_LONG"):
-        value = quick
-    value = int(value or random.SystemRandom().randrange(1 << 32))
+def seed():
+    """The seed of this run, printed: SLUICE_SEED sets it."""
+    value = int(os.environ.get("SLUICE_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {value}", flush=True)
     return value
 

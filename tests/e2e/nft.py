@@ -19,6 +19,7 @@ MARK = "203.0.113.99"
 NAMES = ("a.www.example.uk", "bb.www.example.uk", "A.wWw.example.uk", "www.example.uk",
          "a.www.example.com", "x.example.org")
 SCTP, UDPLITE = 132, 136
+EXTS_MAX = 8  # extension headers that Sluice steps over; nft has no bound
 
 HEAD = f"""
 [set victims]
@@ -226,7 +227,7 @@ def compare(edge, rules, batch):
 
 def each_alone():
     """Every kind of program and scope, counting."""
-    rng = random.Random(frames.seed(7))
+    rng = random.Random(frames.seed())
     total = {}
     with lab.Lab("nft") as it:
         edge = Edge(it, "a")
@@ -242,7 +243,7 @@ def each_alone():
 
 def deciding():
     """Random rules that drop, pass, count and look, in order; a table per family."""
-    rng = random.Random(frames.seed(7))
+    rng = random.Random(frames.seed())
     total = {}
     with lab.Lab("nft") as it:
         edge = Edge(it, "d")
@@ -260,12 +261,14 @@ def deciding():
     print(f"{len(batch)} frames, {total}", flush=True)
 
 
-def has_ah(datagram):
-    """An IPv6 datagram with an authentication header, which is a protocol of its own to nft."""
-    kind, at = datagram[6], 40
-    while kind in (0, 43, 44, 60) and at + 8 <= len(datagram):
-        kind, at = datagram[at], at + (8 if kind == 44 else 8 * (datagram[at + 1] + 1))
-    return kind == 51
+def exts_of(datagram):
+    """The kinds of an IPv6 datagram's extension headers."""
+    kind, at, kinds = datagram[6], 40, []
+    while kind in (0, 43, 44, 51, 60) and at + 8 <= len(datagram):
+        kinds.append(kind)
+        words = 8 * (datagram[at + 1] + 1) if kind != 51 else 4 * (datagram[at + 1] + 2)
+        kind, at = datagram[at], at + (8 if kind == 44 else words)
+    return kinds
 
 
 def kernel_takes(datagram):
@@ -283,7 +286,11 @@ def kernel_takes(datagram):
         return head + datagram[ihl:]
     if len(datagram) >= 40 and datagram[0] >> 4 == 6:
         length = struct.unpack_from("!H", datagram, 4)[0]
-        if not 0 < length <= len(datagram) - 40 or datagram[6] == 0 or has_ah(datagram):
+        kinds = exts_of(datagram)
+        if not 0 < length <= len(datagram) - 40 or datagram[6] == 0:
+            return None
+        # The help says that nft sees these otherwise; far() and late() hold that it does.
+        if 51 in kinds or len(kinds) > EXTS_MAX or kinds.count(44) > 1:
             return None
         addresses = b"".join(socket.inet_pton(socket.AF_INET6, x[6][0]) for x in (SRC, DST))
         return datagram[:8] + addresses + datagram[40:]
@@ -292,7 +299,7 @@ def kernel_takes(datagram):
 
 def generators():
     """Random patterns of every generator: the kernel takes each, and counts what it matches."""
-    seed = frames.seed(7)
+    seed = frames.seed()
     count, per_rules = 3000 if lab.LONG else 520, 13
     lines = lab.run(os.path.join(lab.BUILD, "tests", "support", "gencases"), seed, count, 6).stdout.split("\n")
     cases = []
@@ -315,6 +322,55 @@ def generators():
             total["frames"] = total.get("frames", 0) + len(batch)
     print(f"{count} patterns, {total}", flush=True)
     lab.check(total["rules native"] > count // 5 and total["rules xt_bpf"] > count // 20, "of both kinds")
+
+
+def far():
+    """What stands behind more extension headers than Sluice steps over, nft still finds."""
+    texts = ("match = payload -6 -n --udp --at 2 text:xy", "match = u32 -6 -n 48=0x12345678",
+             "family = 6\nproto = udp", "family = 6\nproto = udp\ndport = 53")
+    src, dst = SRC[6][0], DST[6][0]
+    with lab.Lab("nft") as it:
+        edge = Edge(it, "f")
+        rules = it.file("rules.ini", HEAD + "".join(f"[rule f{i}]\n{x}\naction = count\n"
+                                                    for i, x in enumerate(texts)))
+        edge.sluice("-r", rules, "--apply")
+        for n in range(EXTS_MAX + 5):
+            rest = frames.UDP, frames.udp(b"query", src, dst, 1234, 53)
+            for _ in range(n):
+                rest = ip6_ext(60, rest)
+            frame = frames.ether(frames.ipv6(rest[1], rest[0], src, dst), frames.ETH_IP6, dst_mac=edge.mac)
+            before, want = edge.counters(), replayed(it, rules, [frame])
+            got = edge.send([frame])
+            for i, text in enumerate(texts):
+                lab.equal((want[f"f{i}"], got[f"f{i}"] - before[f"f{i}"]), (int(n <= EXTS_MAX), 1),
+                          f"replay and nft of {text}, behind {n} extension headers")
+
+
+def late():
+    """Later fragments have no L4, even where the kernel takes the IPv6 header for it."""
+    texts = ("proto = udp\nsport = 24576\ndport = 53", "match = payload -6 --udp --at 0 00",
+             "match = payload -6 -n --udp --at 0 text:xy", "match = dns_validate -6", "match = u32 -6 0=0:0xffffffff")
+    src, dst = SRC[6][0], DST[6][0]
+    with lab.Lab("nft") as it:
+        edge = Edge(it, "l")
+        rules = it.file("rules.ini", HEAD + "".join(f"[rule f{i}]\n{x}\nfamily = 6\naction = count\n"
+                                                    for i, x in enumerate(texts)))
+        edge.sluice("-r", rules, "--apply")
+        for offsets in ((), (0,), (1,), (8,), (9,), (0, 0), (0, 8), (1, 9), (8, 0)):
+            data, proto = frames.udp(b"\0query", src, dst, 0x6000, 53), frames.UDP
+            for off in reversed(offsets):
+                data, proto = struct.pack("!BBHI", proto, 0, off, 7) + data, 44
+            # Taken for UDP, this header has the ports that are asked for, and zeros behind.
+            datagram = bytearray(frames.ipv6(data, proto, src, dst))
+            struct.pack_into("!I", datagram, 0, 0x60000035)
+            frame = frames.ether(bytes(datagram), frames.ETH_IP6, dst_mac=edge.mac)
+            before, want = edge.counters(), replayed(it, rules, [frame])
+            got = edge.send([frame])
+            for i, text in enumerate(texts):
+                # Where no L4 is asked for, the first fragment header decides.
+                other = offsets and not offsets[0] & ~7 and any(x & ~7 for x in offsets) and "u32" in text
+                lab.equal(got[f"f{i}"] - before[f"f{i}"], want[f"f{i}"] + bool(other),
+                          f"nft of {text}, behind fragment headers {offsets}")
 
 
 def undone():
@@ -384,4 +440,4 @@ def refused():
         lab.equal(edge.ns.ruleset(), empty, "what is left")
 
 
-lab.main(generators, each_alone, deciding, undone, one_rule, refused)
+lab.main(generators, each_alone, deciding, far, late, undone, one_rule, refused)

@@ -67,10 +67,10 @@ class Scopes(Case):
         late = " ip frag-off & 0x1fff == 0"
         self.assertEqual(self.lines("proto = udp\ndport = 53"), [
             "meta nfproto ipv4 meta l4proto 17 th dport 53 @th,56,8 >= 0" + late,
-            "meta nfproto ipv6 meta l4proto 17 th dport 53 @th,56,8 >= 0"])
+            "meta nfproto ipv6 meta l4proto 17 th dport 53 @th,40,24 >= 0"])
         self.assertEqual(self.lines("sport = 1-5, 9\ndport = 7\nfamily = 6"), [
-            f"meta nfproto ipv6 meta l4proto {protos} th sport {{ 1-5, 9 }} th dport 7 @th,{last},8 >= 0"
-            for protos, last in (("6", 152), ("{ 17, 136 }", 56), ("{ 33, 132 }", 88))])
+            f"meta nfproto ipv6 meta l4proto {protos} th sport {{ 1-5, 9 }} th dport 7 @th,{last},24 >= 0"
+            for protos, last in (("6", 136), ("{ 17, 136 }", 40), ("{ 33, 132 }", 72))])
 
     def test_addresses(self):
         out = self.script("[set a]\nprefixes = 192.0.2.0/24, 2001:db8::1, 10.0.0.0/8\n"
@@ -168,7 +168,7 @@ class Programs(Case):
     def test_ipv6(self):
         lines = self.lines("match = dns -i a.b\nfamily = 6")
         self.assertEqual(lines, ["meta nfproto ipv6 meta l4proto 17 th dport 53 "
-                                 "@th,160,40 & 0xffdfffdfff == 0x0141014200"])
+                                 "@th,176,24 >= 0 @th,160,40 & 0xffdfffdfff == 0x0141014200"])
         self.assertEqual(self.lines("expr = ip6[7] > 60\nfamily = 6"),
                          ["meta nfproto ipv6 @nh,56,8 >= 61"])
         # What was compiled for the other family is left out.
@@ -228,7 +228,7 @@ class Scripts(Case):
                       '@th,160,40 == 0x0161016200 counter drop comment "dns_a.b"\n', out)
         out = sluice("-6", "--dst", "2001:db8::1", "-D", "2001:db8::/64", "-A", "count", "-N", "n.1",
                      "dns", "a.b")[1]
-        self.assertIn("ip6 daddr { 2001:db8::1/128, 2001:db8::/64 } @th,160,40 == 0x0161016200 counter "
+        self.assertIn("ip6 daddr { 2001:db8::1/128, 2001:db8::/64 } @th,176,24 >= 0 @th,160,40 == 0x0161016200 counter "
                       'comment "n.1"\n', out)
 
     def test_hostile_names(self):
