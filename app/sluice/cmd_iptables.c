@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/sbuf.h"
@@ -12,7 +13,7 @@
 
 static struct {
 	bool inet6, negate, pinned;
-	const char *comment, *write;
+	const char *comment, *set, *write;
 	const char *ips[CLI_MANY_MAX + 1];
 } args;
 
@@ -98,6 +99,8 @@ add_command(struct sbuf *b, int argc, char **argv)
 		add_option(b, "-c", args.comment);
 	for (const char *const *ip = args.ips; *ip != NULL; ip++)
 		add_option(b, "-i", *ip);
+	if (args.set != NULL)
+		add_option(b, "-s", args.set);
 	if (args.write != NULL)
 		add_option(b, "-w", args.write);
 	sbuf_addf(b, " %s --", argv[0]);
@@ -132,8 +135,19 @@ check_comment(void)
 	return CLI_DONE;
 }
 
+static int
+check_set(void)
+{
+	if (args.set != NULL && (!shell_is_name(args.set) || strlen(args.set) > SCRIPT_SET_MAX))
+		return cli_fail(CLI_USAGE,
+			"--set: expected a name of at most %d of A-Z, a-z, 0-9, '_', '.' and '-', with "
+			"neither of the last in front, got '%.60s'",
+			SCRIPT_SET_MAX, args.set);
+	return CLI_DONE;
+}
+
 struct texts {
-	struct sbuf stem, file, set, object, command, comment, matches, out;
+	struct sbuf stem, file, set, object, command, comment, matches, mark, out;
 	struct script_objects objects;
 };
 
@@ -147,8 +161,24 @@ texts_fini(struct texts *t)
 	sbuf_fini(&t->command);
 	sbuf_fini(&t->comment);
 	sbuf_fini(&t->matches);
+	sbuf_fini(&t->mark);
 	sbuf_fini(&t->out);
 	script_objects_fini(&t->objects);
+}
+
+/* Two programs must not be one object because their names begin alike (FNV-1a). */
+static void
+add_object_name(struct sbuf *b, const char *name)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	if (strlen(name) <= OBJECT_NAME_MAX) {
+		sbuf_adds(b, name);
+		return;
+	}
+	for (const char *c = name; *c != '\0'; c++)
+		hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+	sbuf_addf(b, "%.*s_%016" PRIx64, OBJECT_NAME_MAX - 17, name, hash);
 }
 
 /* Returns an exit status. */
@@ -159,19 +189,21 @@ make_texts(struct texts *t, const struct gen_out *program, int argc, char **argv
 
 	add_stem(&t->stem, argc, argv);
 	sbuf_addf(&t->file, "%s.sh", sbuf_str(&t->stem));
-	sbuf_addf(&t->set, "%.*s", SCRIPT_SET_MAX, sbuf_str(&t->stem));
+	sbuf_addf(
+		&t->set, "%.*s", SCRIPT_SET_MAX, args.set != NULL ? args.set : sbuf_str(&t->stem));
 	add_command(&t->command, argc, argv);
 	if (args.comment != NULL && args.comment[0] != '\0')
 		sbuf_adds(&t->comment, args.comment);
 	else
 		add_default_comment(&t->comment, argc, argv);
 	if (args.pinned) {
-		/* Two programs must not be one object because their names begin alike. */
-		sbuf_addf(&t->object, "%.*s", OBJECT_NAME_MAX, sbuf_str(&t->stem));
+		add_object_name(&t->object, args.set != NULL ? args.set : sbuf_str(&t->stem));
 		status = script_add_object(&t->objects, sbuf_str(&t->object), program, args.inet6);
 		script_add_pinned(&t->matches, sbuf_str(&t->object));
+		sbuf_addf(&t->mark, "/%s", sbuf_str(&t->object));
 	} else {
 		script_add_bpf(&t->matches, program);
+		script_add_bytecode(&t->mark, program);
 	}
 	script_add_comment(&t->matches, sbuf_str(&t->comment));
 	return status;
@@ -195,6 +227,7 @@ make_script(const struct gen_out *program, int argc, char **argv)
 		.inet6 = args.inet6,
 		.file = strcmp(file, "-") == 0 ? sbuf_str(&t.file) : file,
 		.set = sbuf_str(&t.set),
+		.mark = sbuf_str(&t.mark),
 		.command = sbuf_str(&t.command),
 		.ips = args.ips,
 		.scope = program->scope,
@@ -205,7 +238,8 @@ make_script(const struct gen_out *program, int argc, char **argv)
 	script_add_rule(&t.out, &s, sbuf_str(&t.matches), "DROP");
 	script_add_tail(&t.out, &s);
 	if (sbuf_ok(&t.stem) && sbuf_ok(&t.file) && sbuf_ok(&t.set) && sbuf_ok(&t.object) &&
-		sbuf_ok(&t.command) && sbuf_ok(&t.comment) && sbuf_ok(&t.matches))
+		sbuf_ok(&t.command) && sbuf_ok(&t.comment) && sbuf_ok(&t.matches) &&
+		sbuf_ok(&t.mark))
 		status = script_write(&t.out, file);
 	else
 		status = cli_fail(CLI_FAILED, "out of memory");
@@ -221,6 +255,8 @@ iptables_run(int argc, char **argv)
 	int status;
 
 	status = check_comment();
+	if (status == CLI_DONE)
+		status = check_set();
 	if (status == CLI_DONE)
 		status = script_check_ips(args.ips, args.inet6);
 	if (status != CLI_DONE)
@@ -242,6 +278,9 @@ static const struct cli_opt iptables_opts[] = {
 	{'p', "object-pinned", NULL,
 		"Load the program as eBPF, by bpftool: it may be longer than 64 instructions.",
 		&args.pinned, NULL},
+	{'s', "set", "NAME",
+		"Name the ipset, and the pinned object; default as made from TYPE, a set's cut to 31 bytes.",
+		NULL, &args.set},
 	{'w', "write", "FILE", "Name the script; - is standard output.", NULL, &args.write},
 	{0},
 };
@@ -262,7 +301,9 @@ const struct cli_cmd cmd_iptables = {
 	.more = "TYPE and what stands behind -- are those of sluice gen.\n\n"
 		"The script takes addresses under attack as arguments; nothing is dropped before\n"
 		"there is one. With --delete it removes all that it made. It reads IPTABLES, IPSET,\n"
-		"INPUTPLACE (the rule's number) and DEFAULTINT (the interface) from the environment.",
+		"INPUTPLACE (the rule's number) and DEFAULTINT (the interface) from the environment.\n"
+		"Where another rule has its ipset already, since names were cut, it does nothing\n"
+		"and says so: --set gives one of them another name.",
 	.examples = iptables_examples,
 	.opts = iptables_opts,
 	.many = "i",

@@ -170,18 +170,24 @@ script_add_rule(struct sbuf *b, const struct script *s, const char *matches, con
 }
 
 void
-script_add_bpf(struct sbuf *b, const struct gen_out *program)
+script_add_bytecode(struct sbuf *b, const struct gen_out *program)
 {
 	struct sbuf text = SBUF_INIT;
 
 	cbpf_write_xt(program->insns, program->n, &text);
-	sbuf_adds(b, NEXT "-m bpf --bytecode \"");
 	if (sbuf_ok(&text))
 		sbuf_add(b, sbuf_str(&text), strcspn(sbuf_str(&text), "\n"));
 	else
 		b->failed = true;
-	sbuf_addc(b, '"');
 	sbuf_fini(&text);
+}
+
+void
+script_add_bpf(struct sbuf *b, const struct gen_out *program)
+{
+	sbuf_adds(b, NEXT "-m bpf --bytecode \"");
+	script_add_bytecode(b, program);
+	sbuf_addc(b, '"');
 }
 
 void
@@ -194,14 +200,36 @@ script_add_comment(struct sbuf *b, const char *text)
 	shell_add_word(b, cut);
 }
 
+/* Sets' names are cut, so that two scripts can have the same; an address would arm both. */
+static void
+add_claim(struct sbuf *b, const struct script *s)
+{
+	sbuf_addf(b,
+		"# The set may be another rule's, whose name begins alike.\n"
+		"claim() {\n\tlocal line\n\n\twhile read -r line; do\n"
+		"\t\tif [[ ${line} == *'--match-set %s dst'* &&\n"
+		"\t\t\t${line} != *",
+		s->set);
+	shell_add_word(b, s->mark);
+	sbuf_addf(b,
+		"* ]]; then\n"
+		"\t\t\techo \"$0: another rule has the ipset %s: ${line}\" >&2\n"
+		"\t\t\techo \"$0: give sluice iptables --set NAME for one of them\" >&2\n"
+		"\t\t\treturn 1\n\t\tfi\n"
+		"\tdone < <(\"${iptables[@]}\" --wait -S INPUT)\n}\n\n",
+		s->set);
+}
+
 static void
 add_apply(struct sbuf *b, const struct script *s)
 {
+	if (s->mark != NULL)
+		add_claim(b, s);
 	sbuf_addf(b,
-		"apply() {\n\tlocal ip\n\n"
+		"apply() {\n\tlocal ip\n\n%s"
 		"\t\"${ipset[@]}\" -exist create %s hash:net family %s\n"
 		"\tfor ip in ",
-		s->set, s->inet6 ? "inet6" : "inet");
+		s->mark != NULL ? "\tclaim\n" : "", s->set, s->inet6 ? "inet6" : "inet");
 	for (const char *const *ip = s->ips; *ip != NULL; ip++) {
 		shell_add_word(b, *ip);
 		sbuf_addc(b, ' ');

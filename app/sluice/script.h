@@ -24,6 +24,11 @@ struct script {
 	bool inet6;
 	const char *file; /* what it is run as, for its comments */
 	const char *set; /* the ipset's name; shell_is_name() */
+	/*
+	 * What tells the rule in INPUT from another one with the same set, as iptables
+	 * -S print it; NULL: nobody else can have the set.
+	 */
+	const char *mark;
 	const char *chain; /* of its own, shell_is_name(); NULL: a rule in INPUT is all */
 	const char *command; /* shell text that made it */
 	const char *const *ips; /* preset addresses, accepted by script_check_ips(); NULL ends */
@@ -62,6 +67,9 @@ void script_add_rule(
 
 /* Append what applies and removes, built on rule (and on chain_create). */
 void script_add_tail(struct sbuf *b, const struct script *s);
+
+/* Append the program as xt_bpf has it, without a newline. */
+void script_add_bytecode(struct sbuf *b, const struct gen_out *program);
 
 /* Append " -m bpf …" for a program, and " -m comment …", cut where iptables would. */
 void script_add_bpf(struct sbuf *b, const struct gen_out *program);

@@ -181,6 +181,29 @@ def others(site):
         site.gone(path)
 
 
+def alike(site):
+    """Scripts whose sets' names are cut to the same one do not arm each other."""
+    one = site.generate("iptables", "dns", "--", "a.long.name.www.example.uk")
+    other = site.generate("iptables", "dns", "--", "a.long.name.www.example.com")
+    flooded = FLOODED[site.family]
+    names = ["a.long.name.www.example.uk", "a.long.name.www.example.com"]
+    site.script(one)
+    applied = site.saved()
+    got = site.script(other, flooded, check=False)
+    lab.check(got.returncode == 1 and "another rule has the ipset" in got.stderr and "--set" in got.stderr,
+              f"a set of another rule: {got.returncode}, {got.stderr}")
+    lab.equal(site.saved(), applied, "what a refused script changed")
+    lab.equal(site.send(names), [0, 4, 1], "not armed by the other's address: dropped, passed, mark")
+    other = site.generate("iptables", "-s", "example_com", "-w", "com.sh", "dns", "--", names[1])
+    site.script(other, flooded)
+    lab.equal(site.send(names), [1, 0, 3, 1], "dropped by com, by uk, passed, mark")
+    # The same rule of another interface may have the set.
+    site.script(one, DEFAULTINT="lo")
+    site.script(one, "--delete", DEFAULTINT="lo", check=False)
+    site.script(other, "--delete")
+    site.gone(one)
+
+
 def pinned(site):
     """--object-pinned: programs that bytecode is too short for, as eBPF that the script loads."""
     objects = site.it.file("objects")
@@ -256,7 +279,7 @@ def nft4():
     """IPv4, iptables-nft."""
     with lab.Lab("iptables") as it:
         site = Site(it, "nft", 4)
-        for part in (one_rule, negated, chain, others, pinned, hostile):
+        for part in (one_rule, negated, chain, others, alike, pinned, hostile):
             part(site)
 
 
@@ -264,7 +287,7 @@ def legacy4():
     """IPv4, iptables-legacy."""
     with lab.Lab("iptables") as it:
         site = Site(it, "legacy", 4)
-        for part in (one_rule, negated, chain, others, pinned):
+        for part in (one_rule, negated, chain, others, alike, pinned):
             part(site)
 
 
@@ -272,7 +295,7 @@ def nft6():
     """IPv6, ip6tables-nft."""
     with lab.Lab("iptables") as it:
         site = Site(it, "nft", 6)
-        for part in (one_rule, chain, others, pinned):
+        for part in (one_rule, chain, others, alike, pinned):
             part(site)
 
 

@@ -109,6 +109,18 @@ class Iptables(Case):
         self.assertTrue(out.startswith("#!/bin/bash\n") and out.endswith("esac\n"))
         self.assertIn("#     ./bpf_dns_ip4_a_uk.sh --delete\n", out)
 
+    def test_set(self):
+        name = "a" * 31
+        text = self.makes("x", "iptables", "-w", "x", "--set", name, "dns", "a.uk")
+        self.assertIn(f"create {name} hash:net", text)
+        self.assertIn(f"#     sluice iptables -s {name} -w x dns -- a.uk\n", text)
+        for bad in (name + "a", "", "-a", "a b", "a$b"):
+            self.fails(2, "iptables: --set: expected a name of at most 31 of A-Z, a-z, 0-9, '_', '.' and "
+                          f"'-', with neither of the last in front, got '{bad}'",
+                       "iptables", f"--set={bad}", "dns", "a.uk")
+        text = self.makes("x", "iptables", "-s", "b", "-p", "-w", "x", "payload", "66" * 100)
+        self.assertIn('"${objects}/b"', text)
+
     def test_replaces(self):
         path = self.folder / "old"
         path.write_text("old\n", encoding="ascii")
@@ -165,9 +177,11 @@ class Iptables(Case):
             text = self.sluice("iptables", "-p", "-w", "-", "dns", f"*.www.example-one.{end}")[1]
             self.assertIn("create bpf_dns_ip4_any_www_examplexone hash:net", text)
             self.assertIn(f'"${{objects}}/bpf_dns_ip4_any_www_examplexone_{end}"', text)
-        text = self.sluice("iptables", "-p", "-w", "-", "dns", *4 * [3 * (60 * "a" + ".")])[1]
-        name = re.search(r'--object-pinned "\$\{objects\}/(.*)"', text)[1]
-        self.assertEqual(len(name), 200)
+        names = set()
+        for end in ("uk", "eu"):
+            text = self.sluice("iptables", "-p", "-w", "-", "dns", *3 * [3 * (60 * "a" + ".")], f"a.{end}")[1]
+            names.add(re.search(r'--object-pinned "\$\{objects\}/(.*)"', text)[1])
+        self.assertEqual([len(x) for x in names], [200, 200])
 
     def test_object_pinned(self):
         text = self.makes("x", "iptables", "--object-pinned", "-w", "x", "syn_validate")
