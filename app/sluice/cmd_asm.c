@@ -10,7 +10,7 @@ static int
 asm_run(int argc, char **argv)
 {
 	return program_convert(
-		argc > 0 ? argv[0] : "-", format != NULL ? format : "xt", link_layer);
+		argc > 0 ? argv[0] : "-", format != NULL ? format : "xt", link_layer, false);
 }
 
 static const struct cli_opt asm_opts[] = {
@@ -33,8 +33,9 @@ const struct cli_cmd cmd_asm = {
 	.args = "[FILE]",
 	.help = "Assemble a program, or convert it from any format to another.",
 	.more = "Reads assembler, xt_bpf's bytecode, what tcpdump -d, -dd and -ddd print, C arrays and its\n"
-		"own JSON; which of them is seen from the text. - or nothing is standard input.\n\n" PROGRAM_EBPF
-		"with\n--link ether it gets the frame.",
+		"own JSON; which of them is seen from the text. - or nothing is standard input. What no\n"
+		"program may be (it has no end, jumps past it, divides by 0) is refused; sluice dis shows\n"
+		"it.\n\n" PROGRAM_EBPF "with\n--link ether it gets the frame.",
 	.examples = asm_examples,
 	.opts = asm_opts,
 	.min_args = 0,

@@ -10,7 +10,7 @@ static int
 dis_run(int argc, char **argv)
 {
 	return program_convert(
-		argc > 0 ? argv[0] : "-", format != NULL ? format : "asm", link_layer);
+		argc > 0 ? argv[0] : "-", format != NULL ? format : "asm", link_layer, true);
 }
 
 static const struct cli_opt dis_opts[] = {
@@ -32,7 +32,9 @@ const struct cli_cmd cmd_dis = {
 	.name = "dis",
 	.args = "[FILE]",
 	.help = "Disassemble a program, or convert it from any format to another.",
-	.more = "Reads what sluice asm reads; asm makes the same program of what dis writes.\n\n" PROGRAM_EBPF
+	.more = "Reads what sluice asm reads; asm makes the same program of what dis writes. What no program\n"
+		"may be is shown, too, but as c and ebpf, with the reason on standard error and exit\n"
+		"status 2; an instruction that is none is a comment.\n\n" PROGRAM_EBPF
 		"with\n--link ether it gets the frame.",
 	.examples = dis_examples,
 	.opts = dis_opts,

@@ -146,8 +146,22 @@ program_print(const char *format, const struct cbpf_insn *insns, size_t n, const
 	return status;
 }
 
+/* Returns CLI_DONE for a program, else an exit status after telling stderr why it is none. */
+static int
+check_program(const struct cbpf_insn *insns, size_t n)
+{
+	struct cbpf_prog *prog = NULL;
+	struct diag diag = {0};
+	const int r = cbpf_prog_new(insns, n, &prog, &diag);
+
+	cbpf_prog_free(prog);
+	if (r < 0)
+		return cli_fail(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, "%s", diag.msg);
+	return CLI_DONE;
+}
+
 int
-program_convert(const char *path, const char *format, const char *link)
+program_convert(const char *path, const char *format, const char *link, bool show)
 {
 	struct cbpf_insn *insns = NULL;
 	struct diag diag = {0};
@@ -169,8 +183,11 @@ program_convert(const char *path, const char *format, const char *link)
 	mem_free(text);
 	if (r < 0)
 		return cli_fail_diag(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, &diag);
-	status = program_print(format, insns, n, NULL,
-		link != NULL && strcmp(link, "ether") == 0 ? EBPF_SEES_FRAME : EBPF_SEES_DATAGRAM);
+	status = check_program(insns, n);
+	if (status == CLI_DONE || (status == CLI_USAGE && show && find_format(format)->write))
+		r = program_print(format, insns, n, NULL,
+			link != NULL && strcmp(link, "ether") == 0 ? EBPF_SEES_FRAME
+								   : EBPF_SEES_DATAGRAM);
 	mem_free(insns);
-	return status;
+	return status != CLI_DONE ? status : r;
 }

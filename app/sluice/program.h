@@ -4,6 +4,7 @@
 
 /* Programs in and out of commands: the formats by name. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "ebpf/lower.h"
@@ -26,8 +27,11 @@ int program_print(const char *format, const struct cbpf_insn *insns, size_t n, c
 /*
  * Read a program in any format from @path ("-": standard input) and print it as
  * @format. @link is the word of --link, or NULL: raw.
+ *
+ * @show:	print what no program may be, too, where @format can have it; the
+ *		status is CLI_USAGE and stderr has the reason all the same
  */
-int program_convert(const char *path, const char *format, const char *link);
+int program_convert(const char *path, const char *format, const char *link, bool show);
 
 /* CLI_DONE, or CLI_USAGE after telling stderr that there is no such format. */
 int program_check_format(const char *format);

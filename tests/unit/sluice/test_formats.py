@@ -33,6 +33,14 @@ def sluice(*args, text=""):
                           timeout=60, check=True).stdout
 
 
+def shown(fmt, text):
+    """What dis makes of what need not be a program."""
+    done = subprocess.run([SLUICE, "dis", "-f", fmt], input=text, capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == (2 if done.stderr else 0), done
+    return done.stdout
+
+
 def generate(words, fmt):
     """A program of GENERATED in the format @fmt."""
     options = list(itertools.takewhile(lambda x: x[0] == "-", words))
@@ -137,13 +145,32 @@ class Formats(unittest.TestCase):
                 left = len(rows) - 1 - i
                 row[1], row[2] = (min(x, max(left - 1, 0)) for x in row[1:3])
             text = json.dumps({"instructions": rows})
-            first = sluice("asm", "-f", "json", text=text)
+            first = shown("json", text)
             self.assertEqual(json.loads(first)["instructions"], rows)
             for path in rng.sample(list(itertools.permutations(("asm", "ddd", "c-array"))), 2):
                 last = first
                 for fmt in (*path, "json"):
-                    last = sluice("asm", "-f", fmt, text=last)
+                    last = shown(fmt, last)
                 self.assertEqual(last, first, path)
+
+    def test_no_program(self):
+        """asm refuses what no engine runs; dis shows it and says so."""
+        def convert(*args, text):
+            got = subprocess.run([SLUICE, *args], input=text, capture_output=True, text=True, check=False)
+            return got.returncode, got.stdout, got.stderr
+
+        for text, why, seen in (
+                ("2,177 0 0 0,21 5 9 1", "instruction 2 jumps 9 instructions ahead, but only 0 follow",
+                 "\tldxb 4*([0]&0xf)\n\t; 0x15 5 9 0x1\n"),
+                ("1,65535 0 0 0", "instruction 1 has the unknown opcode 0xffff", "\t; 0xffff 0 0 0x0\n"),
+                ("2,52 0 0 0,6 0 0 1", "instruction 1 divides by the constant 0", "\tdiv #0\n\tret #1\n"),
+                ("1,48 0 0 0", "instruction 1 is the last and no return", "\tldb [0]\n")):
+            for fmt in BOTH_WAYS + ("c", "ebpf"):
+                self.assertEqual(convert("asm", "-f", fmt, text=text), (2, "", f"sluice asm: {why}\n"))
+            self.assertEqual(convert("dis", text=text), (2, seen, f"sluice dis: {why}\n"))
+            self.assertEqual(convert("dis", "-f", "xt", text=text), (2, text + "\n", f"sluice dis: {why}\n"))
+            for fmt in ("c", "ebpf"):
+                self.assertEqual(convert("dis", "-f", fmt, text=text), (2, "", f"sluice dis: {why}\n"))
 
     def test_tcpdump_prints(self):
         for expr in EXPRESSIONS:
