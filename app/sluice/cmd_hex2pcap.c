@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
@@ -12,19 +15,48 @@
 #include "pkt/savefile.h"
 
 #define FRAME_MAX 262144 /* bytes; what libpcap takes at most as a snapshot length */
+#define READ_BYTES 65536 /* at a time; what a pipe holds */
 
 static struct {
 	const char *link;
 } args;
 
+/* What a run has: the savefile, made when the first text is open, and room for a frame. */
+struct output {
+	int dlt;
+	struct pkt_writer *writer;
+	int error; /* of a write before waiting */
+	uint8_t frame[FRAME_MAX];
+};
+
 /* One text in hand, read byte by byte, so that a line may have any length. */
 struct source {
-	FILE *in;
+	int fd;
+	struct output *out;
 	struct diag at; /* file, line, column of @c */
 	int c; /* the byte in hand, or EOF */
-	uint8_t *frame; /* FRAME_MAX bytes */
-	uint32_t n; /* of them */
+	int error; /* errno of reading */
+	uint32_t n; /* bytes of the frame */
+	size_t taken, filled; /* of @buf */
+	uint8_t buf[READ_BYTES];
 };
+
+/* More of the text. What is done is shown before waiting for whoever writes a pipe. */
+static void
+fill(struct source *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	ssize_t n;
+
+	if (s->out->error == 0 && poll(&p, 1, 0) == 0)
+		s->out->error = pkt_writer_flush(s->out->writer);
+	do
+		n = read(s->fd, s->buf, sizeof(s->buf));
+	while (n < 0 && errno == EINTR);
+	s->error = n < 0 ? errno : 0;
+	s->filled = n < 0 ? 0 : (size_t)n;
+	s->taken = 0;
+}
 
 static void
 advance(struct source *s)
@@ -33,7 +65,9 @@ advance(struct source *s)
 		s->at.line++;
 		s->at.col = 0;
 	}
-	s->c = getc_unlocked(s->in);
+	if (s->taken == s->filled)
+		fill(s);
+	s->c = s->taken < s->filled ? s->buf[s->taken++] : EOF;
 	s->at.col++;
 }
 
@@ -82,7 +116,7 @@ read_bytes(struct source *s)
 		if (s->n == FRAME_MAX)
 			return diag_fail(
 				&s->at, -EINVAL, "a frame has at most %d bytes", FRAME_MAX);
-		s->frame[s->n++] = (uint8_t)(high << 4 | low);
+		s->out->frame[s->n++] = (uint8_t)(high << 4 | low);
 		advance(s);
 	}
 	while (is_blank(s->c))
@@ -109,48 +143,88 @@ next_frame(struct source *s)
 		r = read_bytes(s);
 		return r < 0 ? r : 1;
 	}
-	if (!ferror(s->in))
+	if (s->error == 0)
 		return 0;
 	s->at.col = 0;
-	return diag_fail(&s->at, -EIO, "cannot read on: %s", strerror(errno));
+	return diag_fail(&s->at, -EIO, "cannot read on: %s", strerror(s->error));
 }
 
 /* Exit status, 0, or -EPIPE: the reader has gone. */
 static int
-convert(struct source *s, struct pkt_writer *w)
+cannot_write(int r)
 {
-	int r = 0, more;
+	if (r == 0 || r == -EPIPE)
+		return r;
+	return cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(-r));
+}
+
+/* The same results. */
+static int
+convert(struct source *s)
+{
+	struct output *out = s->out;
+	int r = 0, more = 0;
 
 	s->at.line = 1;
 	s->c = ' ';
-	while ((more = next_frame(s)) > 0 && r == 0)
-		r = pkt_writer_put(
-			w, &(struct pkt_frame){.data = s->frame, .caplen = s->n, .wirelen = s->n});
-	if (r < 0 && r != -EPIPE)
-		return cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(-r));
+	while (r == 0 && out->error == 0 && (more = next_frame(s)) > 0)
+		r = pkt_writer_put(out->writer,
+			&(struct pkt_frame){.data = out->frame, .caplen = s->n, .wirelen = s->n});
+	r = r == 0 ? out->error : r;
+	if (r < 0)
+		return cannot_write(r);
 	if (more < 0)
 		return cli_fail_diag(more == -EINVAL ? CLI_USAGE : CLI_FAILED, &s->at);
+	return 0;
+}
+
+/* Nothing is written before there is something to read. */
+static int
+open_writer(struct output *out)
+{
+	struct diag diag = {0};
+
+	if (out->writer == NULL &&
+		pkt_writer_open("-", out->dlt, FRAME_MAX, &out->writer, &diag) < 0)
+		return cli_fail_diag(CLI_FAILED, &diag);
+	return 0;
+}
+
+static int
+convert_open(const char *path, int fd, struct output *out)
+{
+	struct source *s;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return cli_fail(CLI_USAGE, "cannot read '%s': it is a directory", path);
+	r = open_writer(out);
+	if (r != 0)
+		return r;
+	s = mem_zalloc(sizeof(*s));
+	if (s == NULL)
+		return cli_fail(CLI_FAILED, "out of memory");
+	s->fd = fd;
+	s->out = out;
+	diag_set_file(&s->at, path);
+	r = convert(s);
+	mem_free(s);
 	return r;
 }
 
 static int
-convert_file(const char *path, uint8_t *frame, struct pkt_writer *w)
+convert_file(const char *path, struct output *out)
 {
-	struct source s = {.frame = frame, .in = stdin};
-	struct stat st;
+	const bool own = strcmp(path, "-") != 0;
+	const int fd = own ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 	int r;
 
-	diag_set_file(&s.at, path);
-	if (strcmp(path, "-") != 0)
-		s.in = fopen(path, "re");
-	if (s.in == NULL)
+	if (fd < 0)
 		return cli_fail(CLI_USAGE, "cannot open '%s': %s", path, strerror(errno));
-	if (fstat(fileno(s.in), &st) == 0 && S_ISDIR(st.st_mode))
-		r = cli_fail(CLI_USAGE, "cannot read '%s': it is a directory", path);
-	else
-		r = convert(&s, w);
-	if (s.in != stdin)
-		(void)fclose(s.in);
+	r = convert_open(path, fd, out);
+	if (own)
+		(void)close(fd);
 	return r;
 }
 
@@ -158,28 +232,25 @@ static int
 hex2pcap_run(int argc, char **argv)
 {
 	const int dlt = pkt_link_by_name(args.link != NULL ? args.link : "EN10MB");
-	struct pkt_writer *w = NULL;
-	struct diag diag = {0};
-	uint8_t *frame;
+	struct output *out;
 	int r = 0, closed;
 
 	if (dlt < 0)
 		return cli_fail(CLI_USAGE,
 			"--link: expected a link type's name or number, such as EN10MB, got '%.60s'",
 			args.link);
-	frame = mem_alloc(FRAME_MAX);
-	if (frame == NULL)
+	out = mem_zalloc(sizeof(*out));
+	if (out == NULL)
 		return cli_fail(CLI_FAILED, "out of memory");
-	if (pkt_writer_open("-", dlt, FRAME_MAX, &w, &diag) < 0)
-		r = cli_fail_diag(CLI_FAILED, &diag);
-	else if (argc == 0)
-		r = convert_file("-", frame, w);
+	out->dlt = dlt;
+	if (argc == 0)
+		r = convert_file("-", out);
 	for (int i = 0; r == 0 && i < argc; i++)
-		r = convert_file(argv[i], frame, w);
-	closed = pkt_writer_close(w);
-	if (r == 0 && closed < 0 && closed != -EPIPE)
-		r = cli_fail(CLI_FAILED, "cannot write to standard output: %s", strerror(-closed));
-	mem_free(frame);
+		r = convert_file(argv[i], out);
+	closed = pkt_writer_close(out->writer);
+	if (r == 0)
+		r = cannot_write(closed);
+	mem_free(out);
 	return r == -EPIPE ? CLI_DONE : r;
 }
 

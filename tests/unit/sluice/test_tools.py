@@ -274,9 +274,29 @@ class Hex2pcap(Case):
         status, _, err = sluice("hex2pcap", self.folder.name, raw=True)
         self.assertEqual(status, 2)
         self.assertIn("it is a directory", err)
+        for missing in (("/nonexistent",), ("/nonexistent", text)):
+            got = sluice("hex2pcap", *missing, raw=True)
+            self.assertEqual(got, (2, b"", "sluice hex2pcap: cannot open '/nonexistent': "
+                                           "No such file or directory\n"))
         status, out, err = sluice("hex2pcap", data=b"11\n" + b"00" * 262145, raw=True)
         self.assertEqual((status, cap.frames(out)), (2, [b"\x11"]))
         self.assertEqual(err, "sluice hex2pcap: -:2:524290: a frame has at most 262144 bytes\n")
+
+
+    def test_live_pipe(self):
+        """A frame is out before more input is there, also one whose line came in parts."""
+        with subprocess.Popen([SLUICE, "hex2pcap"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
+            for parts, want in (((b"00112233\n",), b"\0\x11\x22\x33"), ((b"44", b"5", b"5\n"), b"\x44\x55")):
+                for part in parts:
+                    proc.stdin.write(part)
+                    proc.stdin.flush()
+                got = b""
+                while not got.endswith(want):
+                    more = proc.stdout.read1(4096)
+                    self.assertNotEqual(more, b"")
+                    got += more
+            proc.stdin.close()
+            self.assertEqual(proc.wait(timeout=30), 0)
 
 
 class Parsedns(Case):
