@@ -134,6 +134,8 @@ add_file_rule(struct nft *nft, const struct ruleset *rs, size_t i, struct diag *
 	/* A rule whose set is empty is made: addresses may come. */
 	if (!info->enabled || !info->here)
 		return nft_add_left_out(nft, &rule, info->enabled ? "elsewhere" : "disabled");
+	diag_set_file(diag, info->file);
+	diag->line = info->line;
 	return nft_add(nft, &rule, diag);
 }
 
@@ -148,8 +150,10 @@ from_file(struct nft *nft, struct rules_file *file)
 	struct diag diag = {0};
 	int r = rules_file_load(args.rules, &opts, file, &diag);
 
-	for (size_t i = 0; r == 0 && i < ruleset_count(file->rules); i++)
+	for (size_t i = 0; r == 0 && i < ruleset_count(file->rules); i++) {
+		diag = (struct diag){0};
 		r = add_file_rule(nft, file->rules, i, &diag);
+	}
 	return r < 0 ? fail_diag(r, &diag) : CLI_DONE;
 }
 

@@ -189,7 +189,7 @@ class Programs(Case):
         self.assertRegex(self.script(text), r"# xt_bpf, \d+ instructions \(it takes 64\) as eBPF, drop\n")
         ether = "[rule e]\nexpr = arp\nlink = ether\naction = drop\n"
         why = "rule e: link = ether, and behind this hook there is no Ethernet header"
-        self.fails(why, text=ether)
+        self.fails(f"{self.folder.name}/r.ini:5: {why}", text="[rule a]\nproto = udp\naction = drop\n\n" + ether)
         out = self.script(ether + "[rule s]\nmatch = all\naction = drop\n", "--skip")
         self.assertIn(f"\n\t\t# e: left out: {why}\n\t\tcounter drop comment \"s\"\n", out)
 
