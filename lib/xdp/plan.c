@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "plan.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/util.h"
 #include "base/vec.h"
 #include "cbpf/prog.h"
+#include "write_c.h"
 
 /*
  * What a rule becomes, in eBPF instructions, and how many may be in a program.
@@ -296,6 +298,60 @@ plan_vital(const struct xdp_plan *plan, uint64_t *ret_cost_ns, uint64_t *ret_dep
 	*ret_depth_ns = *ret_cost_ns * (burst - 1);
 }
 
+static bool
+is_word_char(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+/* Whether @name stands in the C of @code, outside of comments. */
+static bool
+is_word_of(const char *code, const char *name)
+{
+	const size_t len = strlen(name);
+
+	while (*code != '\0') {
+		size_t n = 1;
+
+		if (strncmp(code, "/*", 2) == 0) {
+			code = strstr(code, "*/");
+			if (code == NULL)
+				return false;
+			n = 2;
+		} else if (is_word_char(*code)) {
+			while (is_word_char(code[n]))
+				n++;
+			if (n == len && memcmp(code, name, n) == 0)
+				return true;
+		}
+		code += n;
+	}
+	return false;
+}
+
+/* Whether C would take the map's name for something else: a keyword, or what stands in the source. */
+static bool
+is_taken(const char *name, enum xdp_writer writer)
+{
+	static const char *const keywords[] = {"asm", "auto", "bool", "break", "case", "char",
+		"const", "continue", "default", "do", "double", "else", "enum", "extern", "false",
+		"float", "for", "goto", "if", "inline", "int", "long", "register", "restrict",
+		"return", "short", "signed", "sizeof", "static", "struct", "switch", "true",
+		"typedef", "typeof", "union", "unsigned", "void", "volatile", "while"};
+	static const char *const numbered[] = {"rule_", "prog_", "range", "t", "L"};
+
+	for (size_t i = 0; i < DIM(keywords); i++)
+		if (strcmp(name, keywords[i]) == 0)
+			return true;
+	if (writer != XDP_C)
+		return false;
+	for (size_t i = 0; i < DIM(numbered); i++)
+		if (strncmp(name, numbered[i], strlen(numbered[i])) == 0 &&
+			isdigit((unsigned char)name[strlen(numbered[i])]))
+			return true;
+	return is_word_of(xdp_skeleton, name);
+}
+
 /* The map's name: a C identifier, as short as the kernel wants it. */
 static int
 take_hook(struct xdp_plan *plan, struct diag *diag)
@@ -315,6 +371,10 @@ take_hook(struct xdp_plan *plan, struct diag *diag)
 	if (strncmp(name, "sluice_", strlen("sluice_")) == 0)
 		return diag_fail(diag, -EINVAL,
 			"hook: expected another name than '%s': sluice_… are the program's own maps",
+			name);
+	if (is_taken(name, plan->opts.writer))
+		return diag_fail(diag, -EINVAL,
+			"hook: expected another name than '%s', which is a word of C or of the program's source",
 			name);
 	/* Loaders pin by name right there and nowhere else. */
 	plan->hook_by_name = slash == NULL ||

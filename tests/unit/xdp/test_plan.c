@@ -40,10 +40,27 @@ a_hook_is_a_short_name(void **state)
 		"/sys/fs/bpf/sixteen_letters_", "sluice_frame", "/sys/fs/bpf/x/"};
 	static const char *const good[] = {
 		"a", "/sys/fs/bpf/xdpcap_hook", "_9", "x/fifteen_letter"};
+	static const char *const of_c[] = {"int", "x/while", "bool", "asm"};
+	static const char *const of_source[] = {"u8", "walk_exts", "ctx", "HOOK", "rule_0", "t17"};
 	struct xdp_opts opts = opts_make(1);
 	struct xdp_plan *plan = NULL;
+	struct diag diag = {0};
 
 	(void)state;
+	for (size_t i = 0; i < DIM(of_c); i++) {
+		opts.hook = of_c[i];
+		assert_int_equal(xdp_plan_new(&opts, &plan, &diag), -EINVAL);
+		assert_non_null(strstr(diag.msg, "a word of C or of the program's source"));
+	}
+	for (size_t i = 0; i < DIM(of_source); i++) {
+		opts.hook = of_source[i];
+		opts.writer = XDP_C;
+		assert_int_equal(xdp_plan_new(&opts, &plan, NULL), -EINVAL);
+		opts.writer = XDP_OBJECT; /* which has no source */
+		assert_int_equal(xdp_plan_new(&opts, &plan, NULL), 0);
+		xdp_plan_free(plan);
+		plan = NULL;
+	}
 	for (size_t i = 0; i < DIM(bad); i++) {
 		opts.hook = bad[i];
 		assert_int_equal(xdp_plan_new(&opts, &plan, NULL), -EINVAL);
@@ -51,6 +68,7 @@ a_hook_is_a_short_name(void **state)
 	}
 	for (size_t i = 0; i < DIM(good); i++) {
 		opts.hook = good[i];
+		opts.writer = i % 2 == 0 ? XDP_OBJECT : XDP_C;
 		assert_int_equal(xdp_plan_new(&opts, &plan, NULL), 0);
 		xdp_plan_free(plan);
 		plan = NULL;
