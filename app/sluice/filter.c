@@ -123,7 +123,8 @@ from_expr(struct filter *f, int dlt, struct diag *diag)
 	struct cbpf_insn *insns = NULL;
 	struct diag why = {0};
 	size_t n = 0;
-	int r = gen_expr(f->conf.expr, f->conf.raw ? DLT_RAW_IP : dlt, &insns, &n, &why);
+	int r = gen_expr_for(f->conf.expr, f->conf.raw ? DLT_RAW_IP : dlt,
+		"Ethernet, which --link raw takes away", &insns, &n, &why);
 
 	if (r == 0)
 		r = take_program(f, insns, n, &why);

@@ -100,7 +100,8 @@ compile(const char *expr, int dlt, struct bpf_program *bp, char why[PCAP_ERRBUF_
 }
 
 static int
-compile_or_say(const char *expr, int dlt, struct bpf_program *bp, struct diag *diag)
+compile_or_say(
+	const char *expr, int dlt, const char *ether, struct bpf_program *bp, struct diag *diag)
 {
 	char why[PCAP_ERRBUF_SIZE], other[PCAP_ERRBUF_SIZE];
 	int r = compile(expr, dlt, bp, why);
@@ -109,7 +110,7 @@ compile_or_say(const char *expr, int dlt, struct bpf_program *bp, struct diag *d
 		return 0;
 	if (r == -EINVAL && dlt == DLT_RAW && compile(expr, DLT_EN10MB, bp, other) == 0) {
 		pcap_freecode(bp);
-		return diag_fail(diag, r, "'%.100s': needs link = ether (%s)", expr, why);
+		return diag_fail(diag, r, "'%.100s': needs %s (%s)", expr, ether, why);
 	}
 	return diag_fail(diag, r, "'%.100s': %s", expr, why);
 }
@@ -140,7 +141,8 @@ gen_link(const char *name, int *ret_dlt, struct diag *diag)
 }
 
 int
-gen_expr(const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag)
+gen_expr_for(const char *expr, int dlt, const char *ether, struct cbpf_insn **ret_insns,
+	size_t *ret_n, struct diag *diag)
 {
 	struct cbpf_insn *insns = NULL;
 	struct bpf_program bp;
@@ -157,7 +159,7 @@ gen_expr(const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n,
 		return diag_fail(diag, -EINVAL, "the expression is empty");
 
 	(void)pthread_mutex_lock(&pcap_lock);
-	r = compile_or_say(expr, dlt, &bp, diag);
+	r = compile_or_say(expr, dlt, ether, &bp, diag);
 	if (r == 0) {
 		r = convert(&bp, &insns, &n, diag);
 		pcap_freecode(&bp);
@@ -173,4 +175,10 @@ gen_expr(const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n,
 	*ret_insns = insns;
 	*ret_n = n;
 	return 0;
+}
+
+int
+gen_expr(const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag)
+{
+	return gen_expr_for(expr, dlt, "link = ether", ret_insns, ret_n, diag);
 }

@@ -126,7 +126,9 @@ tcpdump_run(const struct gen_opts *opts, int argc, const char *const *argv, stru
 	write_expr(&expr, opts, t.before, argc - used, argv + used);
 	r = sbuf_ok(&expr) ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 	if (r == 0)
-		r = gen_expr(sbuf_str(&expr), t.dlt, &ret_out->insns, &ret_out->n, diag);
+		r = gen_expr_for(sbuf_str(&expr), t.dlt,
+			"Ethernet: --link EN10MB, or in a rule expr with link = ether",
+			&ret_out->insns, &ret_out->n, diag);
 	if (r == 0 && t.moved)
 		move_loads(ret_out->insns, ret_out->n, opts->l3_off);
 	if (r == 0)

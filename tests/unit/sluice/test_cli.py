@@ -353,6 +353,16 @@ class Filter(Case):
         self.fails(2, " filter: --invert says which frames are written, --verdicts writes none",
                    "filter", "-v", "--verdicts")
 
+    def test_expression_of_ethernet(self):
+        status, _, err = sluice("filter", "--link", "raw", "-e", "ether host 00:00:5e:00:53:01",
+                                data=cap.pcap([FRAMES[0][0]]))
+        self.assertEqual(status, 2)
+        self.assertTrue(err.startswith("sluice filter: '-': -e: 'ether host 00:00:5e:00:53:01': needs Ethernet, "
+                                       "which --link raw takes away ("), err)
+        status, _, err = sluice("gen", "tcpdump", "arp")
+        self.assertEqual(status, 2)
+        self.assertTrue(err.startswith("sluice gen: 'arp': needs Ethernet: --link EN10MB, "), err)
+
     def test_bad_programs(self):
         asm = self.path("p.bpf", "ldb [9]\nfrob\n")
         status, out, err = sluice("filter", "-c", asm)

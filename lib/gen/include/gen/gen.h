@@ -96,6 +96,10 @@ const char *gen_usage(size_t i);
 int gen_expr(
 	const char *expr, int dlt, struct cbpf_insn **ret_insns, size_t *ret_n, struct diag *diag);
 
+/* The same where no key of a rule asks; @ether: what gives the expression its Ethernet header. */
+int gen_expr_for(const char *expr, int dlt, const char *ether, struct cbpf_insn **ret_insns,
+	size_t *ret_n, struct diag *diag);
+
 /*
  * Split @text into words like a shell: blanks separate, ' and " quote,
  * backslash escapes, nothing is expanded. @ret_argv: NULL-terminated, one
