@@ -365,10 +365,10 @@ static const struct cli_opt xdp_opts_table[] = {
 static const struct cli_example xdp_examples[] = {
 	{"sluice xdp -r rules.ini -w rules.o && ip link set dev eth0 xdp obj rules.o sec xdp",
 		"Drop in the driver what the daemon would drop."},
-	{"bpftool -j map dump name sluice_counters | sluice xdp --counters rules.o",
-		"What each rule has matched and dropped."},
+	{"bpftool -j map dump id 42 | sluice xdp --counters rules.o",
+		"What each rule has matched and dropped; bpftool map show has the id."},
 	{"sluice xdp --list rules.o",
-		"Slots, for bpftool map update name sluice_switch key 3 0 0 0 value 2 0 0 0 (slot 3 off)."},
+		"Slots, for bpftool map update id 43 key 3 0 0 0 value 2 0 0 0 (slot 3 off)."},
 	{"sluice xdp --patch rules.o --location ams --disable random-subdomains",
 		"Make the same object ready for another place."},
 	{0},

@@ -89,7 +89,7 @@ read_counters(uint64_t (*sums)[DIM(columns)], size_t n)
 			"the map has more slots than the object: is it another object's?");
 	if (r < 0)
 		return cli_fail(CLI_USAGE,
-			"standard input: expected the output of bpftool -j map dump name sluice_counters");
+			"standard input: expected the output of bpftool -j map dump, of sluice_counters");
 	return CLI_DONE;
 }
 

@@ -7,7 +7,7 @@
 struct xdp_object;
 
 /*
- * Print what "bpftool -j map dump name sluice_counters" on standard input says,
+ * Print what "bpftool -j map dump id N" of sluice_counters on standard input says,
  * by the names in @o. Returns an exit status.
  */
 int xdp_counters_print(const struct xdp_object *o, bool json);
