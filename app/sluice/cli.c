@@ -10,6 +10,7 @@
 
 #include "base/diag.h"
 #include "base/parse.h"
+#include "base/sbuf.h"
 
 #define OPTS_MAX 32
 #define MESSAGE_MAX 8192 /* bytes: two file names of any length, and a sentence */
@@ -26,32 +27,21 @@ begin(void)
 		cli_current != NULL ? cli_current->name : "");
 }
 
-/* What users gave is quoted: it must neither end the line nor talk to the terminal. */
-static void
-put_printable(const char *text)
-{
-	for (; *text != '\0'; text++) {
-		const unsigned char c = (unsigned char)*text;
-
-		if (c < ' ' || c == 0x7f)
-			(void)fprintf(stderr, "\\x%02x", c);
-		else
-			(void)fputc(c, stderr);
-	}
-}
-
 int
 cli_fail(int status, const char *fmt, ...)
 {
 	char text[MESSAGE_MAX];
+	struct sbuf said = SBUF_INIT;
 	va_list ap;
 
 	begin();
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	put_printable(text);
-	(void)fputc('\n', stderr);
+	/* What users gave is quoted. */
+	sbuf_add_printable(&said, text);
+	(void)fprintf(stderr, "%s\n", sbuf_ok(&said) ? sbuf_str(&said) : "out of memory");
+	sbuf_fini(&said);
 	return status;
 }
 

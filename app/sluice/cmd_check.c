@@ -63,6 +63,23 @@ print_findings(const struct rules_file *f)
 }
 
 static int
+say_checked(const char *path, const struct rules_file *f)
+{
+	struct sbuf out = SBUF_INIT;
+	int status = CLI_DONE;
+
+	sbuf_add_printable(&out, path);
+	sbuf_addf(&out, ": %zu ports, %zu rules, no error\n", f->conf->n_ports,
+		ruleset_count(f->rules));
+	if (sbuf_ok(&out))
+		(void)fputs(sbuf_str(&out), stdout);
+	else
+		status = cli_fail(CLI_FAILED, "out of memory");
+	sbuf_fini(&out);
+	return status;
+}
+
+static int
 check_file(const char *path)
 {
 	/* JIT or not is the daemon's machine's business, not the text's. */
@@ -75,9 +92,8 @@ check_file(const char *path)
 	if (r < 0)
 		status = cli_fail_diag(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, &diag);
 	else
-		printf("%s: %zu ports, %zu rules, no error\n", path, f.conf->n_ports,
-			ruleset_count(f.rules));
-	if (r >= 0)
+		status = say_checked(path, &f);
+	if (r >= 0 && status == CLI_DONE)
 		status = print_findings(&f);
 	if (r >= 0 && status == CLI_DONE && args.dump)
 		status = dump(&f);

@@ -225,9 +225,11 @@ write_parse(const struct subject *s, struct sbuf *out)
 		sbuf_addf(out, ",\"vital\":\"%s\"", pkt_vital_name(s->vital));
 		return;
 	}
-	if (s->path != NULL)
-		sbuf_addf(out, "%-8s %s:%" PRIu64 ", %s UTC\n", "at", s->path, s->number,
-			units_utc(s->time_ns, utc));
+	if (s->path != NULL) {
+		sbuf_addf(out, "%-8s ", "at");
+		sbuf_add_printable(out, s->path);
+		sbuf_addf(out, ":%" PRIu64 ", %s UTC\n", s->number, units_utc(s->time_ns, utc));
+	}
 	explain_facts_text(&facts, out);
 	if (s->vital != PKT_VITAL_NONE)
 		sbuf_addf(out, "%-8s %s\n", "vital", pkt_vital_name(s->vital));

@@ -123,8 +123,8 @@ note_chain(const struct xdp_plan *plan, const char *file)
 	const size_t n = xdp_plan_programs(plan);
 
 	if (n > 1)
-		(void)fprintf(stderr,
-			"sluice xdp: %s holds %zu programs; load it with bpftool prog loadall … pinmaps, as sluice xdp --help says\n",
+		(void)cli_fail(CLI_DONE,
+			"%s holds %zu programs; load it with bpftool prog loadall … pinmaps, as sluice xdp --help says",
 			file, n);
 }
 
@@ -262,19 +262,27 @@ change(struct xdp_object *o)
 	return CLI_DONE;
 }
 
-static void
+static int
 print_rules(const struct xdp_object *o)
 {
 	static const char *const states[] = {
 		"disabled, other location", "other location", "disabled", "in force"};
 
-	printf("%5s  %-40s  %-24s  %s\n", "SLOT", "RULE", "STATE", "LOCATIONS");
+	struct sbuf out = SBUF_INIT;
+	int status;
+
+	sbuf_addf(&out, "%5s  %-40s  %-24s  %s\n", "SLOT", "RULE", "STATE", "LOCATIONS");
 	for (size_t i = 0; i < o->n && xdp_object_name(o, 0)[0] != '\0'; i++) {
 		const char *where = xdp_object_where(o, i);
 
-		printf("%5zu  %-40s  %-24s  %s\n", i, xdp_object_name(o, i), states[o->on[i] & 3],
-			where[0] != '\0' ? where : "-");
+		sbuf_addf(&out, "%5zu  %-40s  %-24s  ", i, xdp_object_name(o, i),
+			states[o->on[i] & 3]);
+		sbuf_add_printable(&out, where[0] != '\0' ? where : "-");
+		sbuf_addc(&out, '\n');
 	}
+	status = output_write(&out, "-", FILE_MODE);
+	sbuf_fini(&out);
+	return status;
 }
 
 static int
@@ -294,7 +302,7 @@ with_object(const char *path)
 	} else if (args.counters != NULL) {
 		status = xdp_counters_print(&o, args.json);
 	} else {
-		print_rules(&o);
+		status = print_rules(&o);
 	}
 	sbuf_fini(&file);
 	return status;

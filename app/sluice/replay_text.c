@@ -223,8 +223,11 @@ add_hits(const struct replay *r, size_t rule, size_t max, struct sbuf *out)
 	const struct top_entry *most[REPLAY_MOST_MAX];
 	char t[2][UNITS_TEXT];
 
-	sbuf_addf(out, "\n%s (%s:%u), first at %s:%" PRIu64 "\n", info->name, info->file,
-		info->line, g->file, g->number);
+	sbuf_addf(out, "\n%s (", info->name);
+	sbuf_add_printable(out, info->file);
+	sbuf_addf(out, ":%u), first at ", info->line);
+	sbuf_add_printable(out, g->file);
+	sbuf_addf(out, ":%" PRIu64 "\n", g->number);
 	if (get(&c->prot) > 0)
 		sbuf_addf(
 			out, "  %s of them are vital and pass\n", units_count(get(&c->prot), t[0]));

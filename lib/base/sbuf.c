@@ -78,6 +78,31 @@ sbuf_addf(struct sbuf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
+/* Bytes of the control character at @s, 0 when there is none. */
+static size_t
+control_len(const unsigned char *s)
+{
+	if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+		return 2;
+	return s[0] < ' ' || s[0] == 0x7f;
+}
+
+void
+sbuf_add_printable(struct sbuf *b, const char *s)
+{
+	for (size_t n; *s != '\0'; s += n) {
+		const unsigned char *c = (const unsigned char *)s;
+
+		n = control_len(c);
+		for (size_t i = 0; i < n; i++)
+			sbuf_addf(b, "\\x%02x", c[i]);
+		if (n == 0) {
+			sbuf_addc(b, *s);
+			n = 1;
+		}
+	}
+}
+
 bool
 sbuf_ok(const struct sbuf *b)
 {

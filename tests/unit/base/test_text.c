@@ -74,6 +74,20 @@ bytes_may_be_zero(void **state)
 	sbuf_fini(&b);
 }
 
+static void
+control_characters_are_escaped(void **state)
+{
+	struct sbuf b = SBUF_INIT;
+
+	(void)state;
+	sbuf_add_printable(&b, "a\n\x1b[31m\x7f \xc2\x9b!\xc3\xa9\xc2\xa0\xe2\x80\x9d\xff\\");
+	assert_string_equal(
+		sbuf_str(&b), "a\\x0a\\x1b[31m\\x7f \\xc2\\x9b!\xc3\xa9\xc2\xa0\xe2\x80\x9d\xff\\");
+	sbuf_add_printable(&b, "\xc2");
+	assert_true(sbuf_ok(&b));
+	sbuf_fini(&b);
+}
+
 static bool
 write_much(struct sbuf *b)
 {
@@ -180,6 +194,7 @@ main(void)
 		cmocka_unit_test(empty_is_an_empty_text),
 		cmocka_unit_test(appends_agree_at_every_length),
 		cmocka_unit_test(bytes_may_be_zero),
+		cmocka_unit_test(control_characters_are_escaped),
 		cmocka_unit_test(failure_sticks_and_take_says_so),
 		cmocka_unit_test(pushed_elements_are_zero_and_stay),
 		cmocka_unit_test(refused_push_leaves_the_vector),

@@ -75,6 +75,16 @@ class Usage(Case):
                    "a\nb\x1b[31m\x7fä")
         self.fails(2, r" gen: column 1: u32: expected a number from 0 to 0xffffffff, got 'x\x0ay'", "gen", "u32", "x\ny")
 
+    def test_names_of_files_are_printable(self):
+        """Also where no error quotes them."""
+        rules = self.path("a\x1b[2J\nb.ini", "[rule r]\nproto = 17\naction = drop\n")
+        frames = self.path("c\x9b.pcap", cap.pcap([cap.udp4(b"x")]))
+        shown = [x.replace("\x1b", "\\x1b").replace("\n", "\\x0a").replace("\x9b", "\\xc2\\x9b")
+                 for x in (rules, frames)]
+        self.assertEqual(sluice("check", rules), (0, f"{shown[0]}: 0 ports, 1 rules, no error\n", ""))
+        self.assertIn(f"\nr ({shown[0]}:1), first at {shown[1]}:1\n", sluice("replay", "-r", rules, frames)[1])
+        self.assertIn(f"at       {shown[1]}:1, ", sluice("explain", "-r", rules, frames)[1])
+
     def test_values(self):
         self.fails(2, " filter: expected a value behind '-b'; see sluice filter --help", "filter", "-b")
         self.fails(2, " filter: expected a value behind '--rules'; see sluice filter --help",

@@ -189,6 +189,22 @@ class Xdp(unittest.TestCase):
             obj.write_bytes(made.replace(b"\0subdomains\0", b"\0" + name + b"\0"))
             self.refused(2, "names in the object are damaged", "--list", str(obj))
 
+    def test_locations_are_printable(self):
+        obj = pathlib.Path(self.object())
+        made = obj.read_bytes()
+        self.assertIn(b"lhr, ams\0", made)
+        obj.write_bytes(made.replace(b"lhr, ams\0", b"lh\x1b[31m\n\0"))
+        p = run("--list", str(obj))
+        self.assertEqual((p.returncode, p.stderr), (0, b""))
+        self.assertIn(b"  lh\\x1b[31m\\x0a\n", p.stdout)
+
+    def test_help_asks_for_maps_by_id(self):
+        """A name is that of several maps where several objects are loaded; bpftool refuses it then."""
+        shown = run("--help").stdout.decode()
+        self.assertIn("map dump id ", shown)
+        self.assertIn("map update id ", shown)
+        self.assertNotRegex(shown, r"map \w+ name")
+
     def test_counters_by_name(self):
         obj = self.object()
         number = [f"0x{x:02x}" for x in (7, 1, 0, 0, 0, 0, 0, 0)]

@@ -28,6 +28,13 @@ void sbuf_adds(struct sbuf *b, const char *s);
 void sbuf_addc(struct sbuf *b, char c);
 void sbuf_addf(struct sbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Append text of others for people to read: a control character becomes \xNN, so
+ * that it neither ends a line nor talks to the terminal. Those of ISO 8859 are
+ * found as UTF-8 has them.
+ */
+void sbuf_add_printable(struct sbuf *b, const char *s);
+
 /* False when an append ran out of memory. */
 bool sbuf_ok(const struct sbuf *b);
 
