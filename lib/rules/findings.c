@@ -11,16 +11,25 @@ name_of(const void *ctx, uint32_t i)
 	return rs->rules.v[i].info.name;
 }
 
+static void
+add_place(const struct ruleset_info *info, struct sbuf *out)
+{
+	sbuf_add_printable(out, info->file);
+	sbuf_addf(out, ":%u", info->line);
+}
+
 void
 ruleset_finding_text(const struct ruleset *rs, const struct match_finding *f, struct sbuf *out)
 {
 	const struct ruleset_info *info = ruleset_info(rs, f->rule);
 
-	sbuf_addf(out, "%s:%u: ", info->file, info->line);
+	add_place(info, out);
+	sbuf_adds(out, ": ");
 	match_finding_text(f, name_of, rs, out);
 	for (uint32_t i = 0; i < f->n_by && i < MATCH_BY_MAX; i++) {
 		info = ruleset_info(rs, f->by[i]);
-		sbuf_addf(out, "%s%s:%u", i == 0 ? " (" : ", ", info->file, info->line);
+		sbuf_adds(out, i == 0 ? " (" : ", ");
+		add_place(info, out);
 	}
 	if (f->n_by > 0)
 		sbuf_addc(out, ')');

@@ -82,6 +82,9 @@ class Usage(Case):
         shown = [x.replace("\x1b", "\\x1b").replace("\n", "\\x0a").replace("\x9b", "\\xc2\\x9b")
                  for x in (rules, frames)]
         self.assertEqual(sluice("check", rules), (0, f"{shown[0]}: 0 ports, 1 rules, no error\n", ""))
+        twice = pathlib.Path(rules).read_text(encoding="utf-8") + "[rule s]\nproto = 17\naction = drop\n"
+        pathlib.Path(rules).write_text(twice, encoding="utf-8")
+        self.assertIn(f"\n{shown[0]}:4: ", sluice("check", rules)[1])
         self.assertIn(f"\nr ({shown[0]}:1), first at {shown[1]}:1\n", sluice("replay", "-r", rules, frames)[1])
         self.assertIn(f"at       {shown[1]}:1, ", sluice("explain", "-r", rules, frames)[1])
 
