@@ -6,11 +6,11 @@
 #include "base/util.h"
 #include "image_impl.h"
 #include "item.h"
+#include "lane.h"
 #include "match/rule.h"
 #include "match/sym.h"
 #include "scope.h"
 
-#define OFF_MAX 2048 /* bytes behind a window; what is further away is not looked at */
 #define ITEMS_OF_RULE 16
 #define PREFIXES_MAX 4 /* longer lists are asked behind the look-up */
 
@@ -18,6 +18,7 @@
 struct draft {
 	struct item item;
 	struct item_word words[ITEM_WORDS_MAX];
+	struct lane lane; /* bits == 0: none */
 	bool never;
 };
 
@@ -88,7 +89,7 @@ window_make(struct items *items, enum space space, const struct sym_node *node, 
 		if (!is_byte(byte) || byte->a != (byte == node->b ? node->a : node->b))
 			return false;
 	}
-	if (!is_byte(byte) || byte->k > OFF_MAX)
+	if (!is_byte(byte) || byte->k > ITEM_OFF_MAX)
 		return false;
 	parent = window_of(items, space, byte->a);
 	if (parent < 0 || items->windows[parent].kind == WINDOW_TAIL)
@@ -112,24 +113,19 @@ window_of(struct items *items, enum space space, const struct sym_node *node)
 	return window_make(items, space, node, &w) ? window_add(items, w) : -1;
 }
 
-/*
- * The window of loads at @base; *@ret_back is what is to be subtracted from
- * their offsets: of "len - 6" the window is the end.
- */
-static int
-window_of_base(
-	struct items *items, enum space space, const struct sym_node *base, uint32_t *ret_back)
+int
+canon_window(struct items *items, uint8_t space, const struct sym_node *base, uint32_t *ret_back)
 {
 	*ret_back = 0;
 	if (base != NULL && base->op == SYM_SUM && base->a->op == SYM_LEN &&
-		0 - base->k <= OFF_MAX) {
+		0 - base->k <= ITEM_OFF_MAX) {
 		*ret_back = 0 - base->k;
-		return window_of(items, space, base->a);
+		return window_of(items, (enum space)space, base->a);
 	}
 	/* At or behind the end is nothing; programs that look there are left alone. */
 	if (base != NULL && base->op == SYM_LEN)
 		return -1;
-	return window_of(items, space, base);
+	return window_of(items, (enum space)space, base);
 }
 
 /* ---- words ---- */
@@ -186,9 +182,9 @@ atom_ask(struct items *items, struct draft *d, enum space space, const struct sy
 	uint32_t back;
 	int win;
 
-	if (a->kind != SYM_EQ || a->neg || n->op != SYM_LOAD || n->k > OFF_MAX)
+	if (a->kind != SYM_EQ || a->neg || n->op != SYM_LOAD || n->k > ITEM_OFF_MAX)
 		return false;
-	win = window_of_base(items, space, n->a, &back);
+	win = canon_window(items, space, n->a, &back);
 	if (win < 0)
 		return false;
 	for (int i = 0; i < n->size; i++) {
@@ -220,7 +216,7 @@ need_ask(struct items *items, struct draft *d, enum space space, const struct sy
 {
 	struct item_need n = {0};
 	uint32_t back;
-	int win = window_of_base(items, space, need->base, &back);
+	int win = canon_window(items, space, need->base, &back);
 
 	if (win < 0 || need->end > UINT16_MAX)
 		return false;
@@ -245,13 +241,28 @@ need_ask(struct items *items, struct draft *d, enum space space, const struct sy
 
 /* ---- paths and scopes ---- */
 
+/* The best lane of all atoms is the item's. */
+static void
+lane_ask(struct items *items, struct draft *d, enum space space, const struct sym_atom *a)
+{
+	struct lane lane;
+
+	if (d->lane.bits < 16 && lane_of_atom(items, (uint8_t)space, a, &lane) &&
+		lane.bits > d->lane.bits)
+		d->lane = lane;
+}
+
 static void
 path_ask(struct canon *c, struct draft *d, enum space space, const struct sym_path *path)
 {
 	bool exact = path->exact;
 
-	for (uint32_t i = 0; i < path->n_atoms; i++)
-		exact &= atom_ask(c->items, d, space, &path->atoms[i]);
+	for (uint32_t i = 0; i < path->n_atoms; i++) {
+		if (atom_ask(c->items, d, space, &path->atoms[i]))
+			continue;
+		exact = false;
+		lane_ask(c->items, d, space, &path->atoms[i]);
+	}
 	for (uint32_t i = 0; i < path->n_needs; i++)
 		exact &= need_ask(c->items, d, space, &path->needs[i]);
 	if (!exact)
@@ -462,6 +473,7 @@ drop_weaker(struct canon *c)
 			b->never = true;
 			/* What a path needs another one may not; the program sees to it. */
 			a->item.n_needs = 0;
+			a->lane.bits = 0;
 		}
 	for (uint32_t i = 0; i < c->n_drafts; i++)
 		if (!c->drafts[i].never)
@@ -474,6 +486,7 @@ items_add(struct canon *c, const struct draft *d)
 {
 	struct items *items = c->items;
 	struct item_word *words;
+	struct lane *lane = NULL;
 
 	if (items->n == items->cap) {
 		const uint32_t cap = MAX(64, items->cap * 2);
@@ -487,9 +500,16 @@ items_add(struct canon *c, const struct draft *d)
 	words = arena_zalloc(c->arena, (d->item.n_words + 1u) * sizeof(*words));
 	if (words == NULL)
 		return -ENOMEM;
+	if (d->lane.bits > 0) {
+		lane = arena_zalloc(c->arena, sizeof(*lane));
+		if (lane == NULL)
+			return -ENOMEM;
+		*lane = d->lane;
+	}
 	memcpy(words, d->words, d->item.n_words * sizeof(*words));
 	items->v[items->n] = d->item;
 	items->v[items->n].words = words;
+	items->v[items->n].lane = lane;
 	items->n++;
 	return 0;
 }

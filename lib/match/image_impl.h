@@ -93,7 +93,8 @@ struct match_options {
 	enum match_merge merge;
 	enum isa isa; /* of the kernels */
 	enum hash_fault hash_fault;
-	bool bits_fault, tuple_fault;
+	bool bits_fault, tuple_fault, list_fault;
+	bool only_lists; /* no tables */
 	bool rank_fault; /* an update gives rules behind the first change wrong numbers */
 	bool no_findings; /* rules that never decide are not looked for */
 	bool update_always; /* also where a full build takes no longer */

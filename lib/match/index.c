@@ -28,6 +28,10 @@
 #define BITS_MIN 8
 #define TUPLE_MIN 8
 
+/* A list costs its frames' values, and each computes with a few of them. */
+#define LIST_MIN 4
+#define LISTS_MAX 4
+
 /* What the passes hand on. */
 struct build {
 	const struct match_image *im;
@@ -122,7 +126,7 @@ pass_partition(struct build *b)
 	const bool always = b->options->merge == MATCH_MERGE_ALWAYS;
 	const struct partition_limits limits = {
 		.rules_min = always ? 1 : RULES_MIN,
-		.clusters_max = TABLES_MAX,
+		.clusters_max = b->options->only_lists ? 0 : TABLES_MAX,
 	};
 
 	return partition(&b->items, &limits, &b->mem, &b->clusters, &b->n_clusters);
@@ -166,6 +170,38 @@ pass_tables(struct build *b)
 	return r;
 }
 
+/* Lists of what no cluster has, as long as they are worth it. */
+static int
+pass_lists(struct build *b)
+{
+	const uint32_t least = b->options->merge == MATCH_MERGE_ALWAYS ? 1 : LIST_MIN;
+	struct match_index *ix = b->index;
+	int r = 0;
+
+	ix->lists = mem_calloc(LISTS_MAX, sizeof(*ix->lists));
+	ix->in_list = mem_calloc(b->im->n + 1, sizeof(*ix->in_list));
+	if (ix->lists == NULL || ix->in_list == NULL)
+		return -ENOMEM;
+	memcpy(ix->in_list, b->items.residual, b->im->n * sizeof(*ix->in_list));
+	while (ix->n_lists < LISTS_MAX && r == 0) {
+		/* Counted before it is complete, so that it is freed in any case. */
+		struct list *l = &ix->lists[ix->n_lists++];
+
+		r = list_init(l, b->im, &b->items, least, b->items.residual,
+			b->options->list_fault && ix->n_lists == 1);
+		ix->bytes += sizeof(*l) + l->bytes;
+		ix->any_ether |= l->any_ether;
+		if (l->n_rules == 0) {
+			list_fini(l);
+			ix->n_lists--;
+			break;
+		}
+	}
+	for (uint32_t i = 0; i < b->im->n; i++)
+		ix->in_list[i] &= !b->items.residual[i];
+	return r;
+}
+
 static int
 pass_residual(struct build *b)
 {
@@ -181,7 +217,7 @@ pass_residual(struct build *b)
 	if (ix->bits != NULL)
 		memcpy(ix->in_bits, b->take, b->im->n * sizeof(*ix->in_bits));
 	for (uint32_t i = 0; i < b->im->n; i++) {
-		ix->runs[i] = b->items.residual[i];
+		ix->runs[i] = b->items.residual[i] || ix->in_list[i];
 		if (b->items.residual[i])
 			ix->residual[ix->n_residual++] = i;
 	}
@@ -202,6 +238,7 @@ static const struct pass {
 	{"bits", pass_bits}, /* scopes of prefixes and ports to the bit-vector kernel */
 	{"partition", pass_partition}, /* items to clusters that one hash tells apart */
 	{"tables", pass_tables}, /* clusters to tables */
+	{"lists", pass_lists}, /* what is left to lanes of vectors */
 	{"residual", pass_residual}, /* what is left goes one by one */
 };
 #define PASSES_FOR_FINDINGS 2
@@ -257,6 +294,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	b.index->probe = isa_hash_probe(options->isa);
 	b.index->probe_tuple = isa_tuple_probe(options->isa);
 	b.index->probe_bits = isa_bits_probe(options->isa);
+	b.index->probe_list = isa_list_probe(options->isa);
 	b.index->bytes = sizeof(*b.index);
 	for (size_t i = 0; i < (few ? PASSES_FOR_FINDINGS : DIM(passes)) && r == 0; i++) {
 		const uint64_t start = build_now_us();
@@ -266,7 +304,9 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	}
 	mem_free(b.items.v);
 	arena_fini(&b.mem);
-	if (r < 0 || (b.index->n_tables == 0 && b.index->bits == NULL && b.index->tuple == NULL) ||
+	if (r < 0 ||
+		(b.index->n_tables == 0 && b.index->bits == NULL && b.index->tuple == NULL &&
+			b.index->n_lists == 0) ||
 		(options->merge == MATCH_MERGE_AUTO && !is_worth_it(b.index, im->n))) {
 		index_free(b.index);
 		return r;
@@ -312,6 +352,10 @@ index_free(struct match_index *index)
 	mem_free(index->tables);
 	tuple_free(index->tuple);
 	bits_free(index->bits);
+	for (uint32_t i = 0; i < index->n_lists; i++)
+		list_fini(&index->lists[i]);
+	mem_free(index->lists);
+	mem_free(index->in_list);
 	mem_free(index->residual);
 	mem_free(index->runs);
 	mem_free(index->in_bits);

@@ -16,6 +16,7 @@
 #include "cover.h"
 #include "hash.h"
 #include "item.h"
+#include "list.h"
 #include "tuple.h"
 
 struct match_image;
@@ -37,6 +38,10 @@ struct match_index {
 	uint32_t n_residual;
 	bool *runs; /* by rule: its program may be asked; from the heap */
 	bool *in_bits, *in_tuple; /* by rule: it is in bits, in tuple; from the heap */
+	struct list *lists; /* what no hash tells apart; from the heap */
+	uint32_t n_lists;
+	list_probe_fn probe_list;
+	bool *in_list; /* by rule: it is in a list; from the heap */
 	size_t bytes; /* of memory */
 };
 
@@ -79,5 +84,6 @@ enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
 hash_probe_fn isa_hash_probe(enum isa isa);
 bits_probe_fn isa_bits_probe(enum isa isa); /* the same for the other kernels */
 tuple_probe_fn isa_tuple_probe(enum isa isa);
+list_probe_fn isa_list_probe(enum isa isa);
 
 #endif

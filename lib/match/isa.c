@@ -82,3 +82,16 @@ isa_tuple_probe(enum isa isa)
 #endif
 	return tuple_probe_c;
 }
+
+list_probe_fn
+isa_list_probe(enum isa isa)
+{
+	isa = settle(isa);
+#if defined(__x86_64__)
+	if (isa == ISA_AVX512)
+		return list_probe_avx512;
+	if (isa == ISA_AVX2)
+		return list_probe_avx2;
+#endif
+	return list_probe_c;
+}

@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 
+struct lane;
 struct match_image;
 struct match_rule;
 struct sym_node;
@@ -33,6 +34,8 @@ enum window_kind {
 	WINDOW_BYTE, /* the byte at parent + off */
 	WINDOW_WALK, /* parent + the byte at parent + off */
 };
+
+#define ITEM_OFF_MAX 2048 /* bytes behind a window; what is further away is not looked at */
 
 #define WINDOWS_MAX 24
 #define WINDOW_OF_KEY 0
@@ -89,6 +92,7 @@ struct item {
 	bool prog_says_all; /* the program asks all that the words do but the key */
 	struct item_need needs[ITEM_NEEDS_MAX];
 	const struct item_word *words; /* by window and offset */
+	const struct lane *lane; /* of the arithmetic that words do not say; or NULL */
 };
 
 /* The items of all rules, and the windows they use. */
@@ -131,6 +135,13 @@ int partition(struct items *items, const struct partition_limits *limits, struct
 /* The pass: paths of programs and scopes to items. Memory of @arena but for v. Returns 0, -ENOMEM. */
 int canon(const struct match_image *im, const struct match_rule *rules, struct arena *arena,
 	struct items *items);
+
+/*
+ * The window of loads at @base of a program in space @space, or -1; *@ret_back is
+ * what is to be subtracted from their offsets: of "len - 6" the window is the end.
+ */
+int canon_window(
+	struct items *items, uint8_t space, const struct sym_node *base, uint32_t *ret_back);
 
 static inline bool
 item_word_before(const struct item_word *a, const struct item_word *b)

@@ -238,6 +238,25 @@ ask_tuple(struct probe *p, uint64_t alive)
 		ix->probe_tuple(ix->tuple, p, alive);
 }
 
+/* ---- lists ---- */
+
+static void
+ask_lists(struct probe *p, uint64_t alive)
+{
+	const struct match_index *ix = p->im->index;
+
+	for (uint32_t k = 0; k < ix->n_lists; k++) {
+		const struct list *l = &ix->lists[k];
+		const uint64_t some = alive & ~merged_at_most(p, p->best, l->first_rule);
+
+		if (some == 0)
+			continue;
+		for (uint32_t w = l->windows; w != 0; w &= w - 1)
+			find_window(p, (uint32_t)__builtin_ctz(w), some);
+		ix->probe_list(l, p, some);
+	}
+}
+
 /* ---- rules one by one ---- */
 
 /* Where in residual[] the first rule >= @rule is. */
@@ -284,16 +303,6 @@ let_go(struct one_by_one *o, uint32_t rule)
 		search_remove(&o->s, gone);
 }
 
-/* Whether @e is one of those that are looked for; see struct probe.ask_flags. */
-static bool
-is_wanted(const struct probe *p, const struct match_entry *e)
-{
-	const bool generated =
-		e->generated && (e->run == MATCH_RUN_RAW || e->run == MATCH_RUN_RAW_ONE);
-
-	return (p->ask_flags & ITEM_GENERATED) == 0 || generated == (p->flip != 0);
-}
-
 static void
 try_rule(struct one_by_one *o, uint32_t rule)
 {
@@ -303,7 +312,7 @@ try_rule(struct one_by_one *o, uint32_t rule)
 	uint64_t hit, gone = 0;
 
 	if ((state & MATCH_STATE_ENABLED) == 0 || (e->ports >> o->p->port & 1) == 0 ||
-		!is_wanted(o->p, e))
+		!probe_wants(o->p, e))
 		return;
 	if (o->p->only_late)
 		hit = search_late(e, search_view(&o->s, 0)); /* one frame alone */
@@ -360,6 +369,8 @@ merged_first(struct probe *p, uint64_t alive)
 		ask_tuple(p, alive);
 	if (p->im->index->bits != NULL)
 		ask_bits(p, alive);
+	if (p->im->index->n_lists > 0)
+		ask_lists(p, alive);
 	if (p->im->index->n_residual > 0)
 		ask_one_by_one(p, alive);
 }
@@ -384,6 +395,8 @@ first_of_one(struct probe *p, const struct match_image *im, const struct pkt_vie
 		ask_tuple(p, 1);
 	if (im->index->bits != NULL && flip == 0)
 		ask_bits(p, 1);
+	if (im->index->n_lists > 0 && !only_late)
+		ask_lists(p, 1);
 	if (im->index->n_residual > 0)
 		ask_one_by_one(p, 1);
 	return p->best[0];

@@ -98,6 +98,16 @@ probe_load(const struct probe_at *at, int32_t off)
 	return v;
 }
 
+/* Whether @e, which goes by its scope and program, is one of those that are looked for. */
+static inline bool
+probe_wants(const struct probe *p, const struct match_entry *e)
+{
+	const bool generated =
+		e->generated && (e->run == MATCH_RUN_RAW || e->run == MATCH_RUN_RAW_ONE);
+
+	return (p->ask_flags & ITEM_GENERATED) == 0 || generated == (p->flip != 0);
+}
+
 static inline uint64_t
 probe_key_word(const struct probe *p, uint32_t i)
 {

@@ -18,6 +18,7 @@ static const char *const kernel_names[] = {
 	[MATCH_KERNEL_HASH] = "hash",
 	[MATCH_KERNEL_BITS] = "bits",
 	[MATCH_KERNEL_TUPLE] = "tuple",
+	[MATCH_KERNEL_LIST] = "list",
 };
 
 const char *
@@ -74,6 +75,9 @@ report_one(const struct match_image *image, struct match_rule_report *ret)
 		return;
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		report_table(&ix->tables[k], k, ret);
+	for (size_t i = 0; i < image->n; i++)
+		if (ix->in_list[i])
+			ret[i].kernel = MATCH_KERNEL_LIST;
 	for (uint32_t i = 0; i < ix->n_residual; i++)
 		ret[ix->residual[i]].kernel = MATCH_KERNEL_ONE_BY_ONE;
 }
@@ -207,6 +211,23 @@ table_text(const struct match_index *ix, uint32_t number, uint32_t before, struc
 }
 
 static void
+list_text(const struct match_index *ix, uint32_t number, struct sbuf *out)
+{
+	const struct list *l = &ix->lists[number];
+
+	sbuf_addf(out,
+		"list %" PRIu32 ": %" PRIu32 " rules, %" PRIu32 " lanes, %" PRIu32
+		" steps of blocks, %zu KiB, by",
+		number, l->n_rules, l->n_lanes, l->n_steps, l->bytes / 1024);
+	for (uint32_t i = 0; i < l->n_values; i++) {
+		sbuf_addc(out, ' ');
+		window_text(ix, l->values[i].win, out);
+		sbuf_addf(out, "%+d:%u", l->values[i].off, l->values[i].size);
+	}
+	sbuf_addc(out, '\n');
+}
+
+static void
 rule_text(const struct match_rule_report *r, const char *name, struct sbuf *out)
 {
 	sbuf_addf(out, "rule %s: %s", name, match_kernel_name((enum match_kernel)r->kernel));
@@ -236,6 +257,8 @@ image_text(const struct match_image *image, uint32_t tables_before, struct sbuf 
 		ix->bits != NULL ? " and bit vectors" : "", ix->n_residual, ix->bytes / 1024);
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		table_text(ix, i, tables_before, out);
+	for (uint32_t i = 0; i < ix->n_lists; i++)
+		list_text(ix, i, out);
 	return ix->n_tables;
 }
 

@@ -205,6 +205,16 @@ search_match(const struct search *s, const struct match_entry *e, bool is_jit)
 	return some | late;
 }
 
+bool
+search_one(const struct match_entry *e, bool is_jit, uint32_t key, const struct pkt_view *v)
+{
+	const struct scope_more *more = e->scope.more;
+
+	if (!scope_test(&e->scope.test, key) || (more != NULL && !scope_more_holds(more, v, false)))
+		return false;
+	return e->run == MATCH_RUN_NONE || search_run(e, is_jit, (enum match_run)e->run, v);
+}
+
 /* ---- one frame with extension headers ---- */
 
 bool

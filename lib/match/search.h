@@ -114,6 +114,12 @@ search_is_odd(const struct match_image *im, const struct pkt_view *v)
 #define SEARCH_DATAGRAM_MAX 65600 /* a parser looks at no more than 65535 bytes */
 bool search_without_exts(const struct pkt_view *v, uint8_t *buf, struct pkt_view *ret_view);
 
+/*
+ * Whether @e matches the frame @v of key @key by its scope and program; later
+ * fragments that it matches by its scope alone are not asked for.
+ */
+bool search_one(const struct match_entry *e, bool is_jit, uint32_t key, const struct pkt_view *v);
+
 /* Whether @v is a later fragment that @e matches by its scope alone. */
 bool search_late(const struct match_entry *e, const struct pkt_view *v);
 

@@ -38,6 +38,12 @@ static const struct way {
 	{"c, interpreter", MATCH_ENGINE_INTERP, {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C}},
 	{"avx2, jit", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2}},
 	{"avx512, jit", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512}},
+	{"lists, c, interpreter", MATCH_ENGINE_INTERP,
+		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C, .only_lists = true}},
+	{"lists, avx2, jit", MATCH_ENGINE_AUTO,
+		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2, .only_lists = true}},
+	{"lists, avx512, jit", MATCH_ENGINE_AUTO,
+		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512, .only_lists = true}},
 	{"as it is", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_AUTO}},
 };
 
@@ -48,6 +54,8 @@ static const struct way broken[] = {
 		{.merge = MATCH_MERGE_ALWAYS, .hash_fault = HASH_FAULT_NEED}},
 	{"lost chains", MATCH_ENGINE_AUTO,
 		{.merge = MATCH_MERGE_ALWAYS, .hash_fault = HASH_FAULT_CHAIN}},
+	{"a wrong lane", MATCH_ENGINE_AUTO,
+		{.merge = MATCH_MERGE_ALWAYS, .only_lists = true, .list_fault = true}},
 };
 
 static struct counts {

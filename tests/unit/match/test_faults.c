@@ -150,6 +150,7 @@ static const struct fault {
 	{"hash: no chains", MERGED, NULL, {.hash_fault = HASH_FAULT_CHAIN}},
 	{"bits: destinations for sources", MERGED, NULL, {.bits_fault = true}},
 	{"bits: rules mixed up", MERGED, spoil_bits, {0}},
+	{"lanes: a wrong test", MERGED, NULL, {.list_fault = true}},
 	{"windows: L4 elsewhere", MERGED, spoil_ihl, {0}},
 	{"windows: the end elsewhere", MERGED, spoil_tail, {0}},
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
@@ -201,6 +202,7 @@ try_fault(
 
 	spoilt.options.hash_fault = faults[fault].options.hash_fault;
 	spoilt.options.bits_fault = faults[fault].options.bits_fault;
+	spoilt.options.list_fault = faults[fault].options.list_fault;
 	image = judge_image(rules, RULES, &spoilt);
 	if (image == NULL)
 		abort();

@@ -43,6 +43,12 @@ static const struct engine {
 		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512}},
 	{"interpreter, merged, bit vectors for five-tuples", MATCH_ENGINE_INTERP, FAULT_NONE,
 		{.merge = MATCH_MERGE_ALWAYS, .no_tuple = true}},
+	{"interpreter, lists, c", MATCH_ENGINE_INTERP, FAULT_NONE,
+		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C, .only_lists = true}},
+	{"jit, lists, avx2", MATCH_ENGINE_JIT, FAULT_NONE,
+		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2, .only_lists = true}},
+	{"jit, lists, avx512", MATCH_ENGINE_JIT, FAULT_NONE,
+		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512, .only_lists = true}},
 	{"as it is", MATCH_ENGINE_AUTO, FAULT_NONE, {.merge = MATCH_MERGE_AUTO}},
 };
 
@@ -63,6 +69,8 @@ static const struct engine broken[] = {
 		{.merge = MATCH_MERGE_ALWAYS, .tuple_fault = true}},
 	{"loses chains in tables", MATCH_ENGINE_INTERP, FAULT_NONE,
 		{.merge = MATCH_MERGE_ALWAYS, .hash_fault = HASH_FAULT_CHAIN}},
+	{"has a wrong lane", MATCH_ENGINE_INTERP, FAULT_NONE,
+		{.merge = MATCH_MERGE_ALWAYS, .only_lists = true, .list_fault = true}},
 };
 
 /* Sets of rules for each engine; a sanitizer takes four times as long for one. */
@@ -255,7 +263,7 @@ run_set(const struct engine *e, size_t n_rules, int bursts, struct match_counter
 			break;
 	}
 	if (bad != 0 && e->fault == FAULT_NONE && e->options.hash_fault == HASH_FAULT_NONE &&
-		!e->options.bits_fault && !e->options.tuple_fault)
+		!e->options.bits_fault && !e->options.tuple_fault && !e->options.list_fault)
 		print_error("%s: %s differs, %zu rules\n", e->name, what, n_rules);
 	match_image_free(image);
 	world_rules_fini(rules);

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The list kernel: rules that compute, and of which no two compute the same, on
+ * each kind of processor, against the programs one by one. Programs are drawn
+ * with the result that they want of one of the frames, so that most match.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "cbpf/prog.h"
+#include "cbpf/text.h"
+#include "image_impl.h"
+#include "match/report.h"
+#include "pkt/view.h"
+
+#define RULES 96
+#define FRAMES MATCH_BURST
+#define LEN_MAX 72
+
+static const struct option {
+	const char *name;
+	struct match_options options;
+} ways[] = {
+	{"c", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C, .only_lists = true}},
+	{"avx2", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2, .only_lists = true}},
+	{"avx512", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512, .only_lists = true}},
+};
+
+static struct match_rule rules[RULES];
+static struct cbpf_prog *progs[RULES];
+static uint8_t bytes[FRAMES][LEN_MAX];
+static struct pkt_view views[FRAMES];
+static struct rng rng;
+
+/* "ldb [x + 17]", in a window or from the start. */
+static size_t
+put_load(char *text, size_t room)
+{
+	static const char *const sizes[] = {"ld", "ldh", "ldb"};
+
+	return (size_t)snprintf(text, room, "%s [%s%u]\n", sizes[rng_below(&rng, 3)],
+		rng_below(&rng, 3) == 0 ? "" : "x + ", rng_below(&rng, 40));
+}
+
+static void
+draw_program(char *text, size_t room)
+{
+	static const char *const ops[] = {"add", "sub", "mul", "and", "or", "xor", "lsh", "rsh"};
+	static const char *const windows[] = {
+		"ldx #0", "ldx 4*([0]&0xf)", "ld #len\nsub #24\ntax", "ldx #3"};
+	size_t n = (size_t)snprintf(text, room, "%s\nstx M[1]\n", windows[rng_below(&rng, 4)]);
+
+	n += put_load(text + n, room - n);
+	n += (size_t)snprintf(text + n, room - n, "st M[0]\n");
+	n += put_load(text + n, room - n);
+	n += (size_t)snprintf(text + n, room - n, "ldx M[0]\n");
+	for (uint32_t k = rng_below(&rng, 7); k > 0; k--) {
+		const uint32_t op = rng_below(&rng, DIM(ops));
+		const uint32_t number =
+			rng_below(&rng, 2) == 0 ? rng_below(&rng, 300) : (uint32_t)rng_next(&rng);
+
+		if (rng_below(&rng, 3) == 0 && op < 6)
+			n += (size_t)snprintf(text + n, room - n, "%s x\n", ops[op]);
+		else if (rng_below(&rng, 24) == 0)
+			n += (size_t)snprintf(text + n, room - n, "neg\n");
+		else
+			n += (size_t)snprintf(text + n, room - n, "%s #%u\n", ops[op],
+				op >= 6 ? number % 10 : number);
+	}
+}
+
+static struct cbpf_prog *
+program(const char *text, const char *end)
+{
+	struct cbpf_insn *insns = NULL;
+	struct cbpf_prog *prog = NULL;
+	char all[1024];
+	size_t n;
+
+	(void)snprintf(all, sizeof(all), "%s%s", text, end);
+	assert_int_equal(cbpf_asm(all, &insns, &n, NULL), 0);
+	assert_int_equal(cbpf_prog_new(insns, n, &prog, NULL), 0);
+	mem_free(insns);
+	return prog;
+}
+
+/* A rule that wants what its computation gives for one of the frames. */
+static void
+make_rule(uint32_t i)
+{
+	const struct pkt_view *v = &views[rng_below(&rng, FRAMES)];
+	char text[900], end[96];
+	struct cbpf_prog *plain;
+	uint32_t want, mask = rng_below(&rng, 4) == 0 ? (uint32_t)rng_next(&rng) : UINT32_MAX;
+
+	draw_program(text, sizeof(text));
+	plain = program(text, "ret a");
+	want = cbpf_run(plain, v->frame, v->l3_caplen, v->l3_len) & mask;
+	cbpf_prog_free(plain);
+	if (rng_below(&rng, 8) == 0)
+		(void)snprintf(end, sizeof(end), "add #%u\njeq x, yes\nret #0\nyes: ret #1",
+			rng_below(&rng, 9));
+	else
+		(void)snprintf(
+			end, sizeof(end), "and #%u\njeq #%u, yes\nret #0\nyes: ret #1", mask, want);
+	progs[i] = program(text, end);
+	rules[i] = (struct match_rule){.name = "r",
+		.slot = i,
+		.action = MATCH_DROP,
+		.enabled = rng_below(&rng, 10) != 0,
+		.scope = {.src.any = true, .dst.any = true, .ports = UINT64_MAX},
+		.prog = {progs[i], progs[i]}};
+}
+
+static void
+make_frames(void)
+{
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		const uint32_t len = 24 + rng_below(&rng, LEN_MAX - 24);
+
+		for (uint32_t k = 0; k < len; k++)
+			bytes[i][k] = (uint8_t)rng_next(&rng);
+		bytes[i][0] = 0x45;
+		views[i] = (struct pkt_view){.frame = bytes[i],
+			.caplen = len,
+			.wirelen = len,
+			.l3_caplen = len,
+			.l3_len = len,
+			.family = 4,
+			.proto = 17};
+	}
+}
+
+static uint32_t
+first_of(const struct pkt_view *v, uint32_t from)
+{
+	for (uint32_t i = from; i < RULES; i++)
+		if (rules[i].enabled && cbpf_run(progs[i], v->frame, v->l3_caplen, v->l3_len) != 0)
+			return i;
+	return MATCH_NONE;
+}
+
+static void
+check(const struct match_options *options, const char *name, uint64_t *lists, uint64_t *hits)
+{
+	struct match_rule_report report[RULES];
+	struct match_image *image = NULL;
+	uint32_t from[FRAMES], got[FRAMES];
+	uint8_t which[FRAMES];
+
+	assert_int_equal(
+		match_image_new_with(rules, RULES, MATCH_ENGINE_INTERP, options, &image, NULL), 0);
+	match_image_report(image, report);
+	for (uint32_t i = 0; i < RULES; i++)
+		*lists += report[i].kernel == MATCH_KERNEL_LIST;
+	for (uint32_t i = 0; i < FRAMES; i++)
+		which[i] = (uint8_t)i;
+	/* So that no rule hides behind those before it. */
+	for (uint32_t i = 0; i < FRAMES; i++)
+		from[i] = rng_below(&rng, RULES);
+	match_image_first(image, views, which, FRAMES, 0, from, got);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		const uint32_t want = first_of(&views[i], from[i]);
+
+		if (got[i] != want)
+			print_error(
+				"%s: frame %u: rule %d, not %d\n", name, i, (int)got[i], (int)want);
+		assert_int_equal(got[i], want);
+		*hits += want != MATCH_NONE;
+	}
+	match_image_free(image);
+}
+
+static void
+lanes_lose_no_match(void **state)
+{
+	const char *seed = getenv("SLUICE_SEED"), *is_long = getenv("SLUICE_LONG");
+	const uint32_t rounds = is_long != NULL && strcmp(is_long, "1") == 0 ? 4000 : 300;
+	uint64_t lists = 0, hits = 0, all = 0;
+
+	(void)state;
+	rng.state = seed != NULL ? strtoull(seed, NULL, 0) : 1;
+	print_message("SLUICE_SEED=%s\n", seed != NULL ? seed : "1");
+	for (uint32_t k = 0; k < rounds; k++) {
+		make_frames();
+		for (uint32_t i = 0; i < RULES; i++)
+			make_rule(i);
+		for (size_t w = 0; w < DIM(ways); w++)
+			check(&ways[w].options, ways[w].name, &lists, &hits);
+		all += DIM(ways);
+		for (uint32_t i = 0; i < RULES; i++)
+			cbpf_prog_free(progs[i]);
+	}
+	print_message("%.2f of the rules in lists, %.2f of the frames match\n",
+		(double)lists / (double)(all * RULES), (double)hits / (double)(all * FRAMES));
+	assert_true(lists > all * RULES / 4);
+	assert_true(hits > all * FRAMES / 4);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(lanes_lose_no_match)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
