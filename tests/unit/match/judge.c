@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "judge.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,123 @@ judge_image(const struct match_rule *rules, size_t n, const struct judge_way *wa
 
 	if (match_image_new_with(rules, n, way->engine, &way->options, &image, &diag) < 0)
 		printf("# %s, %zu rules: %s\n", way->name, n, diag.msg);
+	return image;
+}
+
+/* ---- updates ---- */
+
+#define STEPS 3
+#define CHANGES 8 /* rules more or less in a step, at most */
+
+/* Numbers of rules; n and more: a rule again, of which nothing is left in the end. */
+struct list {
+	uint32_t *v;
+	size_t n;
+};
+
+static void
+list_insert(struct list *l, size_t at, uint32_t number)
+{
+	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(*l->v));
+	l->v[at] = number;
+	l->n++;
+}
+
+static void
+list_remove(struct list *l, size_t at)
+{
+	memmove(l->v + at, l->v + at + 1, (l->n - at - 1) * sizeof(*l->v));
+	l->n--;
+}
+
+/* What came before @next: some of its rules missing, some others there. */
+static struct list
+list_before(const struct list *next, size_t n, struct rng *rng)
+{
+	struct list l = {malloc((next->n + CHANGES + 1) * sizeof(*l.v)), next->n};
+
+	if (l.v == NULL)
+		abort();
+	memcpy(l.v, next->v, next->n * sizeof(*l.v));
+	for (uint32_t k = rng_below(rng, CHANGES); k > 0 && l.n > 0; k--)
+		list_remove(&l, rng_below(rng, (uint32_t)l.n));
+	for (uint32_t k = rng_below(rng, CHANGES); k > 0; k--)
+		list_insert(&l, rng_below(rng, (uint32_t)l.n + 1),
+			(uint32_t)n + rng_below(rng, (uint32_t)n));
+	return l;
+}
+
+/* One step from @image of @old to @next; NULL: refused. */
+static struct match_image *
+list_update(const struct match_image *image, const struct list *old, const struct list *next,
+	const struct match_rule *rules, size_t n, const struct judge_way *way)
+{
+	const struct match_rule **now = calloc(next->n + 1, sizeof(*now));
+	uint32_t *was = calloc(next->n + 1, sizeof(*was));
+	struct match_options options = way->options;
+	struct match_image *ret = NULL;
+	struct diag diag = {0};
+	size_t k = 0;
+	int r;
+
+	options.update_always = true;
+	for (size_t i = 0; i < next->n; i++) {
+		size_t at = k;
+
+		now[i] = &rules[next->v[i] % n];
+		/* Both are in the same order, but for what only one of them has. */
+		while (at < old->n && old->v[at] != next->v[i])
+			at++;
+		was[i] = at < old->n ? (uint32_t)at : MATCH_NONE;
+		k = at < old->n ? at + 1 : k;
+	}
+	r = match_image_update_with(image, now, was, next->n, way->engine, &options, &ret, &diag);
+	if (r < 0 && r != -EXFULL) {
+		printf("# update: %s\n", diag.msg);
+		abort();
+	}
+	free(now);
+	free(was);
+	return r < 0 ? NULL : ret;
+}
+
+static struct match_image *
+list_image(
+	const struct list *l, const struct match_rule *rules, size_t n, const struct judge_way *way)
+{
+	struct match_rule *copy = calloc(l->n + 1, sizeof(*copy));
+	struct match_image *image;
+
+	for (size_t i = 0; i < l->n; i++)
+		copy[i] = rules[l->v[i] % n];
+	image = judge_image(copy, l->n, way);
+	free(copy);
+	return image;
+}
+
+struct match_image *
+judge_image_updated(const struct match_rule *rules, size_t n, const struct judge_way *way,
+	struct rng *rng, bool *ret_updated)
+{
+	struct list lists[STEPS + 1] = {{malloc((n + 1) * sizeof(uint32_t)), n}};
+	const size_t steps = 1 + rng_below(rng, STEPS);
+	struct match_image *image, *next;
+
+	for (uint32_t i = 0; i < n; i++)
+		lists[0].v[i] = i;
+	for (size_t k = 1; k <= steps; k++)
+		lists[k] = list_before(&lists[k - 1], n, rng);
+	image = list_image(&lists[steps], rules, n, way);
+	for (size_t k = steps; k-- > 0 && image != NULL;) {
+		next = list_update(image, &lists[k + 1], &lists[k], rules, n, way);
+		*ret_updated = next != NULL;
+		if (next == NULL)
+			next = list_image(&lists[k], rules, n, way);
+		match_image_free(image);
+		image = next;
+	}
+	for (size_t k = 0; k <= steps; k++)
+		free(lists[k].v);
 	return image;
 }
 

@@ -37,6 +37,13 @@ bool judge_way_for(const struct judge_way *way, size_t n);
 struct match_image *judge_image(
 	const struct match_rule *rules, size_t n, const struct judge_way *way);
 
+/*
+ * The same by a few updates of an image of other rules, of which most are the same. Where that
+ * is refused it is built whole; @ret_updated says how it came.
+ */
+struct match_image *judge_image_updated(const struct match_rule *rules, size_t n,
+	const struct judge_way *way, struct rng *rng, bool *ret_updated);
+
 struct judge_burst {
 	struct pkt_view views[MATCH_BURST];
 	struct ref_frame refs[MATCH_BURST];
