@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ struct choice {
 	size_t n_sizes;
 	bool json;
 	const char *plot;
+	uint32_t clang_s;
 };
 
 /* One ruleset in all engines. */
@@ -123,6 +125,7 @@ subject_new(struct run *run, enum family_kind kind, size_t size, struct subject 
 	if (family_new(kind, size, run->report.seed, &s->family, &diag) < 0)
 		return bench_fail("%s: %s", family_name(kind), diag.msg);
 	rules_input_init(&s->in, s->family, is_tuples(kind));
+	s->in.clang_s = run->choice.clang_s;
 	for (size_t e = 0; e < ENGINES; e++)
 		make_one(run, s, kind, e);
 	return BENCH_OK;
@@ -403,6 +406,34 @@ report_new(struct run *run)
 	return BENCH_OK;
 }
 
+/* A file for each traffic and cache where a folder is named; else the most telling one. */
+static int
+plot(struct run *run)
+{
+	const struct choice *c = &run->choice;
+	const enum family_traffic traffic = (c->traffics >> FAMILY_UNIFORM & 1) != 0
+		? FAMILY_UNIFORM
+		: (enum family_traffic)__builtin_ctz(c->traffics);
+	int r = BENCH_OK;
+	struct stat st;
+
+	if (stat(c->plot, &st) != 0 || !S_ISDIR(st.st_mode))
+		return rules_plot(
+			&run->report, traffic, (enum rules_cache)__builtin_ctz(c->caches), c->plot);
+	for (int t = 0; t < FAMILY_TRAFFICS; t++)
+		for (int k = 0; k < RULES_CACHES && r == BENCH_OK; k++) {
+			char path[4096];
+
+			if ((c->traffics >> t & c->caches >> k & 1) == 0)
+				continue;
+			(void)snprintf(path, sizeof(path), "%s/rules-%s-%s.svg", c->plot,
+				family_traffic_name((enum family_traffic)t), rules_cache_names[k]);
+			r = rules_plot(
+				&run->report, (enum family_traffic)t, (enum rules_cache)k, path);
+		}
+	return r;
+}
+
 static int
 run_all(struct run *run)
 {
@@ -421,11 +452,7 @@ run_all(struct run *run)
 	if (r == BENCH_OK && c->json)
 		rules_print_json(&run->report);
 	if (r == BENCH_OK && c->plot != NULL)
-		r = rules_plot(&run->report,
-			(c->traffics >> FAMILY_UNIFORM & 1) != 0
-				? FAMILY_UNIFORM
-				: (enum family_traffic)__builtin_ctz(c->traffics),
-			(enum rules_cache)__builtin_ctz(c->caches), c->plot);
+		r = plot(run);
 	mem_free(run->report.builds);
 	mem_free(run->report.results);
 	mem_free(run->answers);
@@ -439,8 +466,8 @@ rules_run(int argc, char **argv)
 {
 	const char *families = NULL, *sizes = "1,10,100,1000,10000", *traffics = NULL,
 		   *caches = NULL;
-	const char *chosen = NULL, *plot = NULL;
-	uint64_t rounds = 15, seed = 1;
+	const char *chosen = NULL, *chart = NULL;
+	uint64_t rounds = 15, seed = 1, clang_s = 30;
 	bool json = false, done;
 	const struct bench_opt opts[] = {
 		{"--families", "A,B", "Rulesets of these shapes; all unless told.",
@@ -457,7 +484,12 @@ rules_run(int argc, char **argv)
 		{"--seed", "N", "Other rules and frames than those of seed 1.", .number = &seed,
 			.min = 0, .max = UINT64_MAX},
 		{"--json", NULL, "One JSON object instead of the tables.", .flag = &json},
-		{"--plot", "FILE", "Draw cost over the number of rules, as SVG.", .text = &plot},
+		{"--plot", "FILE",
+			"Draw cost over the number of rules, as SVG; a folder: all kinds of traffic.",
+			.text = &chart},
+		{"--clang-seconds", "N",
+			"What clang may take for a ruleset as C, 30 unless told; seconds of the CPU.",
+			.number = &clang_s, .min = 1, .max = 86400},
 		{0},
 	};
 	const struct dp_eal_conf eal = {
@@ -469,7 +501,8 @@ rules_run(int argc, char **argv)
 	if (done)
 		return r;
 	run.choice.json = json;
-	run.choice.plot = plot;
+	run.choice.plot = chart;
+	run.choice.clang_s = (uint32_t)clang_s;
 	run.report.rounds = rounds;
 	run.report.seed = seed;
 	if ((r = pick("--families", families, kind_name, &run.choice.families)) != BENCH_OK ||

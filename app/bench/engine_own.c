@@ -3,10 +3,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,22 +98,53 @@ const struct engine engine_jit = {
 	.fini = jit_fini,
 };
 
-extern char **environ;
+/* The child: run @argv, or leave with 127; not longer than @cpu_s seconds of the CPU. */
+static _Noreturn void
+exec_limited(char **argv, const char *dir, uint32_t cpu_s)
+{
+	const struct rlimit limit = {cpu_s, cpu_s};
+
+	/* What it says of being ended is of no interest. */
+	if (cpu_s > 0 && setrlimit(RLIMIT_CPU, &limit) == 0)
+		(void)freopen("/dev/null", "w", stderr);
+	(void)setenv("TMPDIR", dir, 1);
+	(void)execvp(argv[0], argv);
+	_exit(127);
+}
+
+/* Seconds of the CPU that ended children took. */
+static double
+children_s(void)
+{
+	struct rusage u;
+
+	(void)getrusage(RUSAGE_CHILDREN, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+		(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
 
 int
-engine_run_clang(char **argv)
+engine_run_clang(char **argv, const char *dir, uint32_t cpu_s)
 {
 	static const char *const names[] = {"clang", "clang-14", "clang-16", "clang-19"};
 
 	for (size_t i = 0; i < DIM(names); i++) {
+		const double before = children_s();
 		int status;
 		pid_t pid;
 
 		argv[0] = (char *)(uintptr_t)names[i];
-		if (posix_spawnp(&pid, names[i], NULL, NULL, argv, environ) != 0)
-			continue;
-		if (waitpid(pid, &status, 0) < 0)
+		(void)fflush(NULL);
+		pid = fork();
+		if (pid == 0)
+			exec_limited(argv, dir, cpu_s);
+		if (pid < 0 || waitpid(pid, &status, 0) < 0)
 			return -errno;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+			continue;
+		/* The limit ends the compiler that clang starts, and clang says that this failed. */
+		if (status != 0 && cpu_s > 0 && children_s() - before > 0.9 * cpu_s)
+			return -ETIME;
 		return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 	}
 	return -ENOENT;
@@ -151,7 +182,7 @@ clang_make(const struct cbpf_prog *prog, struct engine_prog *ret, char why[128])
 	(void)snprintf(so, sizeof(so), "%s/filter.so", dir);
 	r = write_source(src, prog);
 	if (r == 0)
-		r = engine_run_clang(argv);
+		r = engine_run_clang(argv, dir, 0);
 	if (r == 0) {
 		ret->handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
 		if (ret->handle != NULL)

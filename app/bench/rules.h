@@ -59,6 +59,7 @@ struct rules_input {
 	struct rules_class classes[FAMILY_CLASSES_MAX];
 	uint32_t n_classes;
 	bool tuples; /* all rules are five-tuples of IPv4 */
+	uint32_t clang_s; /* seconds of the CPU that it may take */
 };
 
 void rules_input_init(struct rules_input *in, const struct family *f, bool tuples);
@@ -180,7 +181,10 @@ void rules_print_json(const struct rules_report *r);
 /* One family's tables, once its results are there. */
 void rules_print_family(const struct rules_report *r, enum family_kind family);
 
-/* Cost over the number of rules, a chart a family, as SVG. BENCH_OK or BENCH_FAILED. */
+/*
+ * Cost over the number of rules, a chart a family, as SVG, to the file @path. BENCH_OK or
+ * BENCH_FAILED.
+ */
 int rules_plot(const struct rules_report *r, enum family_traffic traffic, enum rules_cache cache,
 	const char *path);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* L4Drop's way: all rules as one C function, through clang -O2 when the rules change. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -71,11 +72,30 @@ c_fini(struct rules_made *m)
 		(void)dlclose(m->handle);
 }
 
+/* A compiler that was ended leaves files behind. */
+static void
+remove_all(const char *dir)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+	char path[sizeof(e->d_name) + 64];
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (e->d_name[0] != '.')
+			(void)unlink(path);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	(void)rmdir(dir);
+}
+
 static int
 c_make(const struct rules_input *in, struct rules_made *ret, char why[RULES_WHY])
 {
 	char dir[] = "/tmp/sluice-bench-XXXXXX", src[64], so[64];
-	char *argv[] = {NULL, "-O2", "-w", "-shared", "-fPIC", "-o", so, src, NULL};
+	char *argv[] = {NULL, "-O2", "-w", "-fno-crash-diagnostics", "-shared", "-fPIC", "-o", so,
+		src, NULL};
 	struct stat st;
 	int r;
 
@@ -85,7 +105,7 @@ c_make(const struct rules_input *in, struct rules_made *ret, char why[RULES_WHY]
 	(void)snprintf(so, sizeof(so), "%s/rules.so", dir);
 	r = write_source(src, in);
 	if (r == 0)
-		r = engine_run_clang(argv);
+		r = engine_run_clang(argv, dir, in->clang_s);
 	if (r == 0) {
 		if (stat(so, &st) == 0)
 			ret->bytes = (size_t)st.st_size;
@@ -93,13 +113,16 @@ c_make(const struct rules_input *in, struct rules_made *ret, char why[RULES_WHY]
 		r = ret->handle == NULL || dlsym(ret->handle, "first") == NULL ? -ENOEXEC : 0;
 	}
 	if (r < 0) {
-		(void)snprintf(why, RULES_WHY, "%s",
-			r == -ENOENT ? "clang is not installed" : "clang made nothing to load");
+		if (r == -ETIME)
+			(void)snprintf(why, RULES_WHY, "clang takes more than %u s of the CPU",
+				in->clang_s);
+		else
+			(void)snprintf(why, RULES_WHY, "%s",
+				r == -ENOENT ? "clang is not installed"
+					     : "clang made nothing to load");
 		c_fini(ret);
 	}
-	(void)unlink(src);
-	(void)unlink(so);
-	(void)rmdir(dir);
+	remove_all(dir);
 	return r;
 }
 
@@ -121,8 +144,8 @@ c_run(const struct rules_made *m, const struct rules_frames *f, uint32_t from, u
 
 const struct rules_engine rules_c = {
 	.key = "c",
-	.help = "all rules as one C function, clang -O2 (up to 1,000 rules)",
-	.max_rules = 1000,
+	.help = "all rules as one C function, clang -O2 (as long as --clang-seconds)",
+	.max_rules = SIZE_MAX,
 	.make = c_make,
 	.run = c_run,
 	.fini = c_fini,
