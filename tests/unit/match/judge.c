@@ -22,6 +22,7 @@ const struct judge_way judge_ways[JUDGE_WAYS] = {
 	{"merged, c", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C}},
 	{"merged, c, interpreter", MATCH_ENGINE_INTERP,
 		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C}},
+	{"merged, bit vectors", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_ALWAYS, .no_tuple = true}},
 	{"as it is, avx2", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_AUTO, .isa = ISA_AVX2}},
 	{"as it is, c", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_AUTO, .isa = ISA_C}},
 	{"as it is, interpreter", MATCH_ENGINE_INTERP, {.merge = MATCH_MERGE_AUTO}},

@@ -137,7 +137,32 @@ spoil_bits(struct match_image *im)
 	return true;
 }
 
-enum { MERGED = 1 << 0, ALONE = 1 << 1 }; /* ways in which it can be */
+/* The first rule of each block of the five-tuple kernel is taken for its neighbour. */
+static bool
+spoil_tuple(struct match_image *im)
+{
+	struct tuple *t = im->index == NULL ? NULL : im->index->tuple;
+
+	for (uint32_t i = 0; t != NULL && i < t->n_blocks; i++) {
+		struct tuple_block *b = (struct tuple_block *)(uintptr_t)&t->blocks[i];
+
+		b->rule[0] ^= 1;
+	}
+	return t != NULL;
+}
+
+/* Ways in which it can be; TUPLE and BITS: of MERGED those in which that kernel has such rules. */
+enum { MERGED = 1 << 0, ALONE = 1 << 1, TUPLE = 1 << 2, BITS = 1 << 3 };
+
+static bool
+is_way(unsigned int where, const struct match_options *options)
+{
+	if (options->merge == MATCH_MERGE_NEVER)
+		return (where & ALONE) != 0;
+	if (options->merge != MATCH_MERGE_ALWAYS)
+		return false;
+	return (where & (MERGED | (options->no_tuple ? BITS : TUPLE))) != 0;
+}
 
 static const struct fault {
 	const char *name;
@@ -148,8 +173,10 @@ static const struct fault {
 	{"hash: a wrong value", MERGED, NULL, {.hash_fault = HASH_FAULT_VALUE}},
 	{"hash: no lengths", MERGED, NULL, {.hash_fault = HASH_FAULT_NEED}},
 	{"hash: no chains", MERGED, NULL, {.hash_fault = HASH_FAULT_CHAIN}},
-	{"bits: destinations for sources", MERGED, NULL, {.bits_fault = true}},
-	{"bits: rules mixed up", MERGED, spoil_bits, {0}},
+	{"bits: destinations for sources", BITS, NULL, {.bits_fault = true}},
+	{"bits: rules mixed up", BITS, spoil_bits, {0}},
+	{"tuple: destinations for sources", TUPLE, NULL, {.tuple_fault = true}},
+	{"tuple: rules mixed up", TUPLE, spoil_tuple, {0}},
 	{"lanes: a wrong test", MERGED, NULL, {.list_fault = true}},
 	{"windows: L4 elsewhere", MERGED, spoil_ihl, {0}},
 	{"windows: the end elsewhere", MERGED, spoil_tail, {0}},
@@ -203,6 +230,7 @@ try_fault(
 	spoilt.options.hash_fault = faults[fault].options.hash_fault;
 	spoilt.options.bits_fault = faults[fault].options.bits_fault;
 	spoilt.options.list_fault = faults[fault].options.list_fault;
+	spoilt.options.tuple_fault = faults[fault].options.tuple_fault;
 	image = judge_image(rules, RULES, &spoilt);
 	if (image == NULL)
 		abort();
@@ -228,11 +256,8 @@ try_family(enum family_kind kind, struct rng *rng)
 	rules = judge_rules(f, rng);
 	for (size_t k = 0; k < DIM(faults); k++)
 		for (size_t w = 0; w < JUDGE_WAYS; w++) {
-			const enum match_merge merge = judge_ways[w].options.merge;
-
 			if (tally[k][w].noticed < ENOUGH &&
-				((merge == MATCH_MERGE_ALWAYS && faults[k].where & MERGED) ||
-					(merge == MATCH_MERGE_NEVER && faults[k].where & ALONE)))
+				is_way(faults[k].where, &judge_ways[w].options))
 				try_fault(f, rules, k, w, rng);
 		}
 	free(rules);
@@ -253,10 +278,7 @@ main(void)
 		bool ok = true;
 
 		for (size_t w = 0; w < JUDGE_WAYS; w++) {
-			const enum match_merge merge = judge_ways[w].options.merge;
-
-			if ((merge == MATCH_MERGE_ALWAYS && faults[k].where & MERGED) ||
-				(merge == MATCH_MERGE_NEVER && faults[k].where & ALONE)) {
+			if (is_way(faults[k].where, &judge_ways[w].options)) {
 				ok &= tally[k][w].noticed > 0;
 				printf("# %s: noticed in %u of %u\n", judge_ways[w].name,
 					tally[k][w].noticed, tally[k][w].tried);

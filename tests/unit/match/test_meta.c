@@ -550,7 +550,9 @@ faults_are_noticed(struct rng *rng)
 		{"no chains", MATCH_ENGINE_AUTO,
 			{.merge = MATCH_MERGE_ALWAYS, .hash_fault = HASH_FAULT_CHAIN}},
 		{"destinations for sources", MATCH_ENGINE_AUTO,
-			{.merge = MATCH_MERGE_ALWAYS, .bits_fault = true}},
+			{.merge = MATCH_MERGE_ALWAYS, .bits_fault = true, .no_tuple = true}},
+		{"destinations for sources of five-tuples", MATCH_ENGINE_AUTO,
+			{.merge = MATCH_MERGE_ALWAYS, .tuple_fault = true}},
 	};
 	bool ok = true;
 
