@@ -53,13 +53,13 @@ judge_image(const struct match_rule *rules, size_t n, const struct judge_way *wa
 #define CHANGES 8 /* rules more or less in a step, at most */
 
 /* Numbers of rules; n and more: a rule again, of which nothing is left in the end. */
-struct list {
+struct rule_list {
 	uint32_t *v;
 	size_t n;
 };
 
 static void
-list_insert(struct list *l, size_t at, uint32_t number)
+list_insert(struct rule_list *l, size_t at, uint32_t number)
 {
 	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(*l->v));
 	l->v[at] = number;
@@ -67,17 +67,17 @@ list_insert(struct list *l, size_t at, uint32_t number)
 }
 
 static void
-list_remove(struct list *l, size_t at)
+list_remove(struct rule_list *l, size_t at)
 {
 	memmove(l->v + at, l->v + at + 1, (l->n - at - 1) * sizeof(*l->v));
 	l->n--;
 }
 
 /* What came before @next: some of its rules missing, some others there. */
-static struct list
-list_before(const struct list *next, size_t n, struct rng *rng)
+static struct rule_list
+list_before(const struct rule_list *next, size_t n, struct rng *rng)
 {
-	struct list l = {malloc((next->n + CHANGES + 1) * sizeof(*l.v)), next->n};
+	struct rule_list l = {malloc((next->n + CHANGES + 1) * sizeof(*l.v)), next->n};
 
 	if (l.v == NULL)
 		abort();
@@ -92,8 +92,9 @@ list_before(const struct list *next, size_t n, struct rng *rng)
 
 /* One step from @image of @old to @next; NULL: refused. */
 static struct match_image *
-list_update(const struct match_image *image, const struct list *old, const struct list *next,
-	const struct match_rule *rules, size_t n, const struct judge_way *way)
+list_update(const struct match_image *image, const struct rule_list *old,
+	const struct rule_list *next, const struct match_rule *rules, size_t n,
+	const struct judge_way *way)
 {
 	const struct match_rule **now = calloc(next->n + 1, sizeof(*now));
 	uint32_t *was = calloc(next->n + 1, sizeof(*was));
@@ -125,8 +126,8 @@ list_update(const struct match_image *image, const struct list *old, const struc
 }
 
 static struct match_image *
-list_image(
-	const struct list *l, const struct match_rule *rules, size_t n, const struct judge_way *way)
+list_image(const struct rule_list *l, const struct match_rule *rules, size_t n,
+	const struct judge_way *way)
 {
 	struct match_rule *copy = calloc(l->n + 1, sizeof(*copy));
 	struct match_image *image;
@@ -142,7 +143,7 @@ struct match_image *
 judge_image_updated(const struct match_rule *rules, size_t n, const struct judge_way *way,
 	struct rng *rng, bool *ret_updated)
 {
-	struct list lists[STEPS + 1] = {{malloc((n + 1) * sizeof(uint32_t)), n}};
+	struct rule_list lists[STEPS + 1] = {{malloc((n + 1) * sizeof(uint32_t)), n}};
 	const size_t steps = 1 + rng_below(rng, STEPS);
 	struct match_image *image, *next;
 
