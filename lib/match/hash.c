@@ -55,6 +55,8 @@ find_run(struct hash_shape *s)
 			return;
 	for (uint32_t i = 0; i < n; i++)
 		memcpy(&s->run_mask[8 * i], &s->words[i].mask, sizeof(uint64_t));
+	for (uint32_t i = 0; i < 8 * n; i++)
+		s->run_bytes |= (uint64_t)(s->run_mask[i] != 0) << i;
 	s->run = 8 * n <= 32 ? 32 : 64;
 }
 
@@ -122,17 +124,40 @@ item_at(struct hash_table *t, uint32_t place)
 	return (struct hash_item *)(void *)&t->items[place];
 }
 
+/* Whether need @n, of the window of run @s, says that all bytes of the run are there. */
+static bool
+need_covers(const struct hash_shape *s, const struct item_need *n, bool at_tail)
+{
+	const int32_t off = s->words[0].off;
+	int32_t first, last;
+
+	if (s->run_bytes == 0)
+		return true;
+	first = off + __builtin_ctzll(s->run_bytes);
+	last = off + 63 - __builtin_clzll(s->run_bytes);
+	if (at_tail)
+		return first >= -(int32_t)n->a && last < -(int32_t)n->b;
+	return off >= 0 && last < (int32_t)n->a;
+}
+
 /* Whether a run and a need of the same window are all that @h asks. */
 static bool
-is_plain(struct hash_table *t, const struct hash_shape *s, const struct hash_item *h)
+is_plain(const struct builder *b, const struct hash_shape *s, const struct hash_item *h)
 {
 	const struct hash_word *w = &s->words[0];
+	struct hash_table *t = b->t;
+	bool at_tail;
 
-	if (s->run == 0 || (h->flags & ~ITEM_GENERATED) != 0 || h->n_needs != 1 ||
-		h->needs[0].win != w->win || w->off < 0)
+	if (s->run == 0 || (h->flags & ~(ITEM_GENERATED | ITEM_TAIL)) != 0 || h->n_needs != 1 ||
+		h->needs[0].win != w->win)
 		return false;
-	if (t->run == 0)
+	at_tail = b->items->windows[w->win].kind == WINDOW_TAIL;
+	if (!need_covers(s, &h->needs[0], at_tail))
+		return false;
+	if (t->run == 0) {
 		t->run_at = *w;
+		t->run_at_tail = at_tail;
+	}
 	if (t->run_at.win != w->win || t->run_at.off != w->off)
 		return false;
 	t->run = MAX(t->run, s->run);
@@ -160,9 +185,11 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 		else if (!it->prog_says_all)
 			h->val[n++] = it->words[k].val;
 	}
-	if (is_plain(b->t, &b->t->shapes[*shape], h)) {
+	if (is_plain(b, &b->t->shapes[*shape], h)) {
 		h->flags |= ITEM_PLAIN;
 		b->t->ask_key |= b->t->shapes[*shape].key_mask != b->t->test.mask;
+	} else {
+		b->t->all_plain = false;
 	}
 	if (b->fault == HASH_FAULT_VALUE && i == 0)
 		h->val[n - 1] ^= 1;
@@ -182,6 +209,7 @@ put_items(struct builder *b)
 	}
 	/* A line more, since runs are read whole. */
 	units += LINE_UNITS;
+	t->all_plain = true;
 	t->items = mem_zalloc_aligned(BASE_CACHE_LINE, units * sizeof(uint64_t));
 	if (t->items == NULL)
 		return -ENOMEM;
@@ -337,6 +365,11 @@ choose_words(struct builder *b)
 		else if (t->n_words < HASH_DATA_WORDS)
 			t->words[t->n_words++] = (struct hash_word){
 				w->mask, w->off, w->win, b->items->windows[w->win].space};
+	}
+	t->together = t->n_words > 0;
+	for (uint32_t i = 0; i < t->n_words; i++) {
+		t->together &= t->words[i].win == t->words[0].win && t->words[i].off >= 0;
+		t->left = MAX(t->left, t->words[i].off + 8);
 	}
 	for (uint32_t i = t->n_words; i < HASH_DATA_WORDS; i++)
 		t->words[i] = (struct hash_word){.win = WINDOW_OF_START(SPACE_RAW)};

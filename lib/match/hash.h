@@ -63,7 +63,8 @@ struct hash_shape {
 	struct hash_word words[ITEM_WORDS_MAX];
 	/* So that the mask can be read from before its start. */
 	uint8_t no_mask[64], run_mask[64];
-	uint8_t unused[112];
+	uint64_t run_bytes; /* bit b: some bit of byte b of the run is asked */
+	uint8_t unused[104];
 };
 
 _Static_assert(sizeof(struct hash_shape) == 512, "indexed by a shift");
@@ -82,7 +83,12 @@ struct hash_table {
 	/* Where the runs of all plain items start, and how long the longest is. */
 	struct hash_word run_at;
 	uint32_t run;
+	bool run_at_tail; /* run_at is a WINDOW_TAIL */
+	bool all_plain;
 	bool ask_key; /* some plain item asks more of the key than test */
+	/* All words are of one window, none before its start; left: bytes that they take of it. */
+	bool together;
+	int32_t left;
 	uint32_t n_shapes;
 	/* What all items ask of scope_key(). */
 	struct scope_test test;

@@ -22,24 +22,26 @@ hash_tags(const struct hash_bucket *b, uint16_t tag)
 }
 
 /*
- * Whether the run of @it is at @at, of which bytes that are not there are 0; -1
- * where that cannot be said. Near the end the last bytes of the frame are read,
- * and what they are compared with from as much before its start: masks are 0 there.
+ * Whether hash_run_holds() can say it. Near the end it reads the last bytes of the
+ * frame, and what they are compared with from as much before its start: masks are 0
+ * there.
  */
-static inline int
+static inline bool
+hash_run_fits(const struct probe_at *at, int32_t off, uint32_t run)
+{
+	return (int32_t)at->pos + MIN(off, at->left - (int32_t)run) >= 0;
+}
+
+/* Whether the run of @it, whose bytes are there, is at @at + @off. */
+static inline bool
 hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const struct probe_at *at,
 	int32_t off, uint32_t run)
 {
 	const uint8_t *val = (const uint8_t *)&it->val[1], *mask = s->run_mask;
-	__m256i differ = _mm256_setzero_si256();
-	const int32_t left = at->left - off;
+	const int32_t before = MAX((int32_t)run - (at->left - off), 0);
 	const uint8_t *start = at->bytes + off;
-	int32_t before = 0;
+	__m256i differ = _mm256_setzero_si256();
 
-	if (left <= 0 || (int32_t)at->pos + at->left < (int32_t)run)
-		return -1;
-	if (left < (int32_t)run)
-		before = (int32_t)run - left;
 	for (int32_t o = 0; o < (int32_t)run; o += 32) {
 		const __m256i v = _mm256_loadu_si256((const void *)(start - before + o));
 		const __m256i w = _mm256_loadu_si256((const void *)(val - before + o));

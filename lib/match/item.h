@@ -77,7 +77,8 @@ enum {
 	ITEM_PORTS = 1 << 3, /* not every port */
 	ITEM_TAIL = 1 << 4, /* some need is of a WINDOW_TAIL */
 	ITEM_SPORT = 1 << 5, /* the key word's upper half is asked */
-	ITEM_PLAIN = 1 << 6, /* one run, one need of its window, and nothing else of this */
+	ITEM_PLAIN =
+		1 << 6, /* one run, one need of its window, which says that its bytes are there */
 	ITEM_LISTS = 1 << 7, /* the scope's prefixes have to be asked */
 
 	ITEM_MORE = ITEM_RANGES | ITEM_LISTS,

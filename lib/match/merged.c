@@ -120,29 +120,40 @@ merged_at_most(const struct probe *p, const uint32_t *v, uint32_t x)
 
 /* ---- windows ---- */
 
-/*
- * Find a window that starts by the byte at @from + @off, a window of the space that
- * starts at @start. Called with constants, so that each kind is a loop of its own.
- */
-static inline void
-find_all(const struct probe_at *start, const struct probe_at *from, uint32_t off, uint64_t some,
-	enum window_kind kind, struct probe_at *ret)
+/* A window that starts by the byte at @from + @off; @start: of its space. */
+static inline struct probe_at
+step_on(const struct probe_at *start, const struct probe_at *from, uint32_t off,
+	enum window_kind kind)
 {
+	const struct probe_at *base = kind == WINDOW_WALK ? from : start;
+	int32_t step;
+
+	if (from->left <= (int64_t)off)
+		return (struct probe_at){NULL, INT32_MIN, PROBE_NOWHERE};
+	step = from->bytes[off];
+	if (kind == WINDOW_IHL)
+		step = 4 * (step & 15);
+	return (struct probe_at){base->bytes + step, base->left - step, base->pos + (uint32_t)step};
+}
+
+/* Find such a window for @some. Called with constants, so that each kind is a loop of its own. */
+static inline void
+find_all(const struct probe *p, const struct window *w, uint64_t some, enum window_kind kind,
+	struct probe_at *ret)
+{
+	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)];
+	const struct probe_at *from = kind == WINDOW_IHL ? start : p->at[w->parent];
+	const uint32_t off = w->off, n = p->n;
+
+	if (some == search_mask(n)) {
+		for (uint32_t i = 0; i < n; i++)
+			ret[i] = step_on(&start[i], &from[i], off, kind);
+		return;
+	}
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const struct probe_at at = from[i], base = kind == WINDOW_WALK ? at : start[i];
-		int32_t step;
 
-		if (at.left <= (int64_t)off) {
-			ret[i].left = INT32_MIN;
-			ret[i].pos = PROBE_NOWHERE;
-			continue;
-		}
-		step = at.bytes[off];
-		if (kind == WINDOW_IHL)
-			step = 4 * (step & 15);
-		ret[i] = (struct probe_at){
-			base.bytes + step, base.left - step, base.pos + (uint32_t)step};
+		ret[i] = step_on(&start[i], &from[i], off, kind);
 	}
 }
 
@@ -169,7 +180,6 @@ static void
 find_window(struct probe *p, uint32_t win, uint64_t some)
 {
 	const struct window *w = &p->im->index->windows[win];
-	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)], *from = p->at[w->parent];
 	const uint64_t new = some & ~p->found[win];
 	struct probe_at *ret = p->at[win];
 
@@ -182,9 +192,9 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 	case WINDOW_KEY:
 	case WINDOW_START: break; /* by merged_init() */
 	case WINDOW_TAIL: find_tail(p, w->space, new, ret); break;
-	case WINDOW_IHL: find_all(start, start, w->off, new, WINDOW_IHL, ret); break;
-	case WINDOW_BYTE: find_all(start, from, w->off, new, WINDOW_BYTE, ret); break;
-	case WINDOW_WALK: find_all(start, from, w->off, new, WINDOW_WALK, ret); break;
+	case WINDOW_IHL: find_all(p, w, new, WINDOW_IHL, ret); break;
+	case WINDOW_BYTE: find_all(p, w, new, WINDOW_BYTE, ret); break;
+	case WINDOW_WALK: find_all(p, w, new, WINDOW_WALK, ret); break;
 	}
 }
 
