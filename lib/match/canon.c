@@ -19,6 +19,7 @@ struct draft {
 	struct item item;
 	struct item_word words[ITEM_WORDS_MAX];
 	struct lane lane; /* bits == 0: none */
+	struct item_range ranges[ITEM_RANGES_MAX];
 	bool never;
 };
 
@@ -40,6 +41,8 @@ window_add(struct items *items, struct window w)
 	if (items->n_windows == WINDOWS_MAX)
 		return -1;
 	items->windows[items->n_windows] = w;
+	if (w.steps_win != 0)
+		items->windows[w.steps_win].below |= 1u << items->n_windows;
 	return (int)items->n_windows++;
 }
 
@@ -74,6 +77,19 @@ window_make(struct items *items, enum space space, const struct sym_node *node, 
 		ret->kind = WINDOW_TAIL;
 		return true;
 	}
+	if (node->op == SYM_WALK) {
+		parent = window_of(items, space, node->a);
+		if (parent < 0 || node->k > ITEM_OFF_MAX || node->b == NULL ||
+			items->windows[parent].kind == WINDOW_TAIL ||
+			items->windows[parent].steps_win != 0)
+			return false;
+		ret->kind = WINDOW_STEPS;
+		ret->parent = (uint8_t)parent;
+		ret->off = node->k;
+		ret->step = sym_walk_step(node);
+		ret->steps_win = (uint8_t)items->n_windows;
+		return true;
+	}
 	if (is_alu_const(node, CBPF_ALU_LSH, 2) && is_alu_const(node->a, CBPF_ALU_AND, 15) &&
 		is_byte(node->a->a) && node->a->a->a == NULL) {
 		ret->kind = WINDOW_IHL;
@@ -96,6 +112,7 @@ window_make(struct items *items, enum space space, const struct sym_node *node, 
 		return false;
 	ret->parent = (uint8_t)parent;
 	ret->off = byte->k;
+	ret->steps_win = items->windows[parent].steps_win;
 	return true;
 }
 
@@ -174,6 +191,70 @@ byte_ask(struct items *items, struct draft *d, uint8_t win, int off, uint8_t mas
 	word_ask(d, win, at, (uint64_t)mask << 8 * (off - at), (uint64_t)val << 8 * (off - at));
 }
 
+/* Make one of two ranges of the same number. False when they wrap. */
+static bool
+ranges_join(struct draft *d, struct item_range *a, const struct item_range *b)
+{
+	const uint32_t most = a->size == 4 ? UINT32_MAX : (1u << 8 * a->size) - 1;
+	const uint64_t a_end = (uint64_t)a->lo + a->span, b_end = (uint64_t)b->lo + b->span;
+	const uint32_t lo = MAX(a->lo, b->lo), hi = (uint32_t)MIN(MIN(a_end, b_end), most);
+
+	if (a->win != b->win || a->off != b->off || a->size != b->size || a->mask != b->mask ||
+		a_end > UINT32_MAX || b_end > UINT32_MAX)
+		return false;
+	d->never |= lo > hi;
+	a->lo = lo;
+	a->span = hi - lo;
+	return true;
+}
+
+static bool
+range_ask(struct draft *d, const struct item_range *r)
+{
+	for (uint32_t i = 0; i < d->item.n_ranges; i++)
+		if (ranges_join(d, &d->ranges[i], r))
+			return true;
+	if (d->item.n_ranges == ITEM_RANGES_MAX)
+		return false;
+	d->ranges[d->item.n_ranges++] = *r;
+	return true;
+}
+
+/* What atom @a, which is no equation, asks of a number. False when it is none of a range. */
+static bool
+atom_ask_range(struct draft *d, uint8_t win, int off, const struct sym_atom *a)
+{
+	struct item_range r = {.win = win, .size = a->node->size, .off = (int16_t)off};
+
+	if (a->kind == SYM_RANGE) {
+		r.mask = UINT32_MAX;
+		r.lo = 0 - a->mask;
+		r.span = a->val;
+	} else if (a->kind == SYM_EQ && a->neg) {
+		/* All but one: from behind it on around to before it. */
+		r.mask = a->mask;
+		r.lo = a->val + 1;
+		r.span = UINT32_MAX - 1;
+	} else {
+		return false;
+	}
+	return range_ask(d, &r);
+}
+
+/* Note that @win is asked about. False when another one of many places is, too. */
+static bool
+steps_ask(const struct items *items, struct draft *d, int win)
+{
+	const uint8_t steps_win = items->windows[win].steps_win;
+
+	if (steps_win == 0 || d->item.steps_win == steps_win)
+		return true;
+	if (d->item.steps_win != 0)
+		return false;
+	d->item.steps_win = steps_win;
+	return true;
+}
+
 /* What atom @a asks of bytes. False when it asks more, or something else. */
 static bool
 atom_ask(struct items *items, struct draft *d, enum space space, const struct sym_atom *a)
@@ -182,11 +263,13 @@ atom_ask(struct items *items, struct draft *d, enum space space, const struct sy
 	uint32_t back;
 	int win;
 
-	if (a->kind != SYM_EQ || a->neg || n->op != SYM_LOAD || n->k > ITEM_OFF_MAX)
+	if (n->op != SYM_LOAD || n->k > ITEM_OFF_MAX)
 		return false;
 	win = canon_window(items, space, n->a, &back);
-	if (win < 0)
+	if (win < 0 || !steps_ask(items, d, win))
 		return false;
+	if (a->kind != SYM_EQ || a->neg)
+		return atom_ask_range(d, (uint8_t)win, (int)n->k - (int)back, a);
 	for (int i = 0; i < n->size; i++) {
 		const int shift = 8 * (n->size - 1 - i);
 
@@ -203,7 +286,7 @@ need_is_implied(const struct items *items, uint8_t win, uint8_t need_win, uint32
 	while (win >= WINDOW_OF_START(SPACES) && items->windows[win].kind != WINDOW_TAIL) {
 		const struct window *w = &items->windows[win];
 
-		if (w->parent == need_win && w->off + 1 >= a)
+		if (w->parent == need_win && w->off + w->step.at + 1 >= a)
 			return true;
 		win = w->parent;
 	}
@@ -218,7 +301,7 @@ need_ask(struct items *items, struct draft *d, enum space space, const struct sy
 	uint32_t back;
 	int win = canon_window(items, space, need->base, &back);
 
-	if (win < 0 || need->end > UINT16_MAX)
+	if (win < 0 || need->end > UINT16_MAX || !steps_ask(items, d, win))
 		return false;
 	n.win = (uint8_t)win;
 	n.space = (uint8_t)space;
@@ -265,6 +348,19 @@ path_ask(struct canon *c, struct draft *d, enum space space, const struct sym_pa
 	}
 	for (uint32_t i = 0; i < path->n_needs; i++)
 		exact &= need_ask(c->items, d, space, &path->needs[i]);
+	if (path->steps > 0) {
+		const struct item_range r = {.win = WINDOW_OF_KEY,
+			.size = 4,
+			.mask = UINT32_MAX,
+			.lo = 1,
+			.span = path->steps - 1u};
+
+		/* Steps to nowhere are the program's. */
+		exact &= d->item.steps_win != 0;
+		d->item.steps = path->steps;
+		if (d->item.steps_win != 0)
+			exact &= range_ask(d, &r);
+	}
 	if (!exact)
 		d->item.flags |= ITEM_RUN;
 }
@@ -419,7 +515,7 @@ prog_ask(struct canon *c, uint32_t index, const struct match_rule *rule, int fam
 	const struct match_entry *e = &c->im->entries[index];
 	const enum space space = e->run == MATCH_RUN_ETHER ? SPACE_ETHER : SPACE_RAW;
 	struct sym_result sym;
-	int r = sym_run(c->pool, prog, &sym);
+	int r = sym_cover(c->pool, prog, &sym);
 
 	for (uint32_t i = 0; r == 0 && i < sym.n_paths && !c->residual; i++) {
 		struct draft d = draft_of(index, e);
@@ -468,12 +564,17 @@ drop_weaker(struct canon *c)
 			const uint8_t more = (a->item.flags ^ b->item.flags) & ITEM_MORE;
 
 			if (i == j || a->never || b->never || more != 0 ||
-				(a->item.flags & ITEM_RUN) == 0 || !is_weaker(a, b))
+				(a->item.flags & ITEM_RUN) == 0 ||
+				(a->item.steps_win != 0 &&
+					a->item.steps_win != b->item.steps_win) ||
+				!is_weaker(a, b))
 				continue;
 			b->never = true;
 			/* What a path needs another one may not; the program sees to it. */
 			a->item.n_needs = 0;
 			a->lane.bits = 0;
+			a->item.n_ranges = 0;
+			a->item.steps = MAX(a->item.steps, b->item.steps);
 		}
 	for (uint32_t i = 0; i < c->n_drafts; i++)
 		if (!c->drafts[i].never)
@@ -485,6 +586,7 @@ static int
 items_add(struct canon *c, const struct draft *d)
 {
 	struct items *items = c->items;
+	struct item_range *ranges = NULL;
 	struct item_word *words;
 	struct lane *lane = NULL;
 
@@ -507,9 +609,16 @@ items_add(struct canon *c, const struct draft *d)
 		*lane = d->lane;
 	}
 	memcpy(words, d->words, d->item.n_words * sizeof(*words));
+	if (d->item.n_ranges > 0) {
+		ranges = arena_zalloc(c->arena, d->item.n_ranges * sizeof(*ranges));
+		if (ranges == NULL)
+			return -ENOMEM;
+		memcpy(ranges, d->ranges, d->item.n_ranges * sizeof(*ranges));
+	}
 	items->v[items->n] = d->item;
 	items->v[items->n].words = words;
 	items->v[items->n].lane = lane;
+	items->v[items->n].ranges = ranges;
 	items->n++;
 	return 0;
 }

@@ -154,6 +154,29 @@ needs_within(const struct items *items, const struct item *y, const struct item 
 	return true;
 }
 
+/* Whether numbers that are in the ranges of @x are in those of @y. */
+static bool
+ranges_within(const struct item *y, const struct item *x)
+{
+	if (y->steps_win != 0 && y->steps_win != x->steps_win)
+		return false;
+	for (uint32_t i = 0; i < y->n_ranges; i++) {
+		const struct item_range *a = &y->ranges[i];
+		bool within = false;
+
+		for (uint32_t k = 0; k < x->n_ranges && !within; k++) {
+			const struct item_range *b = &x->ranges[k];
+
+			within = a->win == b->win && a->off == b->off && a->size == b->size &&
+				a->mask == b->mask &&
+				(uint64_t)(b->lo - a->lo) + b->span <= a->span;
+		}
+		if (!within)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Generated rules see a datagram of IPv6 without its extension headers, others
  * with them. The same of both are the key and the header but for the length and
@@ -189,7 +212,7 @@ static bool
 is_within(struct cover *c, const struct item *y, const struct item *x)
 {
 	uint32_t cost = 0;
-	const bool within = words_within(y, x) && sees_the_same(y, x) &&
+	const bool within = words_within(y, x) && ranges_within(y, x) && sees_the_same(y, x) &&
 		needs_within(c->items, y, x) && cover_rest(c->im, c->rules, y, x, &cost);
 
 	c->left -= MIN(c->left, cost);

@@ -79,6 +79,17 @@ shape_of(const struct items *items, const struct item *it)
 			s.words[s.n_words++] = (struct hash_word){
 				w->mask, w->off, w->win, items->windows[w->win].space};
 	}
+	for (uint32_t i = 0; i < it->n_ranges && !it->prog_says_all; i++) {
+		const struct item_range *r = &it->ranges[i];
+		struct hash_range *to = &s.ranges[s.n_ranges++];
+
+		/* Field by field: shapes are compared as bytes. */
+		to->mask = r->mask;
+		to->off = r->off;
+		to->win = r->win;
+		to->space = items->windows[r->win].space;
+		to->size = r->size;
+	}
 	find_run(&s);
 	return s;
 }
@@ -112,7 +123,7 @@ shape_number(struct builder *b, const struct item *it, uint32_t hint)
 static uint32_t
 item_units(const struct item *it)
 {
-	const size_t n_words = it->prog_says_all ? 0 : it->n_words;
+	const size_t n_words = it->prog_says_all ? 0 : (size_t)it->n_words + it->n_ranges;
 	const size_t units = sizeof(struct hash_item) / sizeof(uint64_t) + 1 + n_words;
 
 	return (uint32_t)((units + LINE_UNITS - 1) / LINE_UNITS * LINE_UNITS);
@@ -169,6 +180,7 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 {
 	const struct item *it = item_of(b, i);
 	struct hash_item *h = item_at(b->t, b->place[i]);
+	uint64_t *ranges;
 	uint32_t n = 1;
 
 	*shape = shape_number(b, it, *shape);
@@ -179,11 +191,18 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 	h->flags = it->flags;
 	h->n_needs = b->fault == HASH_FAULT_NEED ? 0 : it->n_needs;
 	memcpy(h->needs, it->needs, sizeof(h->needs));
+	ranges = &h->val[1 + b->t->shapes[*shape].n_words];
 	for (uint32_t k = 0; k < it->n_words; k++) {
 		if (it->words[k].win == WINDOW_OF_KEY)
 			h->val[0] = it->words[k].val;
 		else if (!it->prog_says_all)
 			h->val[n++] = it->words[k].val;
+	}
+	for (uint32_t k = 0; k < it->n_ranges && !it->prog_says_all; k++) {
+		const struct item_range *r = &it->ranges[k];
+		const uint32_t span = b->fault == HASH_FAULT_RANGE ? UINT32_MAX : r->span;
+
+		ranges[k] = r->lo | (uint64_t)span << 32;
 	}
 	if (is_plain(b, &b->t->shapes[*shape], h)) {
 		h->flags |= ITEM_PLAIN;
@@ -396,6 +415,10 @@ describe(struct builder *b)
 		}
 		for (uint32_t k = 0; k < it->n_needs; k++)
 			t->windows |= 1u << it->needs[k].win;
+		for (uint32_t k = 0; k < it->n_ranges; k++)
+			t->windows |= 1u << it->ranges[k].win;
+		t->steps_win = it->steps_win;
+		t->steps_max = MAX(t->steps_max, it->steps);
 		mask &= m;
 		if (i == 0)
 			val = v;
@@ -405,6 +428,8 @@ describe(struct builder *b)
 	}
 	t->test = (struct scope_test){(uint32_t)mask, (uint32_t)(val & mask)};
 	t->windows &= ~(1u << WINDOW_OF_KEY);
+	if (b->fault == HASH_FAULT_STEPS)
+		t->steps_max = MIN(t->steps_max, 1);
 	t->n_items = b->c->n_items;
 	t->n_rules = b->c->n_rules;
 }

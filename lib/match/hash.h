@@ -40,7 +40,7 @@ struct hash_item {
 	uint8_t flags; /* ITEM_... */
 	uint8_t n_needs;
 	struct item_need needs[ITEM_NEEDS_MAX];
-	/* The value of the key word, then of the words of the shape. */
+	/* The value of the key word, of the words of the shape, of its ranges (lo, above it span). */
 	uint64_t val[];
 };
 
@@ -52,19 +52,27 @@ struct hash_word {
 	uint8_t win, space;
 };
 
+struct hash_range {
+	uint32_t mask;
+	int32_t off;
+	uint8_t win, space, size;
+};
+
 /*
  * What items with equal masks share. A run is words that lie one behind the
  * other in one window, and can be compared as one.
  */
 struct hash_shape {
 	uint64_t key_mask;
-	uint32_t n_words;
+	uint32_t n_words, n_ranges;
 	uint32_t run; /* bytes, 32 or 64; 0: it is no run */
+	uint32_t unused_too;
 	struct hash_word words[ITEM_WORDS_MAX];
+	struct hash_range ranges[ITEM_RANGES_MAX];
 	/* So that the mask can be read from before its start. */
 	uint8_t no_mask[64], run_mask[64];
 	uint64_t run_bytes; /* bit b: some bit of byte b of the run is asked */
-	uint8_t unused[104];
+	uint8_t unused[48];
 };
 
 _Static_assert(sizeof(struct hash_shape) == 512, "indexed by a shift");
@@ -93,13 +101,22 @@ struct hash_table {
 	/* What all items ask of scope_key(). */
 	struct scope_test test;
 	uint32_t windows; /* bit w: window w is used */
+	/* A WINDOW_STEPS, at each of whose places frames are looked up, or 0; steps at most. */
+	uint32_t steps_win, steps_max;
 	uint32_t first_rule, last_rule;
 	uint32_t n_items, n_rules, n_buckets, n_chained, chain_max;
 	size_t bytes; /* of memory */
 };
 
 /* What is spoilt on purpose, to see that tests notice. */
-enum hash_fault { HASH_FAULT_NONE, HASH_FAULT_VALUE, HASH_FAULT_NEED, HASH_FAULT_CHAIN };
+enum hash_fault {
+	HASH_FAULT_NONE,
+	HASH_FAULT_VALUE,
+	HASH_FAULT_NEED,
+	HASH_FAULT_CHAIN,
+	HASH_FAULT_RANGE,
+	HASH_FAULT_STEPS,
+};
 
 /* Build the table of @c. Returns 0 or -ENOMEM; hash_fini() in any case. */
 int hash_init(struct hash_table *t, const struct items *items, const struct cluster *c,
@@ -139,8 +156,8 @@ hash_words(const uint64_t seed[4], const uint64_t w[HASH_DATA_WORDS], uint64_t k
 static inline uint32_t
 hash_item_bytes(const struct hash_shape *s)
 {
-	const uint32_t bytes =
-		(uint32_t)(sizeof(struct hash_item) + (1 + s->n_words) * sizeof(uint64_t));
+	const uint32_t bytes = (uint32_t)(sizeof(struct hash_item) +
+		(1 + s->n_words + s->n_ranges) * sizeof(uint64_t));
 
 	return (bytes + 63) / 64 * 64;
 }

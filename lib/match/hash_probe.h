@@ -53,6 +53,25 @@ words_hold(
 	return differ == 0;
 }
 
+static inline bool
+ranges_hold(
+	const struct hash_shape *s, const struct hash_item *it, const struct probe *p, uint32_t i)
+{
+	const uint64_t *v = &it->val[1 + s->n_words];
+
+	for (uint32_t k = 0; k < s->n_ranges; k++) {
+		const struct hash_range *r = &s->ranges[k];
+		uint32_t x = p->steps;
+
+		if (r->win != WINDOW_OF_KEY)
+			x = __builtin_bswap32((uint32_t)probe_load(&p->at[r->win][i], r->off)) >>
+				8 * (4u - r->size);
+		if ((x & r->mask) - (uint32_t)v[k] > (uint32_t)(v[k] >> 32))
+			return false;
+	}
+	return true;
+}
+
 /* What the words cannot say. */
 static inline bool
 rest_holds(const struct hash_item *it, const struct probe *p, uint32_t i)
@@ -91,6 +110,8 @@ item_holds(
 	if (!words_hold(s, it, p, i) || !in_force(p, i, it->rule))
 		return false;
 	if (!((it->flags & ITEM_TAIL) != 0 ? tail_holds(it, p, i) : needs_hold(it, p, i)))
+		return false;
+	if (s->n_ranges > 0 && !ranges_hold(s, it, p, i))
 		return false;
 	return ((it->flags ^ p->flip) & p->ask_flags) == 0 || rest_holds(it, p, i);
 }
@@ -372,7 +393,8 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 			(!ask_key || (p->key[i] & s->key_mask) == it->val[0]) &&
 			(again ? in_force(p, i, rule)
 			       : (atomic_load_explicit(&state[rule], memory_order_relaxed) &
-					 MATCH_STATE_ENABLED) != 0))
+					 MATCH_STATE_ENABLED) != 0) &&
+			(s->n_ranges == 0 || ranges_hold(s, it, p, i)))
 			p->best[i] = rule;
 		else if (it->next != 0)
 			try_chain(t, p, i, it->next);

@@ -327,8 +327,9 @@ index_new_lone(size_t n, struct match_index **ret_index)
 	ix->runs = mem_calloc(n + 1, sizeof(*ix->runs));
 	ix->in_bits = mem_calloc(n + 1, sizeof(*ix->in_bits));
 	ix->in_tuple = mem_calloc(n + 1, sizeof(*ix->in_tuple));
+	ix->in_list = mem_calloc(n + 1, sizeof(*ix->in_list));
 	if (ix->tables == NULL || ix->residual == NULL || ix->runs == NULL || ix->in_bits == NULL ||
-		ix->in_tuple == NULL) {
+		ix->in_tuple == NULL || ix->in_list == NULL) {
 		index_free(ix);
 		return -ENOMEM;
 	}

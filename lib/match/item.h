@@ -17,11 +17,11 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "match/sym.h"
 
 struct lane;
 struct match_image;
 struct match_rule;
-struct sym_node;
 
 /* What a program of a link calls byte 0. */
 enum space { SPACE_RAW, SPACE_ETHER, SPACES };
@@ -33,6 +33,7 @@ enum window_kind {
 	WINDOW_TAIL, /* behind the last byte */
 	WINDOW_BYTE, /* the byte at parent + off */
 	WINDOW_WALK, /* parent + the byte at parent + off */
+	WINDOW_STEPS, /* where one or more steps lead from parent + off: several places */
 };
 
 #define ITEM_OFF_MAX 2048 /* bytes behind a window; what is further away is not looked at */
@@ -45,8 +46,11 @@ struct window {
 	uint8_t kind; /* enum window_kind */
 	uint8_t space; /* enum space */
 	uint8_t parent;
+	uint8_t steps_win; /* the WINDOW_STEPS that this is, or is found from; or 0 */
 	bool has_phase;
 	uint8_t phase; /* where words start, modulo 8 */
+	struct sym_step step; /* of WINDOW_STEPS */
+	uint32_t below; /* bit w: window w is found from this one */
 	uint32_t off;
 	const struct sym_node *node; /* NULL: the start */
 };
@@ -67,6 +71,17 @@ struct item_need {
 	uint8_t win, space;
 };
 
+/*
+ * The big-endian number of @size bytes at window + off, under @mask, minus @lo is
+ * at most @span, modulo 2^32. WINDOW_OF_KEY: the steps made to a WINDOW_STEPS.
+ */
+struct item_range {
+	uint8_t win, size;
+	int16_t off;
+	uint32_t mask, lo, span;
+};
+
+#define ITEM_RANGES_MAX 4
 #define ITEM_WORDS_MAX 16
 #define ITEM_NEEDS_MAX 2
 
@@ -89,11 +104,14 @@ enum {
 struct item {
 	uint32_t rule;
 	uint8_t flags;
-	uint8_t n_words, n_needs;
+	uint8_t n_words, n_needs, n_ranges;
+	uint8_t steps_win; /* the WINDOW_STEPS that is asked about, or 0; one at most */
+	uint8_t steps; /* to it, at most */
 	bool prog_says_all; /* the program asks all that the words do but the key */
 	struct item_need needs[ITEM_NEEDS_MAX];
 	const struct item_word *words; /* by window and offset */
 	const struct lane *lane; /* of the arithmetic that words do not say; or NULL */
+	const struct item_range *ranges;
 };
 
 /* The items of all rules, and the windows they use. */

@@ -28,7 +28,8 @@ leaf(struct making *m, const struct sym_node *n, struct lane_value *ret)
 	if (n->op != SYM_LOAD || n->k > ITEM_OFF_MAX)
 		return false;
 	win = canon_window(m->items, m->space, n->a, &back);
-	if (win < 0)
+	/* Of a walk's many places none is the one. */
+	if (win < 0 || m->items->windows[win].steps_win != 0)
 		return false;
 	/* Of four bytes the last two. */
 	ret->win = (uint8_t)win;
@@ -281,7 +282,8 @@ lane_of_word(
 	const uint16_t mask = __builtin_bswap16((uint16_t)(word->mask >> 16 * which));
 	const uint16_t val = __builtin_bswap16((uint16_t)(word->val >> 16 * which));
 
-	if (word->win == WINDOW_OF_KEY || __builtin_popcount(mask) < BITS_MIN)
+	if (word->win == WINDOW_OF_KEY || items->windows[word->win].steps_win != 0 ||
+		__builtin_popcount(mask) < BITS_MIN)
 		return false;
 	*ret = (struct lane){
 		.start = {word->win, 2, (int16_t)(word->off + 2 * (int)which)},

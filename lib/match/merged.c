@@ -191,6 +191,7 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 	switch ((enum window_kind)w->kind) {
 	case WINDOW_KEY:
 	case WINDOW_START: break; /* by merged_init() */
+	case WINDOW_STEPS: break; /* by ask_steps() */
 	case WINDOW_TAIL: find_tail(p, w->space, new, ret); break;
 	case WINDOW_IHL: find_all(p, w, new, WINDOW_IHL, ret); break;
 	case WINDOW_BYTE: find_all(p, w, new, WINDOW_BYTE, ret); break;
@@ -199,6 +200,70 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 }
 
 /* ---- tables ---- */
+
+/* Make a step with the frames in @some, which are at @at of window @w. Returns who could. */
+static uint64_t
+make_step(const struct window *w, struct probe_at *at, uint64_t some)
+{
+	const int32_t byte = w->step.at, behind = w->step.behind;
+	const uint32_t lo = w->step.lo, span = w->step.hi - lo;
+	uint64_t could = 0;
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const struct probe_at from = at[i];
+		int32_t step;
+
+		if (from.left <= byte)
+			continue;
+		step = from.bytes[byte];
+		could |= (uint64_t)((uint32_t)step - lo <= span) << i;
+		step += behind;
+		at[i] = (struct probe_at){
+			from.bytes + step, from.left - step, from.pos + (uint32_t)step};
+	}
+	return could;
+}
+
+/* Find the windows of @t. What depends on a place that has changed is in @changed. */
+static void
+find_windows(struct probe *p, const struct hash_table *t, uint64_t some, uint32_t changed)
+{
+	for (uint32_t w = changed; w != 0; w &= w - 1)
+		p->found[__builtin_ctz(w)] &= ~some;
+	for (uint32_t w = t->windows; w != 0; w &= w - 1)
+		find_window(p, (uint32_t)__builtin_ctz(w), some);
+}
+
+/* Look the frames in @some up in @t at each place that steps lead to. */
+static void
+ask_steps(struct probe *p, const struct hash_table *t, uint64_t some)
+{
+	const struct match_index *ix = p->im->index;
+	const struct window *w = &ix->windows[t->steps_win];
+	const int32_t off = (int32_t)w->off;
+	struct probe_at *at = p->at[t->steps_win];
+
+	find_window(p, w->parent, some);
+	p->found[t->steps_win] = UINT64_MAX;
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const struct probe_at from = p->at[w->parent][i];
+
+		if (from.left <= off)
+			some &= ~(UINT64_C(1) << i);
+		else
+			at[i] = (struct probe_at){
+				from.bytes + off, from.left - off, from.pos + (uint32_t)off};
+	}
+	for (p->steps = 1; p->steps <= t->steps_max; p->steps++) {
+		some = make_step(w, at, some);
+		if (some == 0)
+			return;
+		find_windows(p, t, some, w->below & ~(1u << t->steps_win));
+		ix->probe(t, p, some);
+	}
+}
 
 static void
 ask_tables(struct probe *p, uint64_t alive)
@@ -215,8 +280,11 @@ ask_tables(struct probe *p, uint64_t alive)
 		some = search_keys_test(p->key, p->n, t->test) & alive;
 		if (some == 0)
 			continue;
-		for (uint32_t w = t->windows; w != 0; w &= w - 1)
-			find_window(p, (uint32_t)__builtin_ctz(w), some);
+		if (t->steps_win != 0) {
+			ask_steps(p, t, some);
+			continue;
+		}
+		find_windows(p, t, some, 0);
 		ix->probe(t, p, some);
 	}
 }

@@ -38,6 +38,7 @@ struct group {
 	uint32_t n_hash;
 	uint32_t *shapes; /* numbers */
 	uint32_t n_shapes, cap_shapes, n_items;
+	uint8_t steps_win; /* of all items */
 };
 
 struct slot {
@@ -64,6 +65,8 @@ struct parting {
 static int
 order_words(const struct item *a, const struct item *b)
 {
+	if (a->steps_win != b->steps_win)
+		return a->steps_win < b->steps_win ? -1 : 1;
 	if (a->n_words != b->n_words)
 		return a->n_words < b->n_words ? -1 : 1;
 	for (uint32_t i = 0; i < a->n_words; i++) {
@@ -167,7 +170,9 @@ whole_of(const struct item *it)
 {
 	const uint64_t whole = key_of(it, it->words, it->n_words);
 
-	return (it->flags & (ITEM_RUN | ITEM_MORE)) != 0 ? mix(whole, it->rule + 1) : whole;
+	return (it->flags & (ITEM_RUN | ITEM_MORE)) != 0 || it->n_ranges > 0
+		? mix(whole, it->rule + 1)
+		: whole;
 }
 
 /*
@@ -331,6 +336,8 @@ kinship(const struct group *g, const struct shape *s)
 	const uint32_t n = shared(g->full, g->n_full, s->like, full);
 	const bool has_key = n > 0 && full[0].win == WINDOW_OF_KEY;
 
+	if (g->steps_win != s->like->steps_win)
+		return 0;
 	return bits_of(full + has_key, n - has_key);
 }
 
@@ -343,7 +350,7 @@ join(struct parting *p, struct group *g, uint32_t shape)
 	const uint32_t n_full = shared(g->full, g->n_full, s->like, full);
 	uint32_t n_hash, n_kept, score, good;
 
-	if (n_full == 0 || p->tries >= TRIES_MAX)
+	if (n_full == 0 || p->tries >= TRIES_MAX || g->steps_win != s->like->steps_win)
 		return false;
 	p->tries++;
 	sample(p, g, s);
@@ -374,6 +381,7 @@ start_group(struct parting *p, uint32_t shape)
 	memset(g, 0, sizeof(*g));
 	memcpy(g->full, s->like->words, s->like->n_words * sizeof(*g->full));
 	g->n_full = s->like->n_words;
+	g->steps_win = s->like->steps_win;
 	sample(p, NULL, s);
 	if (choose_words(p, g->full, g->n_full, g->hash, &g->n_hash) <= CHAIN_BEARABLE &&
 		group_take(p, g, shape) == 0)

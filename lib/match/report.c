@@ -181,6 +181,11 @@ window_text(const struct match_index *ix, uint32_t win, struct sbuf *out)
 	case WINDOW_START: sbuf_adds(out, starts[w->space]); return;
 	case WINDOW_TAIL: sbuf_adds(out, "end"); return;
 	case WINDOW_IHL: sbuf_adds(out, "l4"); return;
+	case WINDOW_STEPS:
+		sbuf_adds(out, "steps(");
+		window_text(ix, w->parent, out);
+		sbuf_addf(out, "%+" PRId32 ")", (int32_t)w->off);
+		return;
 	case WINDOW_BYTE:
 	case WINDOW_WALK: break;
 	}

@@ -9,7 +9,9 @@
 struct packet {
 	const uint8_t *data;
 	uint32_t caplen, wirelen;
-	bool unknown; /* a SYM_ANY or a load past the end was met */
+	bool unknown; /* a SYM_ANY was met */
+	uint32_t steps; /* that a SYM_WALK makes */
+	bool gone; /* it could not, or a load was past the end: whoever loads there fails */
 };
 
 static uint32_t value(const struct sym_node *n, struct packet *p);
@@ -20,12 +22,30 @@ load_value(const struct sym_node *n, struct packet *p)
 	const uint64_t at = (uint64_t)n->k + (n->a != NULL ? value(n->a, p) : 0);
 
 	if (at + n->size > p->caplen) {
-		p->unknown = true;
+		p->gone = true;
 		return 0;
 	}
 	if (n->size == 4)
 		return load_be32(p->data + at);
 	return n->size == 2 ? load_be16(p->data + at) : p->data[at];
+}
+
+static uint32_t
+walk_value(const struct sym_node *n, struct packet *p)
+{
+	const struct sym_step step = sym_walk_step(n);
+	uint64_t at = (uint64_t)n->k + (n->a != NULL ? value(n->a, p) : 0);
+
+	for (uint32_t i = 0; i < p->steps && !p->unknown && !p->gone; i++) {
+		const uint8_t v = at + step.at < p->caplen ? p->data[at + step.at] : 0;
+
+		if (at + step.at >= p->caplen || v < step.lo || v > step.hi) {
+			p->gone = true;
+			break;
+		}
+		at += step.behind + (uint64_t)v;
+	}
+	return (uint32_t)at;
 }
 
 static uint32_t
@@ -43,6 +63,7 @@ value(const struct sym_node *n, struct packet *p)
 			p->unknown = true;
 		return v;
 	case SYM_ANY: p->unknown = true; return 0;
+	case SYM_WALK: return walk_value(n, p);
 	}
 	return 0;
 }
@@ -64,32 +85,58 @@ atom_holds(const struct sym_atom *a, struct packet *p)
 	return holds != a->neg;
 }
 
+static bool
+all_holds(const struct sym_path *path, struct packet *p)
+{
+	for (uint32_t i = 0; i < path->n_needs; i++) {
+		const struct sym_need *need = &path->needs[i];
+		const uint64_t base = need->base != NULL ? value(need->base, p) : 0;
+
+		if (!p->unknown && base + need->end > p->caplen)
+			return false;
+		p->unknown = false;
+	}
+	for (uint32_t i = 0; i < path->n_atoms; i++) {
+		const bool holds = atom_holds(&path->atoms[i], p);
+
+		if (!holds && !p->unknown)
+			return false;
+		p->unknown = false;
+	}
+	return !p->gone;
+}
+
 bool
 sym_path_holds(const struct sym_path *path, const uint8_t *data, uint32_t caplen, uint32_t wirelen)
 {
-	struct packet p = {data, caplen, wirelen, false};
+	struct packet p = {data, caplen, wirelen, false, 0, false};
 
-	for (uint32_t i = 0; i < path->n_needs; i++) {
-		const struct sym_need *need = &path->needs[i];
-		const uint64_t base = need->base != NULL ? value(need->base, &p) : 0;
-
-		if (!p.unknown && base + need->end > caplen)
-			return false;
-		p.unknown = false;
-	}
-	for (uint32_t i = 0; i < path->n_atoms; i++) {
-		const bool holds = atom_holds(&path->atoms[i], &p);
-
-		if (!holds && !p.unknown)
-			return false;
-		p.unknown = false;
-	}
-	return true;
+	if (path->steps == 0)
+		return all_holds(path, &p);
+	for (p.steps = 1; p.steps <= path->steps && !p.gone; p.steps++)
+		if (all_holds(path, &p))
+			return true;
+	return false;
 }
 
 /* ---- text ---- */
 
 #define TEXT_DEPTH 12 /* of an expression; what is deeper is "…" */
+
+static void node_text(const struct sym_node *n, int depth, struct sbuf *out);
+
+static void
+walk_text(const struct sym_node *n, int depth, struct sbuf *out)
+{
+	const struct sym_step s = sym_walk_step(n);
+
+	sbuf_adds(out, "walk(");
+	if (n->a != NULL) {
+		node_text(n->a, depth + 1, out);
+		sbuf_adds(out, " + ");
+	}
+	sbuf_addf(out, "%" PRIu32 " by %u + [%u:1] in %u..%u)", n->k, s.behind, s.at, s.lo, s.hi);
+}
 
 static void
 node_text(const struct sym_node *n, int depth, struct sbuf *out)
@@ -104,6 +151,7 @@ node_text(const struct sym_node *n, int depth, struct sbuf *out)
 	case SYM_CONST: sbuf_addf(out, "%" PRIu32, n->k); return;
 	case SYM_LEN: sbuf_adds(out, "len"); return;
 	case SYM_ANY: sbuf_adds(out, "?"); return;
+	case SYM_WALK: walk_text(n, depth, out); return;
 	case SYM_LOAD:
 		sbuf_addc(out, '[');
 		if (n->a != NULL) {
@@ -167,6 +215,8 @@ sym_path_text(const struct sym_path *path, const char *indent, struct sbuf *out)
 		atom_text(&path->atoms[i], out);
 		sbuf_addc(out, '\n');
 	}
+	if (path->steps > 0)
+		sbuf_addf(out, "%sfor some walk of 1..%u steps\n", indent, path->steps);
 	if (!path->exact)
 		sbuf_addf(out, "%sand more\n", indent);
 }

@@ -196,8 +196,8 @@ judge_range(const struct known *k, const struct sym_atom *a)
 	return min > hi && max < lo ? SYM_NEVER : SYM_OPEN;
 }
 
-static bool
-same_atom(const struct sym_atom *a, const struct sym_atom *b)
+bool
+sym_same_atom(const struct sym_atom *a, const struct sym_atom *b)
 {
 	return a->kind == b->kind && a->node == b->node && a->b == b->b && a->mask == b->mask &&
 		a->val == b->val;
@@ -218,7 +218,7 @@ sym_decide(const struct sym_fact *facts, const struct sym_atom *atom)
 	enum sym_truth t = SYM_OPEN;
 
 	for (int i = 0; facts != NULL && i < FACTS_MAX; facts = facts->before, i++) {
-		if (same_atom(&facts->atom, atom))
+		if (sym_same_atom(&facts->atom, atom))
 			return facts->atom.neg == atom->neg ? SYM_ALWAYS : SYM_NEVER;
 		learn(&k, atom->node, &facts->atom);
 	}

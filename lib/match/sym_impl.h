@@ -39,6 +39,14 @@ bool sym_alu(struct sym_pool *p, enum cbpf_alu_op op, struct sym_val x, struct s
 	struct sym_val *ret);
 
 /*
+ * The place that a walk over labels from @start has come to after one or more
+ * steps. NULL when it may be too far away. @step NULL: how it steps is not known yet.
+ */
+#define SYM_STEPS_MAX 255
+const struct sym_node *sym_walk(
+	struct sym_pool *p, struct sym_val start, const struct sym_step *step);
+
+/*
  * The place x + k as *@ret_base + *@ret_off without wrapping. False when no
  * packet has @size bytes there.
  */
@@ -49,9 +57,17 @@ struct sym_val sym_load(
 
 /* Facts of a way through a program, the last one first; ways share their beginnings. */
 struct sym_fact {
-	const struct sym_fact *before;
+	struct sym_fact *before;
 	struct sym_atom atom;
 	uint32_t depth; /* 1 for the first */
+	/*
+	 * For sym_join.c. What the other way out of the same branch knows; NULL where
+	 * there is none, or where it knows nothing new and @other_fails.
+	 */
+	struct sym_fact *other;
+	bool other_fails;
+	bool covered; /* all packets of which the facts up to here hold match */
+	uint32_t mark; /* so, if the ways that are joined match; a number of that try */
 };
 
 enum sym_truth { SYM_NEVER, SYM_ALWAYS, SYM_OPEN };
@@ -65,6 +81,9 @@ enum sym_truth sym_atom_eq(struct sym_pool *p, struct sym_val v, uint32_t mask, 
 /* "lo <= v && v <= hi". */
 enum sym_truth sym_atom_range(
 	struct sym_pool *p, struct sym_val v, uint32_t lo, uint32_t hi, struct sym_atom *ret);
+
+/* Whether they ask the same, negated or not. */
+bool sym_same_atom(const struct sym_atom *a, const struct sym_atom *b);
 
 /* What @facts say of @atom. */
 enum sym_truth sym_decide(const struct sym_fact *facts, const struct sym_atom *atom);

@@ -173,6 +173,32 @@ sym_load(struct sym_pool *p, const struct sym_node *base, uint32_t off, uint8_t 
 	return (struct sym_val){intern(p, &like), 0};
 }
 
+const struct sym_node *
+sym_walk(struct sym_pool *p, struct sym_val start, const struct sym_step *step)
+{
+	const uint64_t far = SYM_STEPS_MAX * (uint64_t)(UINT8_MAX + UINT8_MAX);
+	struct sym_node like = {.op = SYM_WALK, .a = start.node, .k = start.add};
+	const uint64_t umax = far + start.add + (start.node != NULL ? start.node->umax : 0);
+
+	if (umax > INT32_MAX)
+		return NULL;
+	like.umax = (uint32_t)umax;
+	if (step != NULL)
+		like.b = sym_node_of(p,
+			sym_number((uint32_t)step->lo | (uint32_t)step->hi << 8 |
+				(uint32_t)step->at << 16 | (uint32_t)step->behind << 24));
+	return intern(p, &like);
+}
+
+struct sym_step
+sym_walk_step(const struct sym_node *walk)
+{
+	const uint32_t k = walk->b->k;
+
+	return (struct sym_step){
+		(uint8_t)k, (uint8_t)(k >> 8), (uint8_t)(k >> 16), (uint8_t)(k >> 24)};
+}
+
 /* All ones up to the highest bit of @v. */
 static uint32_t
 ones_over(uint32_t v)

@@ -10,39 +10,10 @@
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
-#include "sym_impl.h"
+#include "sym_run.h"
 
-#define WAYS_MAX 16 /* at one instruction */
-#define STEPS_MAX 65536 /* instructions of all ways of a program */
-
-#define REG_A 0
-#define REG_X 1
-#define REG_M 2
-#define REGS (REG_M + CBPF_MEM_WORDS)
-
-struct way {
-	struct way *next; /* at the same instruction, or free */
-	struct sym_val regs[REGS]; /* M[] that was not stored is 0 and, as validated, not read */
-	const struct sym_fact *facts;
-	struct sym_need needs[SYM_NEEDS_MAX];
-	uint32_t n_needs;
-	bool exact;
-};
-
-struct run {
-	struct sym_pool *pool;
-	struct arena mem; /* ways and facts, until the end of the run */
-	const struct cbpf_insn *insns;
-	size_t n;
-	struct way **at; /* by instruction */
-	struct way *free;
-	struct sym_path paths[SYM_PATHS_MAX];
-	uint32_t n_paths, steps;
-	bool too_many;
-};
-
-static struct way *
-way_new(struct run *r, const struct way *like)
+struct way *
+sym_way_new(struct run *r, const struct way *like)
 {
 	struct way *w = r->free;
 
@@ -57,23 +28,35 @@ way_new(struct run *r, const struct way *like)
 	return w;
 }
 
-static void
-way_end(struct run *r, struct way *w)
+void
+sym_way_end(struct run *r, struct way *w)
 {
 	w->next = r->free;
 	r->free = w;
 }
 
-static void
-way_goto(struct run *r, struct way *w, size_t pc)
+void
+sym_way_goto(struct run *r, struct way *w, size_t pc)
 {
+	/* From there no way leads to a match. */
+	if (r->flow != NULL && r->flow[pc].hopeless) {
+		sym_way_end(r, w);
+		return;
+	}
+	if (pc > r->last) {
+		r->escaped = true;
+		sym_way_end(r, w);
+		return;
+	}
 	w->next = r->at[pc];
 	r->at[pc] = w;
+	r->n_waiting++;
 }
 
 /* ---- what a way knows ---- */
 
-static void
+/* One more fact of @w; NULL where there is no room for it. */
+static struct sym_fact *
 add_fact(struct run *r, struct way *w, const struct sym_atom *atom)
 {
 	const uint32_t depth = w->facts != NULL ? w->facts->depth + 1 : 1;
@@ -81,88 +64,69 @@ add_fact(struct run *r, struct way *w, const struct sym_atom *atom)
 
 	if (depth > SYM_ATOMS_MAX) {
 		w->exact = false;
-		return;
+		return NULL;
 	}
 	f = arena_zalloc(&r->mem, sizeof(*f));
 	if (f == NULL) {
 		r->pool->failed = true;
-		return;
+		return NULL;
 	}
 	f->before = w->facts;
 	f->atom = *atom;
 	f->depth = depth;
+	f->other_fails = true;
 	w->facts = f;
+	return f;
 }
 
-/* The way goes on only if @atom, of which @t is known, holds. False when it never does. */
+/*
+ * The way goes on only if @atom, of which @t is known, holds. False when it never does.
+ * *@ret_fact: what is known then, or NULL where that is nothing new.
+ */
 static bool
-demand(struct run *r, struct way *w, enum sym_truth t, const struct sym_atom *atom)
+demand(struct run *r, struct way *w, enum sym_truth t, const struct sym_atom *atom,
+	struct sym_fact **ret_fact)
 {
+	*ret_fact = NULL;
 	if (t == SYM_OPEN)
 		t = sym_decide(w->facts, atom);
 	if (t == SYM_OPEN)
-		add_fact(r, w, atom);
+		*ret_fact = add_fact(r, w, atom);
 	return t != SYM_NEVER;
 }
 
 static void
-need(struct way *w, const struct sym_node *base, uint32_t end)
+need(const struct run *r, struct way *w, const struct sym_node *base, uint32_t end)
 {
-	for (uint32_t i = 0; i < w->n_needs; i++)
-		if (w->needs[i].base == base) {
-			w->needs[i].end = MAX(w->needs[i].end, end);
+	if (r->flow != NULL) {
+		sym_need_add(&w->needs, base, end, &w->exact);
+		return;
+	}
+	for (uint32_t i = 0; i < w->needs.n; i++)
+		if (w->needs.v[i].base == base) {
+			w->needs.v[i].end = MAX(w->needs.v[i].end, end);
 			return;
 		}
-	if (w->n_needs == SYM_NEEDS_MAX)
+	if (w->needs.n == SYM_NEEDS_MAX)
 		w->exact = false;
 	else
-		w->needs[w->n_needs++] = (struct sym_need){base, end};
-}
-
-static const struct sym_fact *
-common_facts(const struct sym_fact *a, const struct sym_fact *b)
-{
-	while (a != b) {
-		if (a == NULL || b == NULL)
-			return NULL;
-		if (a->depth >= b->depth)
-			a = a->before;
-		else
-			b = b->before;
-	}
-	return a;
-}
-
-static void
-common_needs(struct way *w, const struct way *other)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < w->n_needs; i++)
-		for (uint32_t j = 0; j < other->n_needs; j++)
-			if (w->needs[i].base == other->needs[j].base) {
-				const uint32_t end = MIN(w->needs[i].end, other->needs[j].end);
-
-				w->needs[kept++] = (struct sym_need){w->needs[i].base, end};
-				break;
-			}
-	w->n_needs = kept;
+		w->needs.v[w->needs.n++] = (struct sym_need){base, end};
 }
 
 /* Make of all ways in @list one, which knows what all of them know. */
-static struct way *
-merge(struct run *r, struct way *list)
+struct way *
+sym_merge(struct run *r, struct way *list)
 {
 	struct way *w = list;
 
 	for (struct way *o = list->next, *next; o != NULL; o = next) {
 		next = o->next;
-		w->facts = common_facts(w->facts, o->facts);
-		common_needs(w, o);
+		w->facts = sym_common_facts(w->facts, o->facts);
+		sym_needs_common(&w->needs, &o->needs);
 		for (size_t i = 0; i < REGS; i++)
 			if (w->regs[i].node != o->regs[i].node || w->regs[i].add != o->regs[i].add)
 				w->regs[i] = sym_any(r->pool);
-		way_end(r, o);
+		sym_way_end(r, o);
 	}
 	w->exact = false;
 	w->next = NULL;
@@ -208,34 +172,52 @@ drop_implied(struct sym_fact *f, uint32_t n)
 	return kept;
 }
 
-static void
+/* One path more. False when there are too many. */
+static bool
 accept(struct run *r, struct way *w)
 {
 	uint32_t n = w->facts != NULL ? w->facts->depth : 0;
 	struct sym_fact facts[SYM_ATOMS_MAX];
-	struct sym_path path = {.n_needs = w->n_needs, .exact = w->exact};
+	struct sym_path path = {.n_needs = w->needs.n};
 	struct sym_need *needs;
 	struct sym_atom *atoms;
 
-	if (r->n_paths == SYM_PATHS_MAX) {
+	/* The last one is for what is left when there are too many. */
+	if (r->n_paths + (r->flow != NULL && !r->too_many) >= SYM_PATHS_MAX) {
 		r->too_many = true;
-		return;
+		return false;
 	}
+	if (r->flow != NULL)
+		sym_way_accepted(r, w);
+	path.exact = w->exact;
 	for (const struct sym_fact *f = w->facts; f != NULL; f = f->before)
 		facts[f->depth - 1] = *f;
 	path.n_atoms = n = drop_implied(facts, n);
 	atoms = arena_zalloc(&r->pool->mem, (n + 1) * sizeof(*atoms));
-	needs = arena_zalloc(&r->pool->mem, (w->n_needs + 1) * sizeof(*needs));
+	needs = arena_zalloc(&r->pool->mem, (w->needs.n + 1) * sizeof(*needs));
 	if (atoms == NULL || needs == NULL) {
 		r->pool->failed = true;
-		return;
+		return true;
 	}
 	for (uint32_t i = 0; i < n; i++)
 		atoms[i] = facts[i].atom;
-	memcpy(needs, w->needs, w->n_needs * sizeof(*needs));
+	memcpy(needs, w->needs.v, w->needs.n * sizeof(*needs));
 	path.atoms = atoms;
 	path.needs = needs;
 	r->paths[r->n_paths++] = path;
+	return true;
+}
+
+/* The end of @w, at a match. */
+static void
+accept_way(struct run *r, struct way *w)
+{
+	if (accept(r, w)) {
+		sym_way_end(r, w);
+	} else {
+		w->next = r->rest;
+		r->rest = w;
+	}
 }
 
 /* ---- instructions ---- */
@@ -248,7 +230,7 @@ load(struct run *r, struct way *w, struct sym_val x, uint32_t k, uint8_t size, s
 
 	if (!sym_place(r->pool, x, k, size, &base, &off))
 		return false;
-	need(w, base, off + size);
+	need(r, w, base, off + size);
 	*ret = sym_load(r->pool, base, off, size);
 	return true;
 }
@@ -270,9 +252,10 @@ alu(struct run *r, struct way *w, enum cbpf_alu_op op, struct sym_val y)
 {
 	if ((op == CBPF_ALU_DIV || op == CBPF_ALU_MOD) && y.node != NULL) {
 		struct sym_atom atom;
+		struct sym_fact *f;
 		const enum sym_truth t = sym_atom_eq(r->pool, y, UINT32_MAX, 0, true, &atom);
 
-		if (!demand(r, w, t, &atom))
+		if (!demand(r, w, t, &atom, &f))
 			return false;
 	}
 	return sym_alu(r->pool, op, w->regs[REG_A], y, &w->regs[REG_A]);
@@ -328,25 +311,38 @@ branch(struct run *r, struct way *w, size_t pc, enum test test, struct sym_val x
 	const struct cbpf_insn *in = &r->insns[pc];
 	struct way *other;
 	struct sym_atom atom = {0};
+	struct sym_fact *f_yes, *f_no;
 	enum sym_truth t;
+	bool yes, no;
 
 	if (in->jt == in->jf) {
-		way_goto(r, w, pc + 1 + in->jt);
+		sym_way_goto(r, w, pc + 1 + in->jt);
 		return;
 	}
-	other = way_new(r, w);
+	other = sym_way_new(r, w);
 	if (other == NULL)
 		return;
 	t = test_values(r, test, w->regs[REG_A], x, true, &atom);
-	if (demand(r, w, t, &atom))
-		way_goto(r, w, pc + 1 + in->jt);
-	else
-		way_end(r, w);
+	yes = demand(r, w, t, &atom, &f_yes);
 	t = test_values(r, test, other->regs[REG_A], x, false, &atom);
-	if (demand(r, other, t, &atom))
-		way_goto(r, other, pc + 1 + in->jf);
+	no = demand(r, other, t, &atom, &f_no);
+	/* Which of the two is left out if the other one matches; see sym_join.c. */
+	if (f_yes != NULL) {
+		f_yes->other = f_no;
+		f_yes->other_fails = f_no == NULL && no;
+	}
+	if (f_no != NULL) {
+		f_no->other = f_yes;
+		f_no->other_fails = f_yes == NULL && yes;
+	}
+	if (yes)
+		sym_way_goto(r, w, pc + 1 + in->jt);
 	else
-		way_end(r, other);
+		sym_way_end(r, w);
+	if (no)
+		sym_way_goto(r, other, pc + 1 + in->jf);
+	else
+		sym_way_end(r, other);
 }
 
 #define ALU_CASES(name) \
@@ -413,9 +409,12 @@ accept_a(struct run *r, struct way *w)
 {
 	struct sym_atom atom = {0};
 	const enum sym_truth t = sym_atom_eq(r->pool, w->regs[REG_A], UINT32_MAX, 0, true, &atom);
+	struct sym_fact *f;
 
-	if (demand(r, w, t, &atom))
-		accept(r, w);
+	if (demand(r, w, t, &atom, &f))
+		accept_way(r, w);
+	else
+		sym_way_end(r, w);
 }
 
 #define BRANCH_CASES(name) \
@@ -430,15 +429,16 @@ step(struct run *r, struct way *w, size_t pc)
 	const enum cbpf_op op = cbpf_op_of(in->code);
 
 	if (op == CBPF_OP_JA) {
-		way_goto(r, w, pc + 1 + in->k);
+		sym_way_goto(r, w, pc + 1 + in->k);
 		return;
 	}
 	if (op == CBPF_OP_RET_K || op == CBPF_OP_RET_A) {
 		if (op == CBPF_OP_RET_A)
 			accept_a(r, w);
 		else if (in->k != 0)
-			accept(r, w);
-		way_end(r, w);
+			accept_way(r, w);
+		else
+			sym_way_end(r, w);
 		return;
 	}
 	switch ((int)op) {
@@ -448,51 +448,109 @@ step(struct run *r, struct way *w, size_t pc)
 		BRANCH_CASES(SET);
 	}
 	if (compute(r, w, in))
-		way_goto(r, w, pc + 1);
+		sym_way_goto(r, w, pc + 1);
 	else
-		way_end(r, w);
+		sym_way_end(r, w);
 }
 
+/* All ways that are left, those at @pc in @list among them, as one path that says what they share. */
 static void
-walk(struct run *r)
+give_up(struct run *r, size_t pc, struct way *list)
 {
-	for (size_t pc = 0; pc < r->n && !r->pool->failed && !r->too_many; pc++) {
-		struct way *w = r->at[pc], *next;
-		uint32_t n = 0;
+	struct way *all = list;
 
-		for (next = w; next != NULL; next = next->next)
-			n++;
-		if (n > WAYS_MAX)
-			w = merge(r, w);
-		for (; w != NULL; w = next) {
+	for (size_t i = pc; i <= r->n && i <= r->last; i++) {
+		struct way *next;
+
+		for (struct way *w = i > pc ? r->at[i] : NULL; w != NULL; w = next) {
 			next = w->next;
-			if (r->steps++ >= STEPS_MAX) {
-				r->too_many = true;
-				return;
-			}
-			step(r, w, pc);
+			w->next = all;
+			all = w;
 		}
 	}
+	for (struct way *w = r->rest, *next; w != NULL; w = next) {
+		next = w->next;
+		w->next = all;
+		all = w;
+	}
+	r->rest = NULL;
+	r->too_many = true;
+	if (all != NULL)
+		(void)accept(r, sym_merge(r, all));
 }
 
-int
-sym_run(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result)
+/* The ways at @pc, in @list, go on. False when it is enough. */
+static bool
+step_all(struct run *r, size_t pc, struct way *list)
 {
-	struct run r = {.pool = pool, .mem = ARENA_INIT};
+	struct way *next;
+
+	for (struct way *w = list; w != NULL; w = next) {
+		next = w->next;
+		if (r->flow != NULL && (r->steps >= r->steps_max || r->too_many)) {
+			give_up(r, pc, w);
+			return false;
+		}
+		if (r->steps++ >= r->steps_max) {
+			r->too_many = true;
+			return false;
+		}
+		step(r, w, pc);
+	}
+	return !r->pool->failed;
+}
+
+void
+sym_walk_ways(struct run *r)
+{
+	for (size_t pc = 0; pc < r->n; pc++) {
+		struct way *w = r->at[pc];
+		uint32_t n = 0;
+
+		if (w == NULL)
+			continue;
+		for (struct way *o = w; o != NULL; o = o->next)
+			n++;
+		r->at[pc] = NULL;
+		r->n_waiting -= n;
+		if (r->flow != NULL && r->flow[pc].target) {
+			w = sym_join(r, pc, w, &n);
+			if (n == 1 && r->n_waiting == 0 && sym_loop(r, pc, w))
+				continue;
+		}
+		if (n > WAYS_MAX)
+			w = sym_merge(r, w);
+		if (!step_all(r, pc, w) || (r->too_many && r->flow == NULL))
+			return;
+	}
+	if (r->rest != NULL)
+		give_up(r, r->n, NULL);
+}
+
+static int
+run(struct sym_pool *pool, const struct cbpf_prog *prog, bool joins, struct sym_result *ret_result)
+{
+	struct run r = {.pool = pool, .mem = ARENA_INIT, .steps_max = STEPS_MAX};
 	struct sym_path *paths = NULL;
 	struct way *first;
 
 	pool->failed = false;
 	r.insns = cbpf_prog_insns(prog, &r.n);
+	r.last = r.n - 1;
 	r.at = arena_zalloc(&r.mem, r.n * sizeof(struct way *));
-	first = way_new(&r, NULL);
-	if (r.at != NULL && first != NULL) {
+	first = sym_way_new(&r, NULL);
+	if (joins && r.at != NULL && first != NULL) {
+		r.flow = sym_flow(&r.mem, r.insns, r.n);
+		pool->failed |= r.flow == NULL;
+		r.steps_max = STEPS_FEW + STEPS_OF_INSN * (uint32_t)r.n;
+	}
+	if (r.at != NULL && first != NULL && !pool->failed) {
 		first->exact = true;
-		way_goto(&r, first, 0);
-		walk(&r);
+		sym_way_goto(&r, first, 0);
+		sym_walk_ways(&r);
 	}
 	/* Nothing is known of a program with too many paths. */
-	if (r.too_many) {
+	if (r.too_many && !joins) {
 		r.paths[0] = (struct sym_path){.exact = false};
 		r.n_paths = 1;
 	}
@@ -505,6 +563,18 @@ sym_run(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *
 		return -ENOMEM;
 	*ret_result = (struct sym_result){paths, r.n_paths};
 	return 0;
+}
+
+int
+sym_run(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result)
+{
+	return run(pool, prog, false, ret_result);
+}
+
+int
+sym_cover(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result)
+{
+	return run(pool, prog, true, ret_result);
 }
 
 const struct sym_path *

@@ -25,10 +25,15 @@
 enum fault { FAULT_NONE, FAULT_ATOM, FAULT_NEED, FAULT_PATH };
 
 struct counts {
-	uint64_t pairs, matches, programs, exact, blind, wrong;
+	uint64_t pairs, matches, programs, exact, blind, walks, wrong;
 };
 
+/* Paths that no packet holds two of, or such that may overlap. */
+typedef int (*sym_fn)(
+	struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result);
+
 struct run {
+	sym_fn sym_run;
 	enum fault fault;
 	struct counts c;
 	const struct cbpf_prog *prog;
@@ -119,24 +124,107 @@ one_frame(struct run *run, struct rng *r, bool lengths)
 	}
 }
 
+/* ---- walks over labels ---- */
+
 static void
-one_program(struct run *run, struct sym_pool *pool, struct cbpf_prog *prog, struct rng *r)
+jump_unless(struct sbuf *b, const char *test, uint32_t k, uint32_t round, const char *to)
+{
+	sbuf_addf(b, "%s #%u, %s", test, k, to);
+	if (to[0] == 'r')
+		sbuf_addf(b, "%u", round + 1);
+	sbuf_adds(b, "\n");
+}
+
+/*
+ * Rounds that step over a label and look at what is behind it, as of "**.name",
+ * of small numbers, so that packets of small numbers match.
+ */
+static struct cbpf_prog *
+walk_prog(struct rng *r)
+{
+	const uint32_t rounds = 2 + rng_below(r, 12), n_tests = 1 + rng_below(r, 3);
+	const uint32_t odd = rng_below(r, 4) == 0 ? rng_below(r, rounds) : UINT32_MAX;
+	const uint64_t seed = rng_next(r);
+	struct cbpf_insn *insns = NULL;
+	struct cbpf_prog *prog = NULL;
+	struct sbuf b = SBUF_INIT;
+	size_t n;
+
+	sbuf_addf(&b, rng_below(r, 2) ? "ldx #%u\n" : "ldx #%u\nldb [0]\nadd x\ntax\n",
+		rng_below(r, 4));
+	for (uint32_t i = 0; i < rounds; i++) {
+		static const char *const tests[] = {"jneq", "jneq", "jneq", "jset", "jlt"};
+		struct rng same = {i == odd ? rng_next(r) : seed};
+		const char *out = rng_below(&same, 4) == 0 ? "second" : "no";
+
+		sbuf_addf(&b, "r%u: ldb [x + %u]\n", i, rng_below(&same, 6) == 0);
+		switch (rng_below(&same, 4)) {
+		case 0: break;
+		case 1: jump_unless(&b, "jeq", 0, i, out); break;
+		case 2: jump_unless(&b, "jgt", 1 + rng_below(&same, 3), i, out); break;
+		default:
+			sbuf_adds(&b, "sub #1\n");
+			jump_unless(&b, "jgt", 2, i, out);
+			sbuf_adds(&b, "add #1\n");
+			break;
+		}
+		sbuf_addf(&b, "add x\nadd #%u\ntax\n", rng_below(&same, 6) > 0);
+		for (uint32_t k = 0; k < n_tests; k++) {
+			sbuf_addf(&b, "ld%s [x + %u]\n", rng_below(&same, 2) ? "b" : "h",
+				rng_below(&same, 4));
+			jump_unless(&b, tests[rng_below(&same, DIM(tests))],
+				rng_below(&same, 4) << 8 * rng_below(&same, 2), i, "r");
+		}
+		if (rng_below(&same, 6) == 0)
+			sbuf_addf(&b, "ldb [x + %u]\n", rng_below(&same, 12));
+		sbuf_adds(&b, "ret #1\n");
+	}
+	sbuf_addf(&b, "r%u: %sno: ret #0\n", rounds,
+		rng_below(r, 3) ? "ja no\n" : "ldb [3]\njeq #2, second, no\n");
+	sbuf_adds(&b, "second: ldb [1]\njeq #3, yes, end\nyes: ret #1\nend: ret #0\n");
+	if (cbpf_asm(sbuf_str(&b), &insns, &n, NULL) == 0)
+		(void)cbpf_prog_new(insns, n, &prog, NULL);
+	mem_free(insns);
+	sbuf_fini(&b);
+	return prog;
+}
+
+static void
+walk_frames(struct run *run, struct rng *r)
+{
+	for (int i = 0; i < 12; i++) {
+		uint8_t bytes[48];
+		const uint32_t len = 8 + rng_below(r, (uint32_t)sizeof(bytes) - 8);
+
+		for (uint32_t k = 0; k < len; k++)
+			bytes[k] = (uint8_t)rng_below(r, rng_below(r, 8) == 0 ? 8 : 4);
+		for (uint32_t cut = i < 2 ? 0 : len; cut <= len; cut++)
+			compare(run, bytes, cut, len);
+	}
+}
+
+static void
+one_program(
+	struct run *run, struct sym_pool *pool, struct cbpf_prog *prog, bool walks, struct rng *r)
 {
 	run->prog = prog;
 	run->oracle = engine_pcap.load(prog);
-	if (run->oracle != NULL && sym_run(pool, prog, &run->sym) == 0) {
+	if (run->oracle != NULL && run->sym_run(pool, prog, &run->sym) == 0) {
 		bool exact = true;
 
 		for (uint32_t i = 0; i < run->sym.n_paths; i++) {
 			const struct sym_path *p = &run->sym.paths[i];
 
 			exact &= p->exact;
+			run->c.walks += p->steps > 0;
 			run->c.blind += p->n_atoms == 0 && p->n_needs == 0 && !p->exact;
 		}
 		run->c.programs++;
 		run->c.exact += exact;
-		for (int i = 0; i < 6; i++)
+		for (int i = 0; i < 6 && !walks; i++)
 			one_frame(run, r, i == 0);
+		if (walks)
+			walk_frames(run, r);
 	}
 	if (run->oracle != NULL)
 		engine_pcap.unload(run->oracle);
@@ -156,7 +244,11 @@ many(struct run *run, uint64_t pairs, struct rng *r)
 			if (sym_pool_new(&pool) < 0)
 				return -1;
 		}
-		one_program(run, pool, rng_below(r, 2) ? progs_random(r) : progs_real(r), r);
+		switch (rng_below(r, 3)) {
+		case 0: one_program(run, pool, progs_random(r), false, r); break;
+		case 1: one_program(run, pool, progs_real(r), false, r); break;
+		default: one_program(run, pool, walk_prog(r), true, r); break;
+		}
 	}
 	sym_pool_free(pool);
 	return 0;
@@ -240,22 +332,35 @@ main(void)
 		{FAULT_NEED, "a forgotten length is noticed"},
 		{FAULT_PATH, "a forgotten path is noticed"},
 	};
+	static const struct {
+		sym_fn run;
+		const char *what;
+	} kinds[] = {
+		{sym_run, "paths say what libpcap says"},
+		{sym_cover, "paths that may overlap say what libpcap says"},
+	};
 	struct rng r = {test_seed("test_sym")};
-	struct run run = {.fault = FAULT_NONE};
 	bool ok = true;
 
 	for (size_t i = 0; i < DIM(known); i++)
 		ok &= check(paths_are_as_known(&known[i]), "paths of a program that is known");
-	if (many(&run, PAIRS * test_factor(), &r) < 0)
-		return 1;
-	printf("%" PRIu64 " pairs, %" PRIu64 " matches, %" PRIu64 " programs, %" PRIu64
-	       " of them exact, %" PRIu64 " blind paths\n",
-		run.c.pairs, run.c.matches, run.c.programs, run.c.exact, run.c.blind);
-	ok &= check(run.c.wrong == 0, "paths say what libpcap says");
-	ok &= check(run.c.wrong > 0 || run.c.exact * 10 > run.c.programs * 6,
-		"most programs have exact paths");
+	for (size_t i = 0; i < DIM(kinds); i++) {
+		struct run run = {.sym_run = kinds[i].run, .fault = FAULT_NONE};
+
+		if (many(&run, PAIRS / DIM(kinds) * test_factor(), &r) < 0)
+			return 1;
+		printf("%" PRIu64 " pairs, %" PRIu64 " matches, %" PRIu64 " programs, %" PRIu64
+		       " of them exact, %" PRIu64 " blind paths, %" PRIu64 " walks\n",
+			run.c.pairs, run.c.matches, run.c.programs, run.c.exact, run.c.blind,
+			run.c.walks);
+		ok &= check(run.c.wrong == 0, kinds[i].what);
+		ok &= check(run.c.wrong > 0 || run.c.exact * 10 > run.c.programs * 5,
+			"most programs have exact paths");
+		ok &= check(run.c.walks * 20 > run.c.programs || kinds[i].run == sym_run,
+			"walks are found");
+	}
 	for (size_t i = 0; i < DIM(faults); i++) {
-		struct run bad = {.fault = faults[i].fault};
+		struct run bad = {.sym_run = kinds[i % DIM(kinds)].run, .fault = faults[i].fault};
 
 		if (many(&bad, BROKEN_PAIRS, &r) < 0)
 			return 1;

@@ -56,6 +56,12 @@ spoil_walk(struct match_image *im)
 	return spoil_window(im, WINDOW_WALK);
 }
 
+static bool
+spoil_steps(struct match_image *im)
+{
+	return spoil_window(im, WINDOW_STEPS);
+}
+
 /* One of the rules that go one by one is forgotten. */
 static bool
 spoil_residual(struct match_image *im)
@@ -173,6 +179,9 @@ static const struct fault {
 	{"hash: a wrong value", MERGED, NULL, {.hash_fault = HASH_FAULT_VALUE}},
 	{"hash: no lengths", MERGED, NULL, {.hash_fault = HASH_FAULT_NEED}},
 	{"hash: no chains", MERGED, NULL, {.hash_fault = HASH_FAULT_CHAIN}},
+	{"hash: no ranges", MERGED, NULL, {.hash_fault = HASH_FAULT_RANGE}},
+	{"hash: a walk of one step", MERGED, NULL, {.hash_fault = HASH_FAULT_STEPS}},
+	{"windows: a walk that starts elsewhere", MERGED, spoil_steps, {0}},
 	{"bits: destinations for sources", BITS, NULL, {.bits_fault = true}},
 	{"bits: rules mixed up", BITS, spoil_bits, {0}},
 	{"tuple: destinations for sources", TUPLE, NULL, {.tuple_fault = true}},

@@ -41,6 +41,16 @@ enum sym_op {
 	SYM_SUM, /* a + k modulo 2^32, where that may wrap */
 	SYM_ALU, /* a alu b */
 	SYM_ANY, /* not known: ways with different values met */
+	SYM_WALK, /* where some number of steps over labels leads from a + k; see struct sym_path */
+};
+
+/*
+ * A step of a walk: from x to x + behind + the byte at x + at, which is lo..hi.
+ * Loops are written one round behind the other in cBPF; that all rounds are
+ * alike is seen by their instructions.
+ */
+struct sym_step {
+	uint8_t lo, hi, at, behind;
 };
 
 struct sym_node {
@@ -85,6 +95,8 @@ struct sym_path {
 	uint32_t n_atoms, n_needs;
 	const struct sym_need *needs;
 	bool exact; /* that all holds is a match */
+	/* With a SYM_WALK: that it has made, the same number of steps everywhere, is 1..steps. */
+	uint8_t steps;
 };
 
 /* No path: no packet matches. A path without atoms and needs that is not exact: nothing is known. */
@@ -100,8 +112,17 @@ void sym_pool_free(struct sym_pool *pool);
 /* Bytes that @pool has taken. */
 size_t sym_pool_bytes(const struct sym_pool *pool);
 
-/* Run @prog. Returns 0 or -ENOMEM. */
+/* Run @prog. No packet holds two exact paths. Returns 0 or -ENOMEM. */
 int sym_run(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result);
+
+/*
+ * The same with paths that may overlap, which are fewer and more often exact,
+ * and walks over labels in one path. Returns 0 or -ENOMEM.
+ */
+int sym_cover(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result);
+
+/* The step of @walk, a SYM_WALK. */
+struct sym_step sym_walk_step(const struct sym_node *walk);
 
 /*
  * The only path of @r where that is exact and consists of nothing but masked
