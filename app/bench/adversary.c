@@ -16,7 +16,7 @@
 #define KEEP 2048 /* the worst of them */
 #define BURST 32
 #define TRIES 3 /* of each, the fastest counts: others use this machine, too */
-#define SEARCH_NS 1500000000u /* for all, about; the slowest rulesets show fewer */
+#define SEARCH_NS 1000000000u /* for all, about; the slowest rulesets show fewer */
 #define MIX_BURSTS 64
 #define MIX_TRIES 5
 
