@@ -28,13 +28,15 @@ conf_d_path(const char *file, char *buf, size_t size)
 }
 
 static int
-load_rules(struct config *c, const struct ini_doc *doc, struct diag *diag)
+load_rules(
+	struct config *c, const struct ini_doc *doc, const struct config *prev, struct diag *diag)
 {
 	const char *names[DP_PORTS_MAX];
 	struct ruleset_opts opts = {
 		.location = c->conf->location,
 		.ports = names,
 		.n_ports = c->conf->n_ports,
+		.prev = prev != NULL ? prev->rules : NULL,
 	};
 
 	for (size_t i = 0; i < c->conf->n_ports; i++)
@@ -55,7 +57,8 @@ check_daemon(const struct ctl_conf *conf, const char *file, struct diag *diag)
 }
 
 int
-config_load(const char *file, struct config **ret_config, struct diag *diag)
+config_load(
+	const char *file, const struct config *prev, struct config **ret_config, struct diag *diag)
 {
 	char conf_d[PATH_MAX];
 	struct ini_doc *doc = NULL;
@@ -75,7 +78,7 @@ config_load(const char *file, struct config **ret_config, struct diag *diag)
 	r = check_daemon(c->conf, file, diag);
 	if (r < 0)
 		goto out;
-	r = load_rules(c, doc, diag);
+	r = load_rules(c, doc, prev, diag);
 	if (r < 0)
 		goto out;
 

@@ -18,12 +18,14 @@ struct config {
 };
 
 /*
- * Read @file and conf.d/ beside it. Starts nothing and needs no privilege but to
+ * Read @file and conf.d/ beside it. @prev: what is in force, of which rules that are
+ * the same are taken over (ruleset_opts.prev); or NULL. Starts nothing and needs no privilege but to
  * read.
  *
  * Returns 0, -EINVAL with file and line, -errno of a file, -ENOMEM.
  */
-int config_load(const char *file, struct config **ret_config, struct diag *diag);
+int config_load(
+	const char *file, const struct config *prev, struct config **ret_config, struct diag *diag);
 
 /* NULL is allowed. */
 void config_free(struct config *config);

@@ -5,7 +5,7 @@
 /*
  * Everything the daemon is made of, in the order in which init.c makes it. The
  * control thread owns all; while a reload is under way the builder thread reads
- * config, ttl and the set of sinks, and uses slots, which the control thread
+ * config, ttl, image and the set of sinks, and uses slots, which the control thread
  * leaves alone meanwhile.
  */
 

@@ -272,6 +272,7 @@ on_tick(void *arg)
 
 	dp_tick(d->dp);
 	(void)ttl_apply(d->ttl, d->config->rules, d->image, ttl_now_ms());
+	reload_tick(d->reload);
 }
 
 static int

@@ -63,7 +63,7 @@ load(const char *file, struct config **ret_config)
 	struct diag diag = {0};
 	int r;
 
-	r = config_load(file, ret_config, &diag);
+	r = config_load(file, NULL, ret_config, &diag);
 	if (r < 0)
 		log_diag(LOG_LEVEL_ERROR, "", &diag);
 	return r == 0 ? EXIT_DONE : EXIT_CONFIG;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,8 +32,19 @@
 #include "sinks.h"
 #include "ttl.h"
 
+#define BUILDER_NICE 10
+/* So long after the last change what updates put together is built as one. */
+#define QUIET_TICKS 2
+
+enum job {
+	JOB_NONE,
+	JOB_RELOAD,
+	JOB_WHOLE, /* the same rules once more, as one image */
+};
+
 /* What the builder makes. Its alone until it has ended, then the control thread's. */
 struct build {
+	enum job job;
 	int error; /* 0: all of the below is there and the image is in force */
 	struct diag diag;
 	struct config *config;
@@ -48,13 +61,28 @@ struct waiter {
 	bool next; /* for the reload after that under way */
 };
 
+/* What nobody needs any more; the builder frees it, as that may take a while. */
+struct trash {
+	struct config *config;
+	struct ruleset_ttl *ttl;
+	struct match_image *image;
+};
+
 struct reload {
 	struct daemon *d;
-	int done_fd; /* the builder has ended */
+	int done_fd; /* the builder has ended a job */
 	pthread_t thread;
-	bool running;
-	bool threaded; /* the builder could be started */
-	bool again;
+
+	pthread_mutex_t lock; /* of these; held for some instructions */
+	pthread_cond_t wake;
+	enum job job; /* for the builder to begin */
+	struct trash trash;
+	bool quit;
+
+	/* The control thread's. */
+	bool running; /* a job is under way */
+	bool again; /* a reload was asked for meanwhile */
+	unsigned int quiet; /* ticks since the last one */
 	struct build build;
 	struct waiter waiters[CTL_CLIENTS_MAX]; /* a client has one question at a time */
 	size_t n_waiters;
@@ -70,7 +98,7 @@ prepare(const struct daemon *d, struct build *b)
 	struct diag why = {0};
 	int r;
 
-	r = config_load(d->conf_file, &b->config, &b->diag);
+	r = config_load(d->conf_file, d->config, &b->config, &b->diag);
 	if (r < 0)
 		return r;
 	r = ctl_conf_needs_restart(d->config->conf, b->config->conf, &why);
@@ -79,7 +107,8 @@ prepare(const struct daemon *d, struct build *b)
 	r = ruleset_ttl_note(d->ttl, b->config->rules, ttl_now_ms(), &b->ttl);
 	if (r < 0)
 		return diag_fail(&b->diag, r, "out of memory");
-	r = ruleset_compile(b->config->rules, d->slots, MATCH_ENGINE_AUTO, &b->image, &b->diag);
+	r = ruleset_recompile(b->config->rules, d->config->rules, d->image, d->slots,
+		MATCH_ENGINE_AUTO, &b->image, &b->diag);
 	if (r < 0)
 		return r;
 	(void)ttl_apply(b->ttl, b->config->rules, b->image, ttl_now_ms());
@@ -116,17 +145,98 @@ say_done(const struct reload *r)
 		return; /* cannot be: the counter is read after every write */
 }
 
+/* The rules in force, whose image updates made, as one. */
+static int
+make_whole(const struct daemon *d, struct build *b)
+{
+	int r = ruleset_compile(d->config->rules, d->slots, MATCH_ENGINE_AUTO, &b->image, &b->diag);
+
+	if (r < 0)
+		return r;
+	(void)ttl_apply(d->ttl, d->config->rules, b->image, ttl_now_ms());
+	r = dp_publish(d->dp, b->image, &b->old_image);
+	return r < 0 ? diag_fail(&b->diag, r, "too many rule names since the start") : 0;
+}
+
+static void
+work(struct reload *r, enum job job)
+{
+	struct build *b = &r->build;
+
+	switch (job) {
+	case JOB_NONE: return;
+	case JOB_RELOAD:
+		b->error = prepare(r->d, b);
+		if (b->error == 0)
+			b->error = put_in_force(r->d, b);
+		break;
+	case JOB_WHOLE: b->error = make_whole(r->d, b); break;
+	}
+	say_done(r);
+}
+
+static void
+empty(struct trash *t)
+{
+	match_image_free(t->image);
+	ruleset_ttl_free(t->ttl);
+	config_free(t->config);
+}
+
+/*
+ * The builder's thread, one for the daemon's life: a new one for each job would have
+ * its stack mapped and unmapped. It runs where the control thread does, never on a
+ * worker's CPU, and lets that one go first.
+ */
 static void *
 builder(void *arg)
 {
 	struct reload *r = arg;
-	struct build *b = &r->build;
+	bool quit = false;
 
-	b->error = prepare(r->d, b);
-	if (b->error == 0)
-		b->error = put_in_force(r->d, b);
-	say_done(r);
+	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BUILDER_NICE);
+	while (!quit) {
+		struct trash trash;
+		enum job job;
+
+		pthread_mutex_lock(&r->lock);
+		while (r->job == JOB_NONE && r->trash.image == NULL && !r->quit)
+			pthread_cond_wait(&r->wake, &r->lock);
+		job = r->job;
+		trash = r->trash;
+		quit = r->quit;
+		r->job = JOB_NONE;
+		r->trash = (struct trash){0};
+		pthread_mutex_unlock(&r->lock);
+		work(r, job);
+		empty(&trash);
+	}
 	return NULL;
+}
+
+static void
+give(struct reload *r, enum job job)
+{
+	r->build = (struct build){.job = job};
+	r->running = true;
+	r->quiet = 0;
+	pthread_mutex_lock(&r->lock);
+	r->job = job;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void
+throw_away(struct reload *r, const struct trash *trash)
+{
+	struct trash before;
+
+	pthread_mutex_lock(&r->lock);
+	before = r->trash;
+	r->trash = *trash;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+	empty(&before); /* the builder has not got to it yet: seldom */
 }
 
 /* Say how the last reload ended, to all who want to know. */
@@ -165,7 +275,6 @@ start(struct reload *r)
 {
 	struct timespec now = {0};
 	char state[64];
-	int err;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	(void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
@@ -175,16 +284,8 @@ start(struct reload *r)
 	r->again = false;
 	for (size_t i = 0; i < r->n_waiters; i++)
 		r->waiters[i].next = false;
-	r->build = (struct build){0};
 	r->diag = (struct diag){0};
-	r->running = true;
-	err = pthread_create(&r->thread, NULL, builder, r);
-	r->threaded = err == 0;
-	if (err != 0) {
-		r->build.error =
-			diag_fail(&r->build.diag, -err, "cannot start a thread: %s", strerror(err));
-		say_done(r);
-	}
+	give(r, JOB_RELOAD);
 }
 
 static void
@@ -208,15 +309,21 @@ apply_settings(struct daemon *d, const struct ctl_conf *was, const struct ctl_co
 }
 
 static void
-commit(struct daemon *d, struct build *b)
+commit(struct reload *r, struct build *b)
 {
+	struct daemon *d = r->d;
+	struct trash trash = {.image = b->old_image};
+
+	d->image = b->image;
+	if (b->job == JOB_WHOLE) {
+		throw_away(r, &trash);
+		return;
+	}
 	apply_settings(d, d->config->conf, b->config->conf);
 	samples_replace(d->samples, b->sinks);
-
-	match_image_free(b->old_image);
-	ruleset_ttl_free(d->ttl);
-	config_free(d->config);
-	d->image = b->image;
+	trash.ttl = d->ttl;
+	trash.config = d->config;
+	throw_away(r, &trash);
 	d->ttl = b->ttl;
 	d->config = b->config;
 	d->n_slots = names_count(d->names);
@@ -231,16 +338,16 @@ finish(void *arg)
 
 	if (read(r->done_fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
 		return;
-	if (r->threaded)
-		pthread_join(r->thread, NULL);
 	r->running = false;
-	r->error = r->build.error;
-	r->diag = r->build.diag;
-	if (r->error == 0)
-		commit(r->d, &r->build);
+	if (r->build.error == 0)
+		commit(r, &r->build);
 	else
 		discard(&r->build);
-	tell(r);
+	if (r->build.job == JOB_RELOAD) {
+		r->error = r->build.error;
+		r->diag = r->build.diag;
+		tell(r);
+	}
 	if (r->again)
 		start(r);
 }
@@ -254,6 +361,8 @@ reload_new(struct daemon *d, struct reload **ret_reload, struct diag *diag)
 	if (r == NULL)
 		return diag_fail(diag, -ENOMEM, "out of memory");
 	r->d = d;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->wake, NULL);
 	r->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (r->done_fd < 0) {
 		err = diag_fail(diag, -errno, "cannot make an event: %s", strerror(errno));
@@ -262,6 +371,12 @@ reload_new(struct daemon *d, struct reload **ret_reload, struct diag *diag)
 	err = loop_add(d->loop, r->done_fd, finish, r, diag);
 	if (err < 0)
 		goto fail;
+	err = pthread_create(&r->thread, NULL, builder, r);
+	if (err != 0) {
+		err = diag_fail(diag, -err, "cannot start a thread: %s", strerror(err));
+		loop_remove(d->loop, r->done_fd);
+		goto fail;
+	}
 	*ret_reload = r;
 	return 0;
 fail:
@@ -283,9 +398,25 @@ reload_free(struct reload *reload)
 	while (reload->running)
 		if (poll(&p, 1, -1) > 0)
 			finish(reload);
+	pthread_mutex_lock(&reload->lock);
+	reload->quit = true;
+	pthread_cond_signal(&reload->wake);
+	pthread_mutex_unlock(&reload->lock);
+	pthread_join(reload->thread, NULL);
+	pthread_cond_destroy(&reload->wake);
+	pthread_mutex_destroy(&reload->lock);
 	loop_remove(reload->d->loop, reload->done_fd);
 	close(reload->done_fd);
 	mem_free(reload);
+}
+
+void
+reload_tick(struct reload *reload)
+{
+	if (reload->running || !match_image_is_updated(reload->d->image))
+		return;
+	if (++reload->quiet >= QUIET_TICKS)
+		give(reload, JOB_WHOLE);
 }
 
 void

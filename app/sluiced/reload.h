@@ -22,6 +22,13 @@ int reload_new(struct daemon *d, struct reload **ret_reload, struct diag *diag);
 /* Waits for a reload that is under way and lets it have its effect. NULL is allowed. */
 void reload_free(struct reload *reload);
 
+/*
+ * To be called about once a second. Rules that a reload did not change are not compiled
+ * again, at the cost of some ns a frame; when nothing has changed for a while the builder
+ * makes that up.
+ */
+void reload_tick(struct reload *reload);
+
 /* Start a reload, or another one after that under way. */
 void reload_request(struct reload *reload);
 

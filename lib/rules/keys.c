@@ -42,7 +42,7 @@ load_out_of_memory(struct diag *diag)
 static int
 copy(struct load *l, const char *text, const char **ret, struct diag *why)
 {
-	*ret = arena_strndup(&l->rs->arena, text, strlen(text));
+	*ret = arena_strndup(&l->rs->store->arena, text, strlen(text));
 	return *ret != NULL ? 0 : load_out_of_memory(why);
 }
 
@@ -310,7 +310,7 @@ ranges(struct load *l, const char *text,
 	}
 	if (max > ITEMS_MAX)
 		return diag_fail(why, -EINVAL, "expected at most %d items", ITEMS_MAX);
-	v = arena_zalloc(&l->rs->arena, max * sizeof(*v));
+	v = arena_zalloc(&l->rs->store->arena, max * sizeof(*v));
 	if (v == NULL)
 		return load_out_of_memory(why);
 	while ((r = next_item(&cursor, item, why)) > 0) {
@@ -415,7 +415,7 @@ addrs(struct load *l, const char *text, struct rule_addrs *a, struct diag *why)
 		a->p = (struct match_prefixes){false, only->v, only->n};
 		return copy(l, text, &a->set, why);
 	}
-	v = arena_zalloc(&l->rs->arena, (n + 1) * sizeof(*v));
+	v = arena_zalloc(&l->rs->store->arena, (n + 1) * sizeof(*v));
 	if (v == NULL)
 		return load_out_of_memory(why);
 	r = addrs_fill(l, text, v, &a->named, why);

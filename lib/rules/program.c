@@ -38,7 +38,7 @@ keep_program(struct load *l, const struct cbpf_insn *insns, size_t n,
 {
 	struct diag d = {0};
 	struct cbpf_prog *prog;
-	struct cbpf_prog **slot = vec_push(&l->rs->progs);
+	struct cbpf_prog **slot = vec_push(&l->rs->store->progs);
 	int r;
 
 	if (slot == NULL)
@@ -59,7 +59,7 @@ keep_text(struct load *l, struct draft *d, size_t number, const char *text, stru
 {
 	if (!l->opts->keep_text || text == NULL)
 		return 0;
-	d->text[number] = arena_strndup(&l->rs->arena, text, strlen(text));
+	d->text[number] = arena_strndup(&l->rs->store->arena, text, strlen(text));
 	return d->text[number] != NULL ? 0 : load_out_of_memory(why);
 }
 
@@ -123,7 +123,7 @@ one_number(struct load *l, uint16_t v, struct match_ranges *ret, struct diag *wh
 
 	if (v == 0)
 		return 0;
-	range = arena_zalloc(&l->rs->arena, sizeof(*range));
+	range = arena_zalloc(&l->rs->store->arena, sizeof(*range));
 	if (range == NULL)
 		return load_out_of_memory(why);
 	*range = (struct u16_range){v, v};

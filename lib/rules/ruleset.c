@@ -97,7 +97,7 @@ text_hash(const struct ini_section *s)
 static int
 draft_init(struct load *l, struct draft *d, const struct ini_section *s)
 {
-	struct arena *a = &l->rs->arena;
+	struct arena *a = &l->rs->store->arena;
 
 	*d = (struct draft){
 		.s = s,
@@ -144,11 +144,39 @@ keep_rule(struct load *l, struct draft *d)
 	rule = vec_push(&rs->rules);
 	if (rule == NULL)
 		return load_out_of_memory(l->diag);
-	*rule = (struct rule){.info = d->info,
+	*rule = (struct rule){
+		.info = d->info,
 		.m = d->m,
-		.seq = rs->rules.n - 1,
-		.text = {d->text[0], d->text[1]}};
-	return 0;
+		.seq = (uint32_t)rs->rules.n - 1,
+		.text = {d->text[0], d->text[1]},
+		.foreign = d->given[RULE_KEY_file] != NULL ||
+			(d->src.named && d->src.set == NULL) ||
+			(d->dst.named && d->dst.set == NULL),
+	};
+	return load_reuse_note(l, d->s, rule) < 0 ? load_out_of_memory(l->diag) : 0;
+}
+
+/* The rule is as it was in the last ruleset; only where it stands may be new. */
+static int
+take_over(struct load *l, const struct ini_section *s, const struct rule *old)
+{
+	struct ruleset *rs = l->rs;
+	struct rule *rule;
+
+	if (rs->rules.n >= MATCH_RULES_MAX)
+		return ini_fail(
+			l->diag, -EINVAL, s, NULL, "expected at most %d rules", MATCH_RULES_MAX);
+	rule = vec_push(&rs->rules);
+	if (rule == NULL || load_use_store(l, old->store) < 0)
+		return load_out_of_memory(l->diag);
+	*rule = *old;
+	rule->seq = (uint32_t)rs->rules.n - 1;
+	rule->was = (uint32_t)(old - l->prev->rules.v);
+	rule->info.line = s->line;
+	if (strcmp(rule->info.file, s->file) == 0)
+		return 0;
+	rule->info.file = arena_strndup(&rs->store->arena, s->file, strlen(s->file));
+	return rule->info.file != NULL ? 0 : load_out_of_memory(l->diag);
 }
 
 static int
@@ -161,7 +189,7 @@ check_name(struct load *l, const struct ini_section *s)
 
 	if (r < 0)
 		return r;
-	if (names_add(&l->rule_names, s->name, &number, &is_new) < 0)
+	if (names_add(&l->rs->rule_names, s->name, &number, &is_new) < 0)
 		return load_out_of_memory(l->diag);
 	if (!is_new)
 		return ini_fail(l->diag, -EINVAL, s, NULL, "[rule %s] is already in %s:%u", s->name,
@@ -183,11 +211,16 @@ load_rule(struct load *l, const struct ini_section *s)
 		draft_check,
 		keep_rule,
 	};
+	const struct rule *old;
 	struct draft d;
 	int r = check_name(l, s);
 
-	if (r == 0)
-		r = draft_init(l, &d, s);
+	if (r < 0)
+		return r;
+	old = load_reuse_find(l, s);
+	if (old != NULL)
+		return take_over(l, s, old);
+	r = draft_init(l, &d, s);
 	for (size_t i = 0; r == 0 && i < DIM(steps); i++)
 		r = steps[i](l, &d);
 	return r;
@@ -219,6 +252,24 @@ by_order(const void *a, const void *b)
 	return ra->seq < rb->seq ? -1 : 1;
 }
 
+/* Into effective order. */
+static int
+sort_rules(struct load *l)
+{
+	struct ruleset *rs = l->rs;
+
+	rs->place = mem_calloc(rs->rules.n + 1, sizeof(*rs->place));
+	if (rs->place == NULL)
+		return load_out_of_memory(l->diag);
+	if (rs->rules.n > 1)
+		qsort(rs->rules.v, rs->rules.n, sizeof(*rs->rules.v), by_order);
+	for (uint32_t i = 0; i < rs->rules.n; i++)
+		rs->place[rs->rules.v[i].seq] = i;
+	if (rs->store->first_bytes == 0)
+		rs->store->first_bytes = rs->store->arena.bytes;
+	return 0;
+}
+
 int
 ruleset_load(const struct ini_doc *doc, const struct ruleset_opts *opts, struct ruleset **ret_rs,
 	struct diag *diag)
@@ -229,20 +280,20 @@ ruleset_load(const struct ini_doc *doc, const struct ruleset_opts *opts, struct 
 	l.sections = ini_doc_sections(doc, &l.n_sections);
 	l.location = node_location(&l);
 	l.rs = mem_zalloc(sizeof(*l.rs));
-	if (l.rs == NULL)
+	if (l.rs == NULL || load_reuse_init(&l, opts->prev) < 0) {
+		ruleset_free(l.rs);
 		return load_out_of_memory(diag);
+	}
 	r = load_sets(&l);
 	if (r == 0)
 		r = load_rules(&l);
+	if (r == 0)
+		r = sort_rules(&l);
 	if (r == 0) {
-		if (l.rs->rules.n > 1)
-			qsort(l.rs->rules.v, l.rs->rules.n, sizeof(*l.rs->rules.v), by_order);
 		*ret_rs = l.rs;
 		l.rs = NULL;
 	}
 	ruleset_free(l.rs);
-	load_sets_fini(&l);
-	names_fini(&l.rule_names);
 	mem_free(l.rule_sections.v);
 	return r;
 }
@@ -252,11 +303,14 @@ ruleset_free(struct ruleset *rs)
 {
 	if (rs == NULL)
 		return;
-	for (size_t i = 0; i < rs->progs.n; i++)
-		cbpf_prog_free(rs->progs.v[i]);
-	mem_free(rs->progs.v);
+	for (size_t i = 0; i < rs->stores.n; i++)
+		rules_store_drop(rs->stores.v[i]);
+	mem_free(rs->stores.v);
 	mem_free(rs->rules.v);
-	arena_fini(&rs->arena);
+	mem_free(rs->place);
+	mem_free(rs->sets.v);
+	names_fini(&rs->rule_names);
+	names_fini(&rs->set_names);
 	mem_free(rs);
 }
 

@@ -129,6 +129,7 @@ load_set(struct load *l, const struct ini_section *s)
 {
 	struct prefixes p = {0};
 	struct ip_prefix *v;
+	const struct set *old;
 	struct set *set;
 	uint32_t number;
 	bool is_new;
@@ -137,19 +138,28 @@ load_set(struct load *l, const struct ini_section *s)
 	r = ini_check_name(l->diag, s);
 	if (r < 0)
 		return r;
-	if (names_add(&l->set_names, s->name, &number, &is_new) < 0)
+	if (names_add(&l->rs->set_names, s->name, &number, &is_new) < 0)
 		return load_out_of_memory(l->diag);
 	if (!is_new)
 		return ini_fail(l->diag, -EINVAL, s, NULL, "[set %s] is already in %s:%u", s->name,
-			l->sets.v[number].s->file, l->sets.v[number].s->line);
-	set = vec_push(&l->sets);
+			l->rs->sets.v[number].s->file, l->rs->sets.v[number].s->line);
+	set = vec_push(&l->rs->sets);
 	if (set == NULL)
 		return load_out_of_memory(l->diag);
-	set->s = s;
+	*set = (struct set){.s = s, .store = l->rs->store};
 	r = read_set(l, s, &p);
 	if (r < 0)
 		goto out;
-	v = arena_zalloc(&l->rs->arena, (p.n + 1) * sizeof(*v));
+	old = load_reuse_set(l, s->name, p.v, p.n);
+	if (old != NULL) {
+		set->v = old->v;
+		set->n = old->n;
+		set->store = old->store;
+		if (load_use_store(l, old->store) < 0)
+			r = load_out_of_memory(l->diag);
+		goto out;
+	}
+	v = arena_zalloc(&l->rs->store->arena, (p.n + 1) * sizeof(*v));
 	if (v == NULL) {
 		r = load_out_of_memory(l->diag);
 		goto out;
@@ -178,23 +188,16 @@ load_sets(struct load *l)
 	return 0;
 }
 
-void
-load_sets_fini(struct load *l)
-{
-	mem_free(l->sets.v);
-	names_fini(&l->set_names);
-}
-
 const struct set *
 load_set_find(const struct load *l, const char *name, struct diag *why)
 {
-	const size_t n = l->set_names.list.n < NEAR_MAX ? l->set_names.list.n : NEAR_MAX;
+	const size_t n = l->rs->set_names.list.n < NEAR_MAX ? l->rs->set_names.list.n : NEAR_MAX;
 	const char *near;
 	uint32_t number;
 
-	if (names_find(&l->set_names, name, &number))
-		return &l->sets.v[number];
-	near = n > 0 ? parse_nearest(name, l->set_names.list.v, n) : NULL;
+	if (names_find(&l->rs->set_names, name, &number))
+		return &l->rs->sets.v[number];
+	near = n > 0 ? parse_nearest(name, l->rs->set_names.list.v, n) : NULL;
 	if (near != NULL)
 		(void)diag_fail(
 			why, -EINVAL, "there is no [set %s]; did you mean '%s'?", name, near);

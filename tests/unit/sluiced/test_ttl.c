@@ -67,7 +67,7 @@ config_of(const char *rules)
 
 	(void)snprintf(text, sizeof(text), PORT "[node]\nstate = %s\n%s", folder, rules);
 	write_text(conf_path, text);
-	if (config_load(conf_path, &c, &d) < 0)
+	if (config_load(conf_path, NULL, &c, &d) < 0)
 		fail_msg("refused: %s", diag_format(&d, buf, sizeof(buf)));
 	return c;
 }
@@ -176,7 +176,7 @@ memory_may_fail_anywhere(void **state)
 		struct diag d = {0};
 
 		mem_fault_set(n++);
-		r = config_load(conf_path, &c, &d);
+		r = config_load(conf_path, NULL, &c, &d);
 		mem_fault_set(-1);
 		if (r < 0)
 			assert_int_equal(r, -ENOMEM);

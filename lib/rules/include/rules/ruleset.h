@@ -39,6 +39,12 @@ struct ruleset_opts {
 	size_t n_ports; /* 0: names are taken as they come (offline tools) */
 	bool offline; /* filter, replay: when = attack counts as in force; ttl does not run */
 	bool keep_text; /* for ruleset_text() */
+	/*
+	 * NULL, or the ruleset that this one follows: what is the same in both is taken over,
+	 * not made again. A name that an expression has is not looked up again, then. One
+	 * thread loads all rulesets of such a line, and compiles them.
+	 */
+	const struct ruleset *prev;
 };
 
 /*
@@ -97,6 +103,14 @@ int ruleset_compile(const struct ruleset *rs, struct rules_slots *slots, enum ma
 struct sbuf;
 void ruleset_finding_text(
 	const struct ruleset *rs, const struct match_finding *f, struct sbuf *out);
+
+/*
+ * The same, from @image, which was made of @prev, where @rs was loaded after that and little has
+ * changed; else as ruleset_compile(). @image stays as it is.
+ */
+int ruleset_recompile(const struct ruleset *rs, const struct ruleset *prev,
+	const struct match_image *image, struct rules_slots *slots, enum match_engine engine,
+	struct match_image **ret_image, struct diag *diag);
 
 /*
  * When the TTL of each rule began: with the first load of its text, through
