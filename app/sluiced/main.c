@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,22 @@ check(const struct options *opts)
 	return status;
 }
 
+/*
+ * Memory that was freed stays with the process: to unmap or protect pages interrupts
+ * every CPU on which a worker polls, and rules are replaced under traffic. One heap for
+ * all threads, since further ones grow by mprotect(); workers do not allocate.
+ */
+static void
+keep_memory(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_MAX, 0);
+	(void)mallopt(M_TRIM_THRESHOLD, -1);
+	(void)mallopt(M_TOP_PAD, 4 << 20);
+#endif
+}
+
 static int
 run(const struct options *opts)
 {
@@ -99,6 +116,7 @@ run(const struct options *opts)
 
 	/* Here and not before: what only prints or checks is to end at Ctrl-C. */
 	loop_block_signals();
+	keep_memory();
 	log_init(false, opts->verbose);
 	status = load(opts->conf_file, &config);
 	if (status != EXIT_DONE)

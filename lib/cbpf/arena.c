@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +19,64 @@
 struct cbpf_arena {
 	uint8_t *rw, *rx;
 	size_t used, cap;
+	struct cbpf_arena *next; /* of the spare ones */
 };
+
+/*
+ * Arenas that were given back. They are kept mapped for the next: unmapping interrupts
+ * every CPU on which a thread of the process runs, and rulesets are replaced under
+ * traffic. Sizes are powers of two, so that few are needed for any number of
+ * replacements. Who runs code that was written over other code does so some
+ * microseconds and a quiescent state later: no processor has the old in its pipeline.
+ */
+#define ARENA_MIN ((size_t)64 << 10) /* bytes */
+#define SPARE_MAX 16
+/* No larger one is taken for a small need, so that it is there for the next large one. */
+#define SPARE_TIMES 4
+
+static struct {
+	pthread_mutex_t lock; /* held for some instructions */
+	struct cbpf_arena *first;
+	unsigned int n;
+} spare = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The smallest spare arena for @cap bytes, or NULL. */
+static struct cbpf_arena *
+spare_take(size_t cap)
+{
+	struct cbpf_arena **best = NULL, *a = NULL;
+
+	pthread_mutex_lock(&spare.lock);
+	for (struct cbpf_arena **p = &spare.first; *p != NULL; p = &(*p)->next)
+		if ((*p)->cap >= cap && (*p)->cap / SPARE_TIMES <= cap &&
+			(best == NULL || (*p)->cap < (*best)->cap))
+			best = p;
+	if (best != NULL) {
+		a = *best;
+		*best = a->next;
+		spare.n--;
+		a->used = 0;
+	}
+	pthread_mutex_unlock(&spare.lock);
+	return a;
+}
+
+/* False: there are enough. */
+static bool
+spare_put(struct cbpf_arena *a)
+{
+	bool kept = false;
+
+	pthread_mutex_lock(&spare.lock);
+	if (spare.n < SPARE_MAX) {
+		a->next = spare.first;
+		spare.first = a;
+		spare.n++;
+		kept = true;
+	}
+	pthread_mutex_unlock(&spare.lock);
+	return kept;
+}
 
 static int
 map_twice(struct cbpf_arena *a)
@@ -47,10 +106,20 @@ out:
 	return err;
 }
 
+static void
+unmap(struct cbpf_arena *a)
+{
+	if (a->rw != NULL)
+		(void)munmap(a->rw, a->cap);
+	if (a->rx != NULL)
+		(void)munmap(a->rx, a->cap);
+	mem_free(a);
+}
+
 int
 cbpf_arena_new(size_t cap, struct cbpf_arena **ret_arena, struct diag *diag)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t room = ARENA_MIN;
 	struct cbpf_arena *a;
 	int r;
 
@@ -59,13 +128,20 @@ cbpf_arena_new(size_t cap, struct cbpf_arena **ret_arena, struct diag *diag)
 #endif
 	if (cap == 0 || cap > SIZE_MAX / 2)
 		return diag_fail(diag, -ENOMEM, "no arena of %zu bytes can be made", cap);
+	while (room < cap)
+		room *= 2;
+	a = spare_take(room);
+	if (a != NULL) {
+		*ret_arena = a;
+		return 0;
+	}
 	a = mem_zalloc(sizeof(*a));
 	if (a == NULL)
 		return diag_fail(diag, -ENOMEM, "out of memory");
-	a->cap = (cap + page - 1) / page * page;
+	a->cap = room;
 	r = map_twice(a);
 	if (r < 0) {
-		cbpf_arena_free(a);
+		unmap(a);
 		return diag_fail(diag, r, "no executable memory: %s", strerror(-r));
 	}
 	*ret_arena = a;
@@ -75,13 +151,8 @@ cbpf_arena_new(size_t cap, struct cbpf_arena **ret_arena, struct diag *diag)
 void
 cbpf_arena_free(struct cbpf_arena *a)
 {
-	if (a == NULL)
-		return;
-	if (a->rw != NULL)
-		(void)munmap(a->rw, a->cap);
-	if (a->rx != NULL)
-		(void)munmap(a->rx, a->cap);
-	mem_free(a);
+	if (a != NULL && !spare_put(a))
+		unmap(a);
 }
 
 size_t

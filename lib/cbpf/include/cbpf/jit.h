@@ -29,6 +29,7 @@ bool cbpf_jit_available(void);
  * forbidden, -ENOSYS where there is no code emitter for this machine.
  */
 int cbpf_arena_new(size_t cap, struct cbpf_arena **ret_arena, struct diag *diag);
+/* Its memory is kept for other arenas and not unmapped, which would stall polling cores. */
 void cbpf_arena_free(struct cbpf_arena *arena);
 
 /* Bytes of code in use. */
