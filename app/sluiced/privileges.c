@@ -76,3 +76,10 @@ privileges_drop(const char *user, bool *ret_changed, struct diag *diag)
 	*ret_changed = change;
 	return 0;
 }
+
+void
+privileges_none(void)
+{
+	if (geteuid() != 0)
+		(void)cap_set(0);
+}

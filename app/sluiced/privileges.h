@@ -22,4 +22,7 @@ struct diag;
  */
 int privileges_drop(const char *user, bool *ret_changed, struct diag *diag);
 
+/* Give up the calling thread's capabilities, unless it is root's: for those that need none. */
+void privileges_none(void);
+
 #endif

@@ -27,6 +27,7 @@
 #include "loop.h"
 #include "names.h"
 #include "notify.h"
+#include "privileges.h"
 #include "reload.h"
 #include "samples.h"
 #include "sinks.h"
@@ -194,6 +195,7 @@ builder(void *arg)
 	struct reload *r = arg;
 	bool quit = false;
 
+	privileges_none();
 	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BUILDER_NICE);
 	while (!quit) {
 		struct trash trash;
@@ -347,6 +349,8 @@ finish(void *arg)
 		r->error = r->build.error;
 		r->diag = r->build.diag;
 		tell(r);
+	} else if (r->build.error == 0) {
+		findings_log(r->d->config->rules, r->d->image);
 	}
 	if (r->again)
 		start(r);

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "base/sbuf.h"
 #include "base/util.h"
 #include "cbpf/jit.h"
 #include "image_impl.h"
@@ -449,6 +451,32 @@ wrong_numbers_are_noticed(void **state)
 	mem_free(counters);
 }
 
+static const char *
+number_of(const void *ctx, uint32_t index)
+{
+	static char buf[16];
+
+	(void)ctx;
+	(void)snprintf(buf, sizeof(buf), "r%u", index);
+	return buf;
+}
+
+/* Every image can be told of. */
+static void
+tell(const struct set *s)
+{
+	struct match_rule_report report[POOL];
+	struct sbuf text = SBUF_INIT;
+
+	assert_int_equal(match_image_report(s->image, report), 0);
+	match_image_dump(s->image, number_of, NULL, &text);
+	assert_true(sbuf_ok(&text));
+	assert_non_null(strstr(sbuf_str(&text), "rules in "));
+	assert_non_null(strstr(sbuf_str(&text), "part 1, "));
+	assert_non_null(strstr(sbuf_str(&text), "rule r0: "));
+	sbuf_fini(&text);
+}
+
 static void
 a_failed_allocation_leaves_the_old_image(void **state)
 {
@@ -487,6 +515,7 @@ a_failed_allocation_leaves_the_old_image(void **state)
 				assert_int_equal(compare(&old, counters, &pairs), 0);
 		}
 		print_message("%s: %ld allocations\n", engines[e].name, n - 1);
+		tell(s);
 		assert_true(n > 10);
 		assert_int_equal(compare(s, counters, &pairs), 0);
 		set_free(s);
