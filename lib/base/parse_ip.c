@@ -98,6 +98,17 @@ ip_prefix_text(const struct ip_prefix *p, char buf[IP_PREFIX_TEXT])
 	return buf;
 }
 
+struct ip_addr
+ip_prefix_last(const struct ip_prefix *p)
+{
+	struct ip_addr last = p->addr;
+	const unsigned int n_bytes = p->addr.family == 4 ? 4 : 16;
+
+	for (unsigned int i = p->len / 8u; i < n_bytes; i++)
+		last.bytes[i] |= i == p->len / 8u ? 0xff >> p->len % 8 : 0xff;
+	return last;
+}
+
 bool
 ip_prefix_has(const struct ip_prefix *p, uint8_t family, const uint8_t *addr)
 {

@@ -489,26 +489,21 @@ list_of(const struct maker *m, uint32_t bit, bool source)
 	return source != m->fault ? &s->src : &s->dst;
 }
 
-static uint64_t
-low_bits(unsigned int n)
+/* An address as the sweep has it: IPv4 in the low half. */
+static struct addr6
+addr6_of(const struct ip_addr *a)
 {
-	return n == 0 ? 0 : UINT64_MAX >> (64 - n);
+	if (a->family == 4)
+		return (struct addr6){0, load_be32(a->bytes)};
+	return (struct addr6){load_be64(a->bytes), load_be64(a->bytes + 8)};
 }
 
 static int
 add_prefix(struct maker *m, uint32_t bit, const struct ip_prefix *p)
 {
-	struct addr6 first = {0, 0}, last;
+	const struct ip_addr last = ip_prefix_last(p);
 
-	if (p->addr.family == 4) {
-		first.lo = load_be32(p->addr.bytes);
-		last = (struct addr6){0, first.lo | low_bits(32u - p->len)};
-		return add_range(m, bit, first, last);
-	}
-	first = (struct addr6){load_be64(p->addr.bytes), load_be64(p->addr.bytes + 8)};
-	last.hi = first.hi | (p->len < 64 ? low_bits(64u - p->len) : 0);
-	last.lo = first.lo | low_bits(p->len < 64 ? 64 : 128u - p->len);
-	return add_range(m, bit, first, last);
+	return add_range(m, bit, addr6_of(&p->addr), addr6_of(&last));
 }
 
 static int

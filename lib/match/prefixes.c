@@ -36,31 +36,27 @@ order6(const void *pa, const void *pb)
 	return addr6_below(b->first, a->first) - addr6_below(a->first, b->first);
 }
 
-/* The last @n bits set, 0..64. */
-static uint64_t
-low_bits(unsigned int n)
+static struct addr6
+addr6_load(const struct ip_addr *a)
 {
-	return n == 0 ? 0 : UINT64_MAX >> (64 - n);
+	return (struct addr6){load_be64(a->bytes), load_be64(a->bytes + 8)};
 }
 
-/* The first address above the last one, so that ranges order as numbers do. */
+/* The first address above the last one in one number, so that ranges order as numbers do. */
 static uint64_t
 range4(const struct ip_prefix *p)
 {
-	const uint64_t first = load_be32(p->addr.bytes);
+	const struct ip_addr last = ip_prefix_last(p);
 
-	return first << 32 | first | low_bits(32u - p->len);
+	return (uint64_t)load_be32(p->addr.bytes) << 32 | load_be32(last.bytes);
 }
 
 static struct range6
 range6(const struct ip_prefix *p)
 {
-	struct range6 r;
+	const struct ip_addr last = ip_prefix_last(p);
 
-	r.first = (struct addr6){load_be64(p->addr.bytes), load_be64(p->addr.bytes + 8)};
-	r.last.hi = r.first.hi | (p->len < 64 ? low_bits(64u - p->len) : 0);
-	r.last.lo = r.first.lo | low_bits(p->len < 64 ? 64 : 128u - p->len);
-	return r;
+	return (struct range6){addr6_load(&p->addr), addr6_load(&last)};
 }
 
 /* Boundaries of the @n ranges @v, which are sorted, in @ret. Returns how many. */

@@ -121,29 +121,23 @@ plan_list_make(struct xdp_plan *plan, const struct match_ranges *list, struct pl
 	return add_table(plan, v, ret->n, false, &ret->table);
 }
 
-/* The last @n bits set, 0..64. */
-static uint64_t
-low_bits(unsigned int n)
-{
-	return n == 0 ? 0 : UINT64_MAX >> (64 - n);
-}
-
 static struct plan_range4
 range4(const struct ip_prefix *p)
 {
-	const uint32_t lo = load_be32(p->addr.bytes);
+	const struct ip_addr last = ip_prefix_last(p);
 
-	return (struct plan_range4){lo, lo | (uint32_t)low_bits(32u - p->len)};
+	return (struct plan_range4){load_be32(p->addr.bytes), load_be32(last.bytes)};
 }
 
 static struct plan_range6
 range6(const struct ip_prefix *p)
 {
-	struct plan_range6 r = {.lo = {load_be64(p->addr.bytes), load_be64(p->addr.bytes + 8)}};
+	const struct ip_addr last = ip_prefix_last(p);
 
-	r.hi[0] = r.lo[0] | (p->len < 64 ? low_bits(64u - p->len) : 0);
-	r.hi[1] = r.lo[1] | low_bits(p->len < 64 ? 64 : 128u - p->len);
-	return r;
+	return (struct plan_range6){
+		.lo = {load_be64(p->addr.bytes), load_be64(p->addr.bytes + 8)},
+		.hi = {load_be64(last.bytes), load_be64(last.bytes + 8)},
+	};
 }
 
 static int

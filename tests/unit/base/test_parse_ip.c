@@ -179,6 +179,26 @@ membership_is_about_the_first_bits(void **state)
 	}
 }
 
+/* All bits behind the prefix are set, and no other byte of the union is touched. */
+static void
+last_address_has_all_host_bits(void **state)
+{
+	struct rng r = {seed()};
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		const struct ip_prefix p = random_prefix(&r);
+		const struct ip_addr last = ip_prefix_last(&p);
+		const unsigned int bits = p.addr.family == 4 ? 32 : 128;
+		struct ip_addr a = p.addr;
+
+		for (unsigned int b = p.len; b < bits; b++)
+			a.bytes[b / 8] |= (uint8_t)(0x80 >> (b % 8));
+		assert_int_equal(last.family, a.family);
+		assert_memory_equal(last.bytes, a.bytes, sizeof(a.bytes));
+	}
+}
+
 int
 main(void)
 {
@@ -187,6 +207,7 @@ main(void)
 		cmocka_unit_test(addresses_are_not_prefixes),
 		cmocka_unit_test(any_prefix_comes_back),
 		cmocka_unit_test(membership_is_about_the_first_bits),
+		cmocka_unit_test(last_address_has_all_host_bits),
 	};
 	struct CMUnitTest tests[DIM(rows) + DIM(others)] = {0};
 

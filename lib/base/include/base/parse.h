@@ -59,6 +59,9 @@ int parse_ip_prefix(const char *s, struct ip_prefix *ret, struct diag *diag);
 /* Write @p as text to @buf. Returns @buf. */
 const char *ip_prefix_text(const struct ip_prefix *p, char buf[IP_PREFIX_TEXT]);
 
+/* The last address in @p; its own one is the first. */
+struct ip_addr ip_prefix_last(const struct ip_prefix *p);
+
 /* True when @addr (same layout as struct ip_addr's bytes) lies in @p. */
 bool ip_prefix_has(const struct ip_prefix *p, uint8_t family, const uint8_t *addr);
 
