@@ -12,11 +12,12 @@
 #include "cli.h"
 #include "dns_text.h"
 #include "hex.h"
+#include "pkt/proto.h"
 #include "pkt/view.h"
 
 #define LINK_MAX 40 /* bytes; behind them no IP header is looked for */
 
-enum { TCP = 6, UDP = 17, IP4_BYTES = 20, IP6_BYTES = 40, UDP_BYTES = 8, TCP_BYTES = 20 };
+enum { UDP_BYTES = 8, TCP_BYTES = 20 };
 
 /* A frame of a link layer that its bytes alone have to tell. */
 struct frame {
@@ -139,7 +140,7 @@ add_ip6(struct sbuf *out, const uint8_t *ip)
 static void
 add_ip(struct sbuf *out, const struct frame *f)
 {
-	const uint32_t fixed = f->v.family == 4 ? IP4_BYTES : IP6_BYTES;
+	const uint32_t fixed = f->v.family == 4 ? PKT_IP4_BYTES : PKT_IP6_BYTES;
 	const uint32_t len = f->v.l4_off != 0 ? f->v.l4_off : fixed;
 	const uint8_t *ip = f->v.frame;
 
@@ -214,7 +215,7 @@ static int
 add_frame(struct sbuf *out, const struct frame *f, struct diag *diag)
 {
 	const struct pkt_view *v = &f->v;
-	const bool tcp = v->proto == TCP;
+	const bool tcp = v->proto == PKT_PROTO_TCP;
 	const uint8_t *payload, *end = f->bytes + f->n;
 	uint32_t n;
 	int r;
@@ -222,7 +223,7 @@ add_frame(struct sbuf *out, const struct frame *f, struct diag *diag)
 	add_ip(out, f);
 	if (v->flags & PKT_FRAG_LATER)
 		return diag_fail(diag, -EINVAL, "a later fragment, which has no UDP or TCP header");
-	if (!tcp && v->proto != UDP)
+	if (!tcp && v->proto != PKT_PROTO_UDP)
 		return diag_fail(
 			diag, -EINVAL, "expected UDP or TCP in IP, got protocol %u", v->proto);
 	if (!(v->flags & PKT_PORTS))

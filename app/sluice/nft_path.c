@@ -13,11 +13,11 @@
 #include "base/util.h"
 #include "match/sym.h"
 #include "nft.h"
+#include "pkt/proto.h"
 
 #define WINDOW_MAX 16 /* bytes */
 #define GAP_MAX 2 /* bytes that nobody asks of, within a window */
 #define REACH 256 /* bytes; the kernel took an offset of 8 bits for most of its life */
-#define IP6_HEADER 40
 
 enum base { NH, TH, BASES };
 static const char *const base_names[BASES] = {"nh", "th"};
@@ -66,9 +66,9 @@ find_place(const struct gather *g, const struct sym_node *base, uint32_t off, ui
 			return false;
 		ret->base = TH;
 	} else if (six && g->shown->generated) {
-		if (off >= IP6_HEADER)
-			*ret = (struct place){TH, off - IP6_HEADER};
-		else if (off + size > IP6_HEADER || (off < 7 && off + size > 4))
+		if (off >= PKT_IP6_BYTES)
+			*ret = (struct place){TH, off - PKT_IP6_BYTES};
+		else if (off + size > PKT_IP6_BYTES || (off < 7 && off + size > 4))
 			return false;
 	}
 	return ret->off + size <= REACH;
@@ -246,11 +246,11 @@ say_need(struct gather *g, const struct sym_need *need)
 		return true;
 	if (!find_place(g, need->base, need->end - 1, 1, &p)) {
 		/* Of IPv6's own header every byte is there, whatever it says. */
-		return need->base == NULL && g->shown->family == 6 && need->end <= IP6_HEADER;
+		return need->base == NULL && g->shown->family == 6 && need->end <= PKT_IP6_BYTES;
 	}
 	/* So are the fixed bytes of both headers. */
 	if (p.off < g->have[p.base] ||
-		(p.base == NH && p.off < (g->shown->family == 4 ? 20u : IP6_HEADER)))
+		(p.base == NH && p.off < (g->shown->family == 4 ? 20u : PKT_IP6_BYTES)))
 		return true;
 	if (p.base == NH)
 		sbuf_addf(g->out, " meta length >= %" PRIu32, p.off + 1);

@@ -16,12 +16,12 @@
 #include "dns_qtype.h"
 #include "emit.h"
 #include "gen_priv.h"
+#include "pkt/proto.h"
 
 #define UDP_HEADER 8
 #define TCP_LENGTH 2 /* bytes before a message, RFC 1035 section 4.2.2 */
 #define TCP_DOFF 12 /* where TCP says how long its header is */
 #define DNS_HEADER 12
-#define IP6_HEADER 40
 
 #define M_NAME 0 /* M[0]: where the first question's name starts */
 #define M_LABEL 1 /* M[1]: the label that "**" has come to */
@@ -247,7 +247,7 @@ emit_many(struct gen_emit *e, const struct dns_pattern *p, const struct dns_qtyp
 static void
 emit_tcp(struct gen_emit *e, const struct gen_opts *opts)
 {
-	const uint32_t l4 = opts->l3_off + (opts->family == 4 ? 0 : IP6_HEADER);
+	const uint32_t l4 = opts->l3_off + (opts->family == 4 ? 0 : PKT_IP6_BYTES);
 
 	if (opts->extensions) {
 		gen_emit_l4(e, opts, "TCP");
@@ -286,7 +286,7 @@ emit_udp(struct gen_emit *e, const struct gen_opts *opts)
 		return;
 	}
 	gen_emit_note(e, "%u before IP, 40 of IPv6, 8 of UDP, 12 of DNS", opts->l3_off);
-	gen_emit_op(e, CBPF_CODE_LD_IMM, opts->l3_off + IP6_HEADER + UDP_HEADER + DNS_HEADER);
+	gen_emit_op(e, CBPF_CODE_LD_IMM, opts->l3_off + PKT_IP6_BYTES + UDP_HEADER + DNS_HEADER);
 }
 
 /* X = first byte of the first question's name. */

@@ -15,20 +15,12 @@
 #include "cbpf/prog.h"
 #include "gen/gen.h"
 #include "gen_priv.h"
+#include "pkt/proto.h"
 
 enum item_kind { ITEM_OP, ITEM_JUMP, ITEM_LABEL, ITEM_NOTE };
 
-#define IP6_HEADER 40 /* bytes */
 #define IP6_NEXT 6 /* where it says what follows */
-#define PROTO_TCP 6
-#define PROTO_UDP 17
-#define EXT_HOP_BY_HOP 0
-#define EXT_ROUTING 43
-#define EXT_FRAGMENT 44
-#define EXT_AH 51
-#define EXT_DESTINATION 60
 #define EXT_OFFSET_MASK 0xfff8 /* in a fragment header's second half */
-#define EXTENSIONS_MAX 8
 #define M_NEXT 15 /* scratch word; the generators' own begin at 0 */
 #define NEXT (-1) /* no label: the next instruction */
 
@@ -158,20 +150,20 @@ emit_extensions(struct gen_emit *e, const struct gen_opts *opts, uint32_t proto)
 {
 	const int done = gen_emit_label(e);
 
-	gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + IP6_HEADER);
+	gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + PKT_IP6_BYTES);
 	gen_emit_op(e, CBPF_CODE_LD_B_ABS, opts->l3_off + IP6_NEXT);
-	for (int i = 0; i < EXTENSIONS_MAX; i++) {
+	for (int i = 0; i < PKT_EXTS_MAX; i++) {
 		const int other = gen_emit_label(e), frag = gen_emit_label(e);
 		const int ah = gen_emit_label(e), step = gen_emit_label(e);
 		const int first = gen_emit_label(e);
 
 		gen_emit_note(e, "extension header %d", i + 1);
 		gen_emit_jump(e, CBPF_CODE_JEQ_K, proto, true, done);
-		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_FRAGMENT, true, frag);
-		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_AH, true, ah);
-		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_HOP_BY_HOP, true, other);
-		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_ROUTING, true, other);
-		gen_emit_jump(e, CBPF_CODE_JEQ_K, EXT_DESTINATION, true, other);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, PKT_PROTO_FRAGMENT, true, frag);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, PKT_PROTO_AH, true, ah);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, PKT_PROTO_HOPOPTS, true, other);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, PKT_PROTO_ROUTING, true, other);
+		gen_emit_jump(e, CBPF_CODE_JEQ_K, PKT_PROTO_DSTOPTS, true, other);
 		gen_emit_op(e, CBPF_CODE_RET_K, 0);
 		gen_emit_place(e, frag);
 		gen_emit_op(e, CBPF_CODE_LD_H_IND, 2);
@@ -210,11 +202,11 @@ gen_emit_l4(struct gen_emit *e, const struct gen_opts *opts, const char *what)
 {
 	gen_emit_note(e, "x is where %s starts", what);
 	if (opts->extensions) {
-		emit_extensions(e, opts, strcmp(what, "TCP") == 0 ? PROTO_TCP : PROTO_UDP);
+		emit_extensions(e, opts, strcmp(what, "TCP") == 0 ? PKT_PROTO_TCP : PKT_PROTO_UDP);
 		return;
 	}
 	if (opts->family == 6) {
-		gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + IP6_HEADER);
+		gen_emit_op(e, CBPF_CODE_LDX_IMM, opts->l3_off + PKT_IP6_BYTES);
 		return;
 	}
 	gen_emit_op(e, CBPF_CODE_LDX_MSH, opts->l3_off);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "proto.h"
+#include "pkt/proto.h"
 
 enum kind { ETHER, VLAN, IP4, IP6, EXT, FRAG, UDP, TCP, ICMP, BYTES };
 
@@ -86,7 +86,7 @@ pkt_build_init(struct pkt_build *b, uint8_t *buf, size_t cap)
 void
 pkt_build_ether(struct pkt_build *b, const uint8_t dst[6], const uint8_t src[6])
 {
-	uint8_t *p = layer(b, ETHER, ETHER_BYTES);
+	uint8_t *p = layer(b, ETHER, PKT_ETHER_BYTES);
 
 	if (p == NULL)
 		return;
@@ -100,7 +100,7 @@ pkt_build_vlan(struct pkt_build *b, uint16_t tpid, uint16_t tci)
 	uint8_t *p;
 
 	announce(b, tpid, -1);
-	p = layer(b, VLAN, TAG_BYTES);
+	p = layer(b, VLAN, PKT_TAG_BYTES);
 	if (p != NULL)
 		store_be16(p, tci);
 }
@@ -125,11 +125,11 @@ pkt_build_ip4(struct pkt_build *b, const struct pkt_ip4 *ip)
 
 	if (n_options > 40)
 		b->failed = true;
-	announce(b, ETHERTYPE_IP4, 4);
-	p = layer(b, IP4, IP4_BYTES + n_options);
+	announce(b, PKT_ETHERTYPE_IP4, 4);
+	p = layer(b, IP4, PKT_IP4_BYTES + n_options);
 	if (p == NULL)
 		return;
-	p[0] = (uint8_t)(0x40 | (IP4_BYTES + n_options) / 4);
+	p[0] = (uint8_t)(0x40 | (PKT_IP4_BYTES + n_options) / 4);
 	p[1] = ip->tos;
 	store_be16(p + 4, ip->id);
 	store_be16(p + 6, ip->frag);
@@ -138,7 +138,7 @@ pkt_build_ip4(struct pkt_build *b, const struct pkt_ip4 *ip)
 	store_be32(p + 12, ip->src);
 	store_be32(p + 16, ip->dst);
 	if (ip->n_options > 0)
-		memcpy(p + IP4_BYTES, ip->options, ip->n_options);
+		memcpy(p + PKT_IP4_BYTES, ip->options, ip->n_options);
 }
 
 void
@@ -146,8 +146,8 @@ pkt_build_ip6(struct pkt_build *b, const struct pkt_ip6 *ip)
 {
 	uint8_t *p;
 
-	announce(b, ETHERTYPE_IP6, 41);
-	p = layer(b, IP6, IP6_BYTES);
+	announce(b, PKT_ETHERTYPE_IP6, 41);
+	p = layer(b, IP6, PKT_IP6_BYTES);
 	if (p == NULL)
 		return;
 	store_be32(p, 0x60000000 | (ip->class_flow & 0x0fffffff));
@@ -165,11 +165,11 @@ pkt_build_ip6_ext(struct pkt_build *b, uint8_t next, const uint8_t *body, size_t
 
 	if (n > 2046)
 		b->failed = true;
-	announce(b, ETHERTYPE_IP6, next);
+	announce(b, PKT_ETHERTYPE_IP6, next);
 	p = layer(b, EXT, bytes);
 	if (p == NULL)
 		return;
-	p[0] = PROTO_NONE;
+	p[0] = PKT_PROTO_NONE;
 	p[1] = (uint8_t)(bytes / 8 - 1);
 	if (n > 0)
 		memcpy(p + 2, body, n);
@@ -180,11 +180,11 @@ pkt_build_ip6_frag(struct pkt_build *b, uint16_t off, bool more, uint32_t id)
 {
 	uint8_t *p;
 
-	announce(b, ETHERTYPE_IP6, PROTO_FRAGMENT);
+	announce(b, PKT_ETHERTYPE_IP6, PKT_PROTO_FRAGMENT);
 	p = layer(b, FRAG, FRAG_BYTES);
 	if (p == NULL)
 		return;
-	p[0] = PROTO_NONE;
+	p[0] = PKT_PROTO_NONE;
 	store_be16(p + 2, (uint16_t)(off << 3 | more));
 	store_be32(p + 4, id);
 }
@@ -194,7 +194,7 @@ pkt_build_udp(struct pkt_build *b, uint16_t sport, uint16_t dport)
 {
 	uint8_t *p;
 
-	announce(b, 0, PROTO_UDP);
+	announce(b, 0, PKT_PROTO_UDP);
 	p = layer(b, UDP, UDP_BYTES);
 	if (p == NULL)
 		return;
@@ -210,7 +210,7 @@ pkt_build_tcp(struct pkt_build *b, const struct pkt_tcp *tcp)
 
 	if (n_options > 40)
 		b->failed = true;
-	announce(b, 0, PROTO_TCP);
+	announce(b, 0, PKT_PROTO_TCP);
 	p = layer(b, TCP, TCP_BYTES + n_options);
 	if (p == NULL)
 		return;
@@ -243,7 +243,7 @@ pkt_build_icmp(struct pkt_build *b, uint8_t type, uint8_t code, uint32_t rest)
 {
 	uint8_t *p;
 
-	announce(b, 0, is_icmp6(b) ? PROTO_ICMP6 : PROTO_ICMP);
+	announce(b, 0, is_icmp6(b) ? PKT_PROTO_ICMP6 : PKT_PROTO_ICMP);
 	p = layer(b, ICMP, ICMP_BYTES);
 	if (p == NULL)
 		return;
@@ -368,7 +368,7 @@ finish_udp(const struct pkt_build *b, size_t i, uint8_t *p, size_t n)
 	uint16_t sum;
 
 	store_be16(p + 4, (uint16_t)n);
-	sum = pkt_checksum(p, n, pseudo_sum(b, i, PROTO_UDP, n));
+	sum = pkt_checksum(p, n, pseudo_sum(b, i, PKT_PROTO_UDP, n));
 	store_be16(p + 6, sum == 0 ? 0xffff : sum); /* 0 means "none" */
 }
 
@@ -382,7 +382,7 @@ finish_icmp(const struct pkt_build *b, size_t i, uint8_t *p, size_t n)
 			break;
 		v6 = b->layers[j].kind == IP6;
 	}
-	store_be16(p + 2, pkt_checksum(p, n, v6 ? pseudo_sum(b, i, PROTO_ICMP6, n) : 0));
+	store_be16(p + 2, pkt_checksum(p, n, v6 ? pseudo_sum(b, i, PKT_PROTO_ICMP6, n) : 0));
 }
 
 size_t
@@ -402,10 +402,10 @@ pkt_build_done(struct pkt_build *b)
 		case FRAG:
 		case BYTES: break;
 		case IP4: finish_ip4(p, n); break;
-		case IP6: store_be16(p + 4, (uint16_t)(n - IP6_BYTES)); break;
+		case IP6: store_be16(p + 4, (uint16_t)(n - PKT_IP6_BYTES)); break;
 		case UDP: finish_udp(b, i, p, n); break;
 		case TCP:
-			store_be16(p + 16, pkt_checksum(p, n, pseudo_sum(b, i, PROTO_TCP, n)));
+			store_be16(p + 16, pkt_checksum(p, n, pseudo_sum(b, i, PKT_PROTO_TCP, n)));
 			break;
 		case ICMP: finish_icmp(b, i, p, n); break;
 		}

@@ -5,26 +5,26 @@
 
 #include "base/util.h"
 #include "linktype.h"
+#include "pkt/proto.h"
 #include "pkt/view.h"
-#include "proto.h"
 
 enum { TYPE_AT = 12, SLL_BYTES = 16, SLL2_BYTES = 20 };
 
-_Static_assert(PKT_ETHER_HEAD == ETHER_BYTES, "one Ethernet header");
+_Static_assert(PKT_ETHER_HEAD == PKT_ETHER_BYTES, "one Ethernet header");
 
 /* Where the link layer of @n bytes and the tags behind it end. The type is right before. */
 static uint32_t
 behind_tags(const struct pkt_view *v, uint32_t n)
 {
-	return (v->flags & PKT_VLAN) && v->l3_off >= n + TAG_BYTES ? v->l3_off : n;
+	return (v->flags & PKT_VLAN) && v->l3_off >= n + PKT_TAG_BYTES ? v->l3_off : n;
 }
 
 static bool
 from_ether(const struct pkt_view *v, uint8_t *head, uint32_t *skip)
 {
-	if (v->caplen < ETHER_BYTES)
+	if (v->caplen < PKT_ETHER_BYTES)
 		return false;
-	*skip = behind_tags(v, ETHER_BYTES);
+	*skip = behind_tags(v, PKT_ETHER_BYTES);
 	memcpy(head, v->frame, TYPE_AT);
 	memcpy(head + TYPE_AT, v->frame + *skip - 2, 2);
 	return true;

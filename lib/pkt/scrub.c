@@ -8,8 +8,8 @@
 #include "linktype.h"
 #include "pkt/build.h"
 #include "pkt/dns.h"
+#include "pkt/proto.h"
 #include "pkt/view.h"
-#include "proto.h"
 
 static inline uint64_t
 rotl(uint64_t v, unsigned int n)
@@ -246,9 +246,9 @@ scrub_dns(const struct pkt_scrub_key *key, const struct pkt_view *v, uint8_t *l4
 {
 	const bool known = is_dns_port(v->sport) || is_dns_port(v->dport);
 
-	if (v->proto == PROTO_UDP && n > 8 && (known || is_message(l4 + 8, n - 8)))
+	if (v->proto == PKT_PROTO_UDP && n > 8 && (known || is_message(l4 + 8, n - 8)))
 		scrub_message(key, l4 + 8, n - 8);
-	if (v->proto == PROTO_TCP && known && n >= 20) {
+	if (v->proto == PKT_PROTO_TCP && known && n >= 20) {
 		uint32_t at = (l4[12] >> 4) * 4u;
 
 		while (at >= 20 && at + 2 < n) {
@@ -314,16 +314,16 @@ scrub_nd(const struct pkt_scrub_key *key, uint8_t *icmp, uint32_t n)
 static void
 scrub_icmp(const struct pkt_scrub_key *key, const struct pkt_view *v, uint8_t *icmp, uint32_t n)
 {
-	const bool error4 = v->proto == PROTO_ICMP &&
+	const bool error4 = v->proto == PKT_PROTO_ICMP &&
 		(icmp[0] == 3 || icmp[0] == 4 || icmp[0] == 5 || icmp[0] == 11 || icmp[0] == 12);
-	const bool error6 = v->proto == PROTO_ICMP6 && icmp[0] >= 1 && icmp[0] <= 4;
-	const uint32_t header = error4 ? IP4_BYTES : IP6_BYTES;
+	const bool error6 = v->proto == PKT_PROTO_ICMP6 && icmp[0] >= 1 && icmp[0] <= 4;
+	const uint32_t header = error4 ? PKT_IP4_BYTES : PKT_IP6_BYTES;
 
 	if (error4 && icmp[0] == 5)
 		scrub_address(key, 4, icmp + 4, 32);
 	if ((error4 || error6) && n >= 8 + header && icmp[8] >> 4 == (error4 ? 4 : 6))
 		scrub_ip(key, icmp + 8);
-	if (v->proto == PROTO_ICMP6 && icmp[0] >= 133 && icmp[0] <= 137)
+	if (v->proto == PKT_PROTO_ICMP6 && icmp[0] >= 133 && icmp[0] <= 137)
 		scrub_nd(key, icmp, n);
 }
 
@@ -333,15 +333,15 @@ checksum_at(const struct pkt_view *v, const uint8_t *l4, uint32_t n)
 {
 	uint32_t at = 0;
 
-	if (v->proto == PROTO_TCP)
+	if (v->proto == PKT_PROTO_TCP)
 		at = 16;
-	else if (v->proto == PROTO_UDP || v->proto == PROTO_UDPLITE)
+	else if (v->proto == PKT_PROTO_UDP || v->proto == PKT_PROTO_UDPLITE)
 		at = 6;
-	else if (v->proto == PROTO_ICMP || v->proto == PROTO_ICMP6)
+	else if (v->proto == PKT_PROTO_ICMP || v->proto == PKT_PROTO_ICMP6)
 		at = 2;
-	else if (v->proto == PROTO_DCCP)
+	else if (v->proto == PKT_PROTO_DCCP)
 		at = 6;
-	if (at == 0 || at + 2 > n || (v->proto == PROTO_UDP && load_be16(l4 + at) == 0))
+	if (at == 0 || at + 2 > n || (v->proto == PKT_PROTO_UDP && load_be16(l4 + at) == 0))
 		return 0;
 	return at;
 }
@@ -353,7 +353,7 @@ scrub_datagram(const struct pkt_scrub_key *key, const struct pkt_view *v, uint8_
 	const uint32_t n = l4 != NULL ? v->l3_caplen - (uint32_t)(l4 - ip) : 0;
 	const uint32_t at = n > 0 ? checksum_at(v, l4, n) : 0;
 	const uint32_t addr = v->family == 4 ? 12 : 8, addrs = v->family == 4 ? 8 : 32;
-	const bool pseudo = v->proto != PROTO_ICMP;
+	const bool pseudo = v->proto != PKT_PROTO_ICMP;
 	uint32_t before = 0;
 
 	if (at != 0)
@@ -361,13 +361,13 @@ scrub_datagram(const struct pkt_scrub_key *key, const struct pkt_view *v, uint8_
 	scrub_ip(key, ip);
 	if (v->flags & PKT_PORTS)
 		scrub_dns(key, v, l4, n);
-	if ((v->proto == PROTO_ICMP || v->proto == PROTO_ICMP6) && n >= 8)
+	if ((v->proto == PKT_PROTO_ICMP || v->proto == PKT_PROTO_ICMP6) && n >= 8)
 		scrub_icmp(key, v, l4, n);
 	if (at == 0)
 		return;
 	fix_checksum(l4 + at, before, pkt_sum(l4, n, pseudo ? pkt_sum(ip + addr, addrs, 0) : 0));
 	/* 0 would say that there is none. */
-	if (v->proto == PROTO_UDP && load_be16(l4 + at) == 0)
+	if (v->proto == PKT_PROTO_UDP && load_be16(l4 + at) == 0)
 		store_be16(l4 + at, 0xffff);
 }
 
@@ -407,6 +407,6 @@ pkt_scrub(
 	pkt_parse_link(dlt, frame, caplen, wirelen, &v);
 	if (v.family != 0)
 		scrub_datagram(key, &v, frame + v.l3_off);
-	else if (v.ethertype == ETHERTYPE_ARP)
+	else if (v.ethertype == PKT_ETHERTYPE_ARP)
 		scrub_arp(key, frame + v.l3_off, caplen - v.l3_off);
 }

@@ -16,10 +16,7 @@
 
 #include "base/util.h"
 #include "linktype.h"
-#include "proto.h"
-
-#define MAX_TAGS 4
-#define MAX_EXTS 8
+#include "pkt/proto.h"
 
 /*
  * Bytes of the fixed part of each L4 header. A header that is cut inside it is
@@ -29,13 +26,13 @@
 #define L4_PORTS 0x80 /* starts with the two ports */
 #define L4_LEN 0x7f
 static const uint8_t l4_header[256] = {
-	[PROTO_ICMP] = 8,
-	[PROTO_ICMP6] = 8,
-	[PROTO_TCP] = 20 | L4_PORTS,
-	[PROTO_UDP] = 8 | L4_PORTS,
-	[PROTO_UDPLITE] = 8 | L4_PORTS,
-	[PROTO_SCTP] = 12 | L4_PORTS,
-	[PROTO_DCCP] = 12 | L4_PORTS,
+	[PKT_PROTO_ICMP] = 8,
+	[PKT_PROTO_ICMP6] = 8,
+	[PKT_PROTO_TCP] = 20 | L4_PORTS,
+	[PKT_PROTO_UDP] = 8 | L4_PORTS,
+	[PKT_PROTO_UDPLITE] = 8 | L4_PORTS,
+	[PKT_PROTO_SCTP] = 12 | L4_PORTS,
+	[PKT_PROTO_DCCP] = 12 | L4_PORTS,
 };
 
 /* The L4 header of @v->proto at @off, which is not behind the datagram's readable end. */
@@ -47,7 +44,7 @@ parse_l4(struct pkt_view *v, uint32_t off)
 	uint8_t header = l4_header[v->proto];
 
 	v->l4_off = (uint16_t)off;
-	if (v->proto == PROTO_TCP && have >= 14)
+	if (v->proto == PKT_PROTO_TCP && have >= 14)
 		v->tcp_flags = l4[13];
 	if (have < (header & L4_LEN)) {
 		v->flags |= PKT_TRUNCATED;
@@ -77,7 +74,7 @@ parse_ip4(struct pkt_view *v, uint32_t off)
 	uint16_t frag;
 
 	v->l3_off = (uint16_t)off;
-	if (v->caplen - off < IP4_BYTES) {
+	if (v->caplen - off < PKT_IP4_BYTES) {
 		v->flags |= PKT_TRUNCATED;
 		return;
 	}
@@ -91,15 +88,15 @@ parse_ip4(struct pkt_view *v, uint32_t off)
 
 	header = (ip[0] & 15u) * 4;
 	len = load_be16(ip + 2);
-	if (header < IP4_BYTES || len < header)
+	if (header < PKT_IP4_BYTES || len < header)
 		v->flags |= PKT_MALFORMED;
-	set_l3(v, off, len < MAX(header, IP4_BYTES) ? v->wirelen - off : len);
+	set_l3(v, off, len < MAX(header, PKT_IP4_BYTES) ? v->wirelen - off : len);
 
 	frag = load_be16(ip + 6);
 	if (frag & 0x3fff)
 		v->flags |= PKT_FRAGMENT | (frag & 0x1fff ? PKT_FRAG_LATER : 0);
-	if (header != IP4_BYTES) {
-		if (header < IP4_BYTES)
+	if (header != PKT_IP4_BYTES) {
+		if (header < PKT_IP4_BYTES)
 			return;
 		v->flags |= PKT_IP_OPTIONS;
 		if (header > v->l3_caplen) {
@@ -119,17 +116,17 @@ parse_ip4(struct pkt_view *v, uint32_t off)
 static inline bool
 is_ext(uint8_t proto)
 {
-	return proto == PROTO_HOPOPTS || proto == PROTO_ROUTING || proto == PROTO_FRAGMENT ||
-		proto == PROTO_AH || proto == PROTO_DSTOPTS;
+	return proto == PKT_PROTO_HOPOPTS || proto == PKT_PROTO_ROUTING ||
+		proto == PKT_PROTO_FRAGMENT || proto == PKT_PROTO_AH || proto == PKT_PROTO_DSTOPTS;
 }
 
 /* Bytes of the extension header of type @proto whose second byte is @len. */
 static uint32_t
 ext_bytes(uint8_t proto, uint8_t len)
 {
-	if (proto == PROTO_FRAGMENT)
+	if (proto == PKT_PROTO_FRAGMENT)
 		return 8;
-	return proto == PROTO_AH ? (len + 2u) * 4 : (len + 1u) * 8;
+	return proto == PKT_PROTO_AH ? (len + 2u) * 4 : (len + 1u) * 8;
 }
 
 /* Walk the extension headers from @off on. Returns where L4 starts, 0 when it cannot be found. */
@@ -139,9 +136,9 @@ walk_exts(struct pkt_view *v, uint32_t off)
 	const uint32_t end = v->l3_off + v->l3_caplen;
 
 	v->flags |= PKT_IP_OPTIONS;
-	for (unsigned int i = 0; i < MAX_EXTS && is_ext(v->proto); i++) {
+	for (unsigned int i = 0; i < PKT_EXTS_MAX && is_ext(v->proto); i++) {
 		const uint8_t *ext = v->frame + off;
-		bool fragment = v->proto == PROTO_FRAGMENT;
+		bool fragment = v->proto == PKT_PROTO_FRAGMENT;
 		uint32_t n;
 
 		/* 8 bytes are the least of them all. */
@@ -173,7 +170,7 @@ parse_ip6(struct pkt_view *v, uint32_t off)
 	uint32_t len, l4;
 
 	v->l3_off = (uint16_t)off;
-	if (v->caplen - off < IP6_BYTES) {
+	if (v->caplen - off < PKT_IP6_BYTES) {
 		v->flags |= PKT_TRUNCATED;
 		return;
 	}
@@ -186,15 +183,15 @@ parse_ip6(struct pkt_view *v, uint32_t off)
 	v->hop_limit = ip[7];
 
 	len = load_be16(ip + 4);
-	if (len == 0 && v->proto != PROTO_NONE) {
+	if (len == 0 && v->proto != PKT_PROTO_NONE) {
 		/* A jumbogram (RFC 2675) or nonsense: only the frame knows where it ends. */
 		v->flags |= PKT_MALFORMED;
 		set_l3(v, off, v->wirelen - off);
 	} else {
-		set_l3(v, off, IP6_BYTES + len);
+		set_l3(v, off, PKT_IP6_BYTES + len);
 	}
 
-	l4 = off + IP6_BYTES;
+	l4 = off + PKT_IP6_BYTES;
 	if (is_ext(v->proto)) {
 		l4 = walk_exts(v, l4);
 		if (l4 == 0)
@@ -206,7 +203,8 @@ parse_ip6(struct pkt_view *v, uint32_t off)
 static inline bool
 is_tag(uint16_t type)
 {
-	return type == ETHERTYPE_TAG || type == ETHERTYPE_TAG_S || type == ETHERTYPE_TAG_OLD;
+	return type == PKT_ETHERTYPE_TAG || type == PKT_ETHERTYPE_TAG_S ||
+		type == PKT_ETHERTYPE_TAG_OLD;
 }
 
 /* Step over tags: @type is at @off - 2 in Ethernet. False when the frame ends within one. */
@@ -214,13 +212,13 @@ static bool
 skip_tags(struct pkt_view *v, uint16_t *type, uint32_t *off)
 {
 	v->flags |= PKT_VLAN;
-	for (unsigned int i = 0; i < MAX_TAGS && is_tag(*type); i++) {
-		if (v->caplen - *off < TAG_BYTES) {
+	for (unsigned int i = 0; i < PKT_TAGS_MAX && is_tag(*type); i++) {
+		if (v->caplen - *off < PKT_TAG_BYTES) {
 			v->flags |= PKT_TRUNCATED;
 			return false;
 		}
 		*type = load_be16(v->frame + *off + 2);
-		*off += TAG_BYTES;
+		*off += PKT_TAG_BYTES;
 	}
 	return true;
 }
@@ -231,15 +229,15 @@ parse_type(struct pkt_view *v, uint16_t type, uint32_t off)
 {
 	if (is_tag(type) && !skip_tags(v, &type, &off))
 		return;
-	if (type == ETHERTYPE_IP4) {
+	if (type == PKT_ETHERTYPE_IP4) {
 		v->ethertype = type;
 		parse_ip4(v, off);
-	} else if (type == ETHERTYPE_IP6) {
+	} else if (type == PKT_ETHERTYPE_IP6) {
 		v->ethertype = type;
 		parse_ip6(v, off);
 	} else {
 		v->l3_off = (uint16_t)off;
-		if (type < ETHERTYPE_MIN)
+		if (type < PKT_ETHERTYPE_MIN)
 			v->flags |= PKT_LLC;
 		else
 			v->ethertype = type;
@@ -261,11 +259,11 @@ pkt_parse_ether_any(
 	const uint8_t *frame, uint32_t caplen, uint32_t wirelen, struct pkt_view *ret_view)
 {
 	view_init(ret_view, frame, caplen, wirelen);
-	if (caplen < ETHER_BYTES) {
+	if (caplen < PKT_ETHER_BYTES) {
 		ret_view->flags = PKT_TRUNCATED;
 		return;
 	}
-	parse_type(ret_view, load_be16(frame + 12), ETHER_BYTES);
+	parse_type(ret_view, load_be16(frame + 12), PKT_ETHER_BYTES);
 }
 
 /* A datagram at @off, at most caplen, that says itself which IP it is. */
@@ -277,9 +275,9 @@ parse_version(struct pkt_view *v, uint32_t off)
 		return;
 	}
 	if (v->frame[off] >> 4 == 4)
-		parse_type(v, ETHERTYPE_IP4, off);
+		parse_type(v, PKT_ETHERTYPE_IP4, off);
 	else if (v->frame[off] >> 4 == 6)
-		parse_type(v, ETHERTYPE_IP6, off);
+		parse_type(v, PKT_ETHERTYPE_IP6, off);
 }
 
 void
@@ -331,9 +329,9 @@ parse_af(struct pkt_view *v, bool any_order)
 		af = __builtin_bswap32(af);
 	/* AF_INET; AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, Darwin. */
 	if (af == 2)
-		parse_type(v, ETHERTYPE_IP4, 4);
+		parse_type(v, PKT_ETHERTYPE_IP4, 4);
 	else if (af == 10 || af == 24 || af == 28 || af == 30)
-		parse_type(v, ETHERTYPE_IP6, 4);
+		parse_type(v, PKT_ETHERTYPE_IP6, 4);
 }
 
 bool
@@ -371,8 +369,8 @@ pkt_parse_link(
 	case LINK_RAW_LINUX:
 	case LINK_RAW_OPENBSD:
 	case LINK_RAW: parse_version(v, 0); break;
-	case LINK_IPV4: parse_type(v, ETHERTYPE_IP4, 0); break;
-	case LINK_IPV6: parse_type(v, ETHERTYPE_IP6, 0); break;
+	case LINK_IPV4: parse_type(v, PKT_ETHERTYPE_IP4, 0); break;
+	case LINK_IPV6: parse_type(v, PKT_ETHERTYPE_IP6, 0); break;
 	case LINK_SLL: parse_sll(v, 16, 14, 2); break;
 	case LINK_SLL2: parse_sll(v, 20, 0, 8); break;
 	}

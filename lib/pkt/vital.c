@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "proto.h"
+#include "pkt/proto.h"
 
 static bool
 is_peer(const struct pkt_vital_conf *conf, uint8_t family, const uint8_t *addr)
@@ -78,13 +78,13 @@ is_bgp(const struct pkt_view *v, const struct pkt_vital_conf *conf)
 static enum pkt_vital
 class_ip(const struct pkt_view *v, const struct pkt_vital_conf *conf)
 {
-	if (v->proto == PROTO_ICMP6 && v->family == 6)
+	if (v->proto == PKT_PROTO_ICMP6 && v->family == 6)
 		return is_nd(v) ? PKT_VITAL_ND : PKT_VITAL_NONE;
 	if (!(v->flags & PKT_PORTS))
 		return PKT_VITAL_NONE;
-	if (v->proto == PROTO_UDP && is_bfd(v, conf))
+	if (v->proto == PKT_PROTO_UDP && is_bfd(v, conf))
 		return PKT_VITAL_BFD;
-	if (v->proto == PROTO_TCP && is_bgp(v, conf))
+	if (v->proto == PKT_PROTO_TCP && is_bgp(v, conf))
 		return PKT_VITAL_BGP;
 	return PKT_VITAL_NONE;
 }
@@ -95,11 +95,11 @@ pkt_vital_class(const struct pkt_view *v, const struct pkt_vital_conf *conf)
 	if (v->family != 0)
 		return class_ip(v, conf);
 	/* An ethertype means that the Ethernet header is there. */
-	if (v->ethertype == ETHERTYPE_ARP)
+	if (v->ethertype == PKT_ETHERTYPE_ARP)
 		return is_arp(v) ? PKT_VITAL_ARP : PKT_VITAL_NONE;
-	if (v->ethertype == ETHERTYPE_SLOW && is_link_local_group(v->frame, 0x02))
+	if (v->ethertype == PKT_ETHERTYPE_SLOW && is_link_local_group(v->frame, 0x02))
 		return PKT_VITAL_LINK;
-	if (v->ethertype == ETHERTYPE_LLDP && is_lldp(v->frame))
+	if (v->ethertype == PKT_ETHERTYPE_LLDP && is_lldp(v->frame))
 		return PKT_VITAL_LINK;
 	return PKT_VITAL_NONE;
 }

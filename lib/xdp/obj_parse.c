@@ -7,38 +7,12 @@
  * the verifier walks on once and not once for each way.
  */
 #include "obj.h"
+#include "pkt/proto.h"
 
 /* Bits of obj_frame.flaws. */
 enum { TRUNCATED = 1, MALFORMED = 2 };
 
-enum {
-	ETHER_BYTES = 14,
-	TAG_BYTES = 4,
-	MAX_TAGS = 4,
-	IP4_BYTES = 20,
-	IP6_BYTES = 40,
-	MAX_EXTS = 8,
-	EXT_MIN = 8,
-	TYPE_MIN = 0x0600,
-	TYPE_IP4 = 0x0800,
-	TYPE_IP6 = 0x86dd,
-};
-
-enum {
-	PROTO_HOPOPTS = 0,
-	PROTO_ICMP = 1,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
-	PROTO_DCCP = 33,
-	PROTO_ROUTING = 43,
-	PROTO_FRAGMENT = 44,
-	PROTO_AH = 51,
-	PROTO_ICMP6 = 58,
-	PROTO_NONE = 59,
-	PROTO_DSTOPTS = 60,
-	PROTO_SCTP = 132,
-	PROTO_UDPLITE = 136,
-};
+#define EXT_MIN 8 /* bytes of the shortest extension header */
 
 #define REG_WHAT EBPF_R3
 #define REG_OFF EBPF_R4
@@ -140,12 +114,12 @@ ip4_length(struct obj *b)
 	const uint32_t wrong = ebpf_label(a), end = ebpf_label(a), done = ebpf_label(a);
 	const uint32_t right = ebpf_label(a);
 
-	ebpf_jmp_imm(a, EBPF_JLT, EBPF_R5, IP4_BYTES, wrong);
+	ebpf_jmp_imm(a, EBPF_JLT, EBPF_R5, PKT_IP4_BYTES, wrong);
 	ebpf_jmp(a, EBPF_JGE, EBPF_R0, EBPF_R5, right);
 	ebpf_here(a, wrong);
 	set_bits(b, F(flaws), MALFORMED, EBPF_R2);
 	ebpf_jmp(a, EBPF_JLT, EBPF_R0, EBPF_R5, end);
-	ebpf_jmp_imm(a, EBPF_JGE, EBPF_R0, IP4_BYTES, done);
+	ebpf_jmp_imm(a, EBPF_JGE, EBPF_R0, PKT_IP4_BYTES, done);
 	ebpf_here(a, end);
 	rest_of_frame(b);
 	ebpf_ja(a, done);
@@ -161,7 +135,7 @@ parse_ip4(struct obj *b, const struct labels *to)
 	const uint32_t whole = ebpf_label(a), first = ebpf_label(a);
 
 	ebpf_here(a, to->ip4);
-	obj_at(b, REG_OFF, IP4_BYTES, to->truncated);
+	obj_at(b, REG_OFF, PKT_IP4_BYTES, to->truncated);
 	need_version(b, 4, to);
 	set_bits(b, F(key), KEY_IP, EBPF_R2);
 	keep(b, EBPF_B, F(hops), EBPF_R1, 8);
@@ -184,7 +158,7 @@ parse_ip4(struct obj *b, const struct labels *to)
 	set_bits(b, F(key), KEY_LATER, EBPF_R2);
 	ebpf_here(a, whole);
 
-	ebpf_jmp_imm(a, EBPF_JLT, EBPF_R5, IP4_BYTES, to->done);
+	ebpf_jmp_imm(a, EBPF_JLT, EBPF_R5, PKT_IP4_BYTES, to->done);
 	ebpf_ld(a, EBPF_W, EBPF_R0, REG_FRAME, F(cap));
 	ebpf_jmp(a, EBPF_JGT, EBPF_R5, EBPF_R0, to->truncated);
 	ebpf_ld(a, EBPF_W, EBPF_R0, REG_FRAME, F(key));
@@ -197,8 +171,8 @@ parse_ip4(struct obj *b, const struct labels *to)
 static void
 if_ext(struct obj *b, uint32_t label)
 {
-	static const uint8_t exts[] = {
-		PROTO_HOPOPTS, PROTO_ROUTING, PROTO_FRAGMENT, PROTO_AH, PROTO_DSTOPTS};
+	static const uint8_t exts[] = {PKT_PROTO_HOPOPTS, PKT_PROTO_ROUTING, PKT_PROTO_FRAGMENT,
+		PKT_PROTO_AH, PKT_PROTO_DSTOPTS};
 
 	for (size_t i = 0; i < sizeof(exts); i++)
 		ebpf_jmp_imm(&b->a, EBPF_JEQ, REG_WHAT, exts[i], label);
@@ -234,8 +208,8 @@ step_over_ext(struct obj *b, const struct labels *to, uint32_t later)
 	ebpf_jmp_imm(a, EBPF_JLT, EBPF_R0, EXT_MIN, to->truncated);
 	obj_at(b, REG_OFF, EXT_MIN, to->truncated);
 	ebpf_ld(a, EBPF_B, EBPF_R5, EBPF_R1, 1);
-	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, PROTO_AH, ah);
-	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, PROTO_FRAGMENT, frag);
+	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, PKT_PROTO_AH, ah);
+	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, PKT_PROTO_FRAGMENT, frag);
 	ebpf_alu_imm(a, EBPF_ADD, EBPF_R5, 1);
 	ebpf_alu_imm(a, EBPF_LSH, EBPF_R5, 3);
 	ebpf_ja(a, sized);
@@ -262,7 +236,7 @@ parse_ip6(struct obj *b, const struct labels *to)
 	const uint32_t usual = ebpf_label(a), set = ebpf_label(a), exts = ebpf_label(a);
 
 	ebpf_here(a, to->ip6);
-	obj_at(b, REG_OFF, IP6_BYTES, to->truncated);
+	obj_at(b, REG_OFF, PKT_IP6_BYTES, to->truncated);
 	need_version(b, 6, to);
 	set_bits(b, F(key), KEY_IP | KEY_V6, EBPF_R2);
 	keep(b, EBPF_H, F(paylen), EBPF_R1, 4);
@@ -275,15 +249,15 @@ parse_ip6(struct obj *b, const struct labels *to)
 	ebpf_ld(a, EBPF_B, REG_WHAT, REG_FRAME, F(proto));
 	ebpf_ld(a, EBPF_H, EBPF_R0, REG_FRAME, F(paylen));
 	ebpf_jmp_imm(a, EBPF_JNE, EBPF_R0, 0, usual);
-	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, PROTO_NONE, usual);
+	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, PKT_PROTO_NONE, usual);
 	set_bits(b, F(flaws), MALFORMED, EBPF_R2);
 	rest_of_frame(b);
 	ebpf_ja(a, set);
 	ebpf_here(a, usual);
-	ebpf_alu_imm(a, EBPF_ADD, EBPF_R0, IP6_BYTES);
+	ebpf_alu_imm(a, EBPF_ADD, EBPF_R0, PKT_IP6_BYTES);
 	ebpf_here(a, set);
 	set_l3(b);
-	ebpf_alu_imm(a, EBPF_ADD, REG_OFF, IP6_BYTES);
+	ebpf_alu_imm(a, EBPF_ADD, REG_OFF, PKT_IP6_BYTES);
 	keep_off(b, F(off));
 	ebpf_ld(a, EBPF_B, REG_WHAT, REG_FRAME, F(proto));
 	if_ext(b, exts);
@@ -291,7 +265,7 @@ parse_ip6(struct obj *b, const struct labels *to)
 
 	ebpf_here(a, exts);
 	set_bits(b, F(key), KEY_EXTS, EBPF_R2);
-	for (int i = 0; i < MAX_EXTS; i++) {
+	for (int i = 0; i < PKT_EXTS_MAX; i++) {
 		const uint32_t later = ebpf_label(a), next = ebpf_label(a);
 
 		step_over_ext(b, to, later);
@@ -310,13 +284,13 @@ parse_ip6(struct obj *b, const struct labels *to)
 static const struct {
 	uint8_t proto, bytes, ports;
 } l4_headers[] = {
-	{PROTO_UDP, 8, 1},
-	{PROTO_TCP, 20, 1},
-	{PROTO_ICMP, 8, 0},
-	{PROTO_ICMP6, 8, 0},
-	{PROTO_UDPLITE, 8, 1},
-	{PROTO_SCTP, 12, 1},
-	{PROTO_DCCP, 12, 1},
+	{PKT_PROTO_UDP, 8, 1},
+	{PKT_PROTO_TCP, 20, 1},
+	{PKT_PROTO_ICMP, 8, 0},
+	{PKT_PROTO_ICMP6, 8, 0},
+	{PKT_PROTO_UDPLITE, 8, 1},
+	{PKT_PROTO_SCTP, 12, 1},
+	{PKT_PROTO_DCCP, 12, 1},
 };
 
 /*
@@ -333,7 +307,7 @@ make_head(struct obj *b, const struct labels *to)
 	ebpf_alu_imm(a, EBPF_AND, EBPF_R0, KEY_EXTS);
 	ebpf_jmp_imm(a, EBPF_JEQ, EBPF_R0, 0, to->done);
 	ebpf_ld(a, EBPF_H, EBPF_R5, REG_FRAME, F(l3));
-	obj_at(b, EBPF_R5, IP6_BYTES, to->done);
+	obj_at(b, EBPF_R5, PKT_IP6_BYTES, to->done);
 	for (int i = 0; i < 5; i++) {
 		ebpf_ld(a, EBPF_DW, EBPF_R2, EBPF_R1, 8 * i);
 		ebpf_st(a, EBPF_DW, REG_FRAME, F(head) + 8 * i, EBPF_R2);
@@ -361,7 +335,7 @@ parse_l4(struct obj *b, const struct labels *to)
 	ebpf_here(a, to->l4);
 	keep_off(b, F(l4));
 	ebpf_mov(a, EBPF_R0, REG_OFF);
-	ebpf_alu_imm(a, EBPF_SUB, EBPF_R0, IP6_BYTES);
+	ebpf_alu_imm(a, EBPF_SUB, EBPF_R0, PKT_IP6_BYTES);
 	ebpf_st(a, EBPF_H, REG_FRAME, F(bare), EBPF_R0);
 	ebpf_ld(a, EBPF_B, REG_WHAT, REG_FRAME, F(proto));
 	bytes_left(b);
@@ -389,20 +363,21 @@ parse_l4(struct obj *b, const struct labels *to)
 static void
 skip_tags(struct obj *b, const struct labels *to)
 {
-	static const uint16_t tags[] = {0x8100, 0x88a8, 0x9100};
+	static const uint16_t tags[] = {
+		PKT_ETHERTYPE_TAG, PKT_ETHERTYPE_TAG_S, PKT_ETHERTYPE_TAG_OLD};
 	struct ebpf_asm *a = &b->a;
 	const uint32_t done = ebpf_label(a);
 
-	for (int i = 0; i < MAX_TAGS; i++) {
+	for (int i = 0; i < PKT_TAGS_MAX; i++) {
 		const uint32_t tag = ebpf_label(a);
 
 		for (size_t t = 0; t < sizeof(tags) / sizeof(tags[0]); t++)
 			ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, tags[t], tag);
 		ebpf_ja(a, done);
 		ebpf_here(a, tag);
-		obj_at(b, REG_OFF, TAG_BYTES, to->truncated);
+		obj_at(b, REG_OFF, PKT_TAG_BYTES, to->truncated);
 		load16(b, REG_WHAT, EBPF_R1, 2);
-		ebpf_alu_imm(a, EBPF_ADD, REG_OFF, TAG_BYTES);
+		ebpf_alu_imm(a, EBPF_ADD, REG_OFF, PKT_TAG_BYTES);
 	}
 	ebpf_here(a, done);
 }
@@ -414,15 +389,15 @@ parse_ether(struct obj *b, const struct labels *to)
 	const uint32_t known = ebpf_label(a);
 
 	ebpf_mov_imm(a, REG_OFF, 0);
-	obj_at(b, REG_OFF, ETHER_BYTES, to->truncated);
+	obj_at(b, REG_OFF, PKT_ETHER_BYTES, to->truncated);
 	load16(b, REG_WHAT, EBPF_R1, 12);
-	ebpf_mov_imm(a, REG_OFF, ETHER_BYTES);
+	ebpf_mov_imm(a, REG_OFF, PKT_ETHER_BYTES);
 	skip_tags(b, to);
 	keep_off(b, F(l3));
-	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, TYPE_IP4, to->ip4);
-	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, TYPE_IP6, to->ip6);
+	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, PKT_ETHERTYPE_IP4, to->ip4);
+	ebpf_jmp_imm(a, EBPF_JEQ, REG_WHAT, PKT_ETHERTYPE_IP6, to->ip6);
 	/* Below is a length. */
-	ebpf_jmp_imm(a, EBPF_JGE, REG_WHAT, TYPE_MIN, known);
+	ebpf_jmp_imm(a, EBPF_JGE, REG_WHAT, PKT_ETHERTYPE_MIN, known);
 	ebpf_mov_imm(a, REG_WHAT, 0);
 	ebpf_here(a, known);
 	ebpf_st(a, EBPF_H, REG_FRAME, F(type), REG_WHAT);

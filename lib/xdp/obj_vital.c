@@ -3,11 +3,10 @@
 #include "base/parse.h"
 #include "base/util.h"
 #include "obj.h"
+#include "pkt/proto.h"
 
 /* Numbers of the classes; which bucket each has. */
 enum { CLASS_ARP = 1, CLASS_LINK, CLASS_ND, CLASS_BFD, CLASS_BGP };
-
-enum { TYPE_ARP = 0x0806, TYPE_SLOW = 0x8809, TYPE_LLDP = 0x88cc };
 
 #define ARP_BYTES 28
 #define HOPS_DIRECT 255 /* nobody forwarded it */
@@ -55,9 +54,9 @@ classify_link(struct obj *b, const struct labels *to)
 	obj_at(b, EBPF_R4, 14, to->none);
 	load_mac(b);
 	ebpf_ld(a, EBPF_H, EBPF_R4, REG_FRAME, F(type));
-	ebpf_jmp_imm(a, EBPF_JEQ, EBPF_R4, TYPE_ARP, arp);
-	ebpf_jmp_imm(a, EBPF_JEQ, EBPF_R4, TYPE_SLOW, slow);
-	ebpf_jmp_imm(a, EBPF_JEQ, EBPF_R4, TYPE_LLDP, lldp);
+	ebpf_jmp_imm(a, EBPF_JEQ, EBPF_R4, PKT_ETHERTYPE_ARP, arp);
+	ebpf_jmp_imm(a, EBPF_JEQ, EBPF_R4, PKT_ETHERTYPE_SLOW, slow);
+	ebpf_jmp_imm(a, EBPF_JEQ, EBPF_R4, PKT_ETHERTYPE_LLDP, lldp);
 	ebpf_ja(a, to->none);
 
 	ebpf_here(a, arp);
