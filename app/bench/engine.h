@@ -54,13 +54,6 @@ struct rte_bpf;
 /* @prog as rte_bpf should have converted it. 0 or -errno with a sentence in @why. */
 int engine_rte_load(const struct cbpf_prog *prog, struct rte_bpf **ret_bpf, char why[128]);
 
-/*
- * Run the first clang there is with @argv, whose [0] is filled in, its own files in @dir, for
- * @cpu_s seconds of the CPU at most; 0: as long as it takes. 0 or -errno; -ETIME: it would have
- * taken longer.
- */
-int engine_run_clang(char **argv, const char *dir, uint32_t cpu_s);
-
 /* Descriptors around @f's bytes for the rte engines; needs no pool. 0 or -ENOMEM. */
 int engine_mbufs_new(struct engine_frames *f);
 void engine_mbufs_free(struct engine_frames *f);

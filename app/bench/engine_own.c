@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Sluice's own engines, and the same program through clang -O3. */
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/diag.h"
 #include "base/sbuf.h"
 #include "base/util.h"
 #include "cbpf/jit.h"
 #include "cbpf/text.h"
+#include "clang.h"
 #include "engine.h"
 
 static uint32_t
@@ -98,110 +91,27 @@ const struct engine engine_jit = {
 	.fini = jit_fini,
 };
 
-/* The child: run @argv, or leave with 127; not longer than @cpu_s seconds of the CPU. */
-static _Noreturn void
-exec_limited(char **argv, const char *dir, uint32_t cpu_s)
-{
-	const struct rlimit limit = {cpu_s, cpu_s};
-
-	/* What it says of being ended is of no interest. */
-	if (cpu_s > 0 && setrlimit(RLIMIT_CPU, &limit) == 0)
-		(void)freopen("/dev/null", "w", stderr);
-	(void)setenv("TMPDIR", dir, 1);
-	(void)execvp(argv[0], argv);
-	_exit(127);
-}
-
-/* Seconds of the CPU that ended children took. */
-static double
-children_s(void)
-{
-	struct rusage u;
-
-	(void)getrusage(RUSAGE_CHILDREN, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-		(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-int
-engine_run_clang(char **argv, const char *dir, uint32_t cpu_s)
-{
-	static const char *const names[] = {"clang", "clang-14", "clang-16", "clang-19"};
-
-	for (size_t i = 0; i < DIM(names); i++) {
-		const double before = children_s();
-		int status;
-		pid_t pid;
-
-		argv[0] = (char *)(uintptr_t)names[i];
-		(void)fflush(NULL);
-		pid = fork();
-		if (pid == 0)
-			exec_limited(argv, dir, cpu_s);
-		if (pid < 0 || waitpid(pid, &status, 0) < 0)
-			return -errno;
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-			continue;
-		/* The limit ends the compiler that clang starts, and clang says that this failed. */
-		if (status != 0 && cpu_s > 0 && children_s() - before > 0.9 * cpu_s)
-			return -ETIME;
-		return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
-	}
-	return -ENOENT;
-}
-
-static int
-write_source(const char *path, const struct cbpf_prog *prog)
-{
-	struct sbuf c = SBUF_INIT;
-	FILE *f = fopen(path, "we");
-	int r = f == NULL ? -errno : 0;
-
-	cbpf_write_c(prog, "filter", &c);
-	if (!sbuf_ok(&c))
-		r = -ENOMEM;
-	else if (f != NULL && fputs(sbuf_str(&c), f) == EOF)
-		r = -EIO;
-	if (f != NULL && fclose(f) == EOF && r == 0)
-		r = -errno;
-	sbuf_fini(&c);
-	return r;
-}
-
-/* Compile and load, all within a directory that is gone afterwards. */
 static int
 clang_make(const struct cbpf_prog *prog, struct engine_prog *ret, char why[128])
 {
-	char dir[] = "/tmp/sluice-bench-XXXXXX", src[64], so[64];
-	char *argv[] = {NULL, "-O3", "-shared", "-fPIC", "-o", so, src, NULL};
+	struct sbuf c = SBUF_INIT;
+	struct clang_made made;
 	int r;
 
-	if (mkdtemp(dir) == NULL)
-		return -errno;
-	(void)snprintf(src, sizeof(src), "%s/filter.c", dir);
-	(void)snprintf(so, sizeof(so), "%s/filter.so", dir);
-	r = write_source(src, prog);
-	if (r == 0)
-		r = engine_run_clang(argv, dir, 0);
-	if (r == 0) {
-		ret->handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
-		if (ret->handle != NULL)
-			*(void **)&ret->fn = dlsym(ret->handle, "filter");
-		r = ret->handle == NULL || ret->fn == NULL ? -ENOEXEC : 0;
-	}
+	cbpf_write_c(prog, "filter", &c);
+	r = clang_load(&c, "-O3", 0, "filter", &made, why);
+	sbuf_fini(&c);
 	if (r < 0)
-		(void)snprintf(why, 128, "%s",
-			r == -ENOENT ? "clang is not installed" : "clang made nothing to load");
-	(void)unlink(src);
-	(void)unlink(so);
-	(void)rmdir(dir);
-	return r;
+		return r;
+	ret->handle = made.handle;
+	*(void **)&ret->fn = made.fn;
+	return 0;
 }
 
 static void
-clang_fini(struct engine_prog *p)
+unload(struct engine_prog *p)
 {
-	(void)dlclose(p->handle);
+	clang_fini(&(struct clang_made){.handle = p->handle});
 }
 
 const struct engine engine_clang = {
@@ -210,5 +120,5 @@ const struct engine engine_clang = {
 	.make = clang_make,
 	.one = fn_one,
 	.all = fn_all,
-	.fini = clang_fini,
+	.fini = unload,
 };

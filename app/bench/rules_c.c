@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* L4Drop's way: all rules as one C function, through clang -O2 when the rules change. */
-#include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "cbpf/text.h"
+#include "clang.h"
 #include "engine.h"
 #include "rules.h"
 
@@ -36,103 +31,62 @@ write_driver(const struct rules_input *in, struct sbuf *c)
 	sbuf_addf(c, "\treturn %uu;\n}\n", RULES_NONE);
 }
 
-static int
-write_source(const char *path, const struct rules_input *in)
+static void
+write_source(const struct rules_input *in, struct sbuf *c)
 {
-	struct sbuf c = SBUF_INIT;
-	FILE *f = fopen(path, "we");
-	int r = f == NULL ? -errno : 0;
 	char name[32];
 
-	sbuf_adds(&c, "#include <stdint.h>\n");
+	sbuf_adds(c, "#include <stdint.h>\n");
 	for (size_t i = 0; i < in->n; i++) {
 		(void)snprintf(name, sizeof(name), "r%zu", i);
 		/* What is once declared static stays so. */
-		sbuf_addf(&c,
+		sbuf_addf(c,
 			"static inline __attribute__((always_inline)) uint32_t %s(const uint8_t *data, "
 			"uint32_t caplen, uint32_t wirelen);\n",
 			name);
-		cbpf_write_c(family_prog(in->family, i, 4), name, &c);
+		cbpf_write_c(family_prog(in->family, i, 4), name, c);
 	}
-	write_driver(in, &c);
-	if (!sbuf_ok(&c))
-		r = -ENOMEM;
-	else if (f != NULL && fputs(sbuf_str(&c), f) == EOF)
-		r = -EIO;
-	if (f != NULL && fclose(f) == EOF && r == 0)
-		r = -errno;
-	sbuf_fini(&c);
-	return r;
+	write_driver(in, c);
 }
 
 static void
 c_fini(struct rules_made *m)
 {
 	if (m->handle != NULL)
-		(void)dlclose(m->handle);
-}
-
-/* A compiler that was ended leaves files behind. */
-static void
-remove_all(const char *dir)
-{
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-	char path[sizeof(e->d_name) + 64];
-
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		if (e->d_name[0] != '.')
-			(void)unlink(path);
-	}
-	if (d != NULL)
-		(void)closedir(d);
-	(void)rmdir(dir);
+		clang_fini(m->handle);
+	mem_free(m->handle);
 }
 
 static int
 c_make(const struct rules_input *in, struct rules_made *ret, char why[RULES_WHY])
 {
-	char dir[] = "/tmp/sluice-bench-XXXXXX", src[64], so[64];
-	char *argv[] = {NULL, "-O2", "-w", "-fno-crash-diagnostics", "-shared", "-fPIC", "-o", so,
-		src, NULL};
-	struct stat st;
-	int r;
+	struct clang_made *made = mem_zalloc(sizeof(*made));
+	struct sbuf c = SBUF_INIT;
+	int r = -ENOMEM;
 
-	if (mkdtemp(dir) == NULL)
-		return -errno;
-	(void)snprintf(src, sizeof(src), "%s/rules.c", dir);
-	(void)snprintf(so, sizeof(so), "%s/rules.so", dir);
-	r = write_source(src, in);
-	if (r == 0)
-		r = engine_run_clang(argv, dir, in->clang_s);
-	if (r == 0) {
-		if (stat(so, &st) == 0)
-			ret->bytes = (size_t)st.st_size;
-		ret->handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
-		r = ret->handle == NULL || dlsym(ret->handle, "first") == NULL ? -ENOEXEC : 0;
+	_Static_assert(RULES_WHY >= CLANG_WHY, "room for the reason");
+	if (made != NULL) {
+		write_source(in, &c);
+		r = clang_load(&c, "-O2", in->clang_s, "first", made, why);
+		sbuf_fini(&c);
 	}
 	if (r < 0) {
-		if (r == -ETIME)
-			(void)snprintf(why, RULES_WHY, "clang takes more than %u s of the CPU",
-				in->clang_s);
-		else
-			(void)snprintf(why, RULES_WHY, "%s",
-				r == -ENOENT ? "clang is not installed"
-					     : "clang made nothing to load");
-		c_fini(ret);
+		mem_free(made);
+		return r;
 	}
-	remove_all(dir);
-	return r;
+	ret->handle = made;
+	ret->bytes = made->bytes;
+	return 0;
 }
 
 static void
 c_run(const struct rules_made *m, const struct rules_frames *f, uint32_t from, uint32_t n,
 	uint32_t *ret)
 {
+	const struct clang_made *made = m->handle;
 	first_fn fn;
 
-	*(void **)&fn = dlsym(m->handle, "first");
+	*(void **)&fn = made->fn;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct rules_datagram *d = &f->datagrams[from + i];
 		const struct pkt_view *v = &f->views[from + i];
