@@ -230,7 +230,7 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 	im->base->entries = mem_zalloc_aligned(BASE_CACHE_LINE, (im->n + 1) * sizeof(*im->entries));
 	im->entries = im->base->entries;
 	im->leaves = mem_calloc(im->n + 1, sizeof(*im->leaves));
-	im->state = mem_zalloc_aligned(BASE_CACHE_LINE, im->n + 1);
+	im->state = mem_zalloc_aligned(BASE_CACHE_LINE, im->n + 1 + MATCH_STATE_PAD);
 	for (size_t i = 0; i < im->n; i++)
 		n_lists += !rules[i].scope.src.any + !rules[i].scope.dst.any;
 	r = scope_sets_init(&sets, n_lists, &scratch);
@@ -312,7 +312,7 @@ image_share(const struct match_image *of, struct match_image **ret_image)
 	*im = *of;
 	im->index = base->index != NULL ? base->index : base->lone_index;
 	im->leaves = NULL;
-	im->state = mem_zalloc_aligned(BASE_CACHE_LINE, im->n + 1);
+	im->state = mem_zalloc_aligned(BASE_CACHE_LINE, im->n + 1 + MATCH_STATE_PAD);
 	if (im->state == NULL) {
 		mem_free(im);
 		return -ENOMEM;

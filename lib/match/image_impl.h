@@ -22,6 +22,8 @@ enum {
 	MATCH_STATE_DECIDING = 1 << 1, /* pass or drop, and not in shadow; never changes */
 };
 
+#define MATCH_STATE_PAD 3 /* bytes behind the last state, for who reads four */
+
 /* What a rule's program gets. */
 enum match_run {
 	MATCH_RUN_NONE, /* no program: the scope alone matches */

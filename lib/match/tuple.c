@@ -272,8 +272,8 @@ fill_block(const struct maker *m, struct tuple_block *b, const uint32_t *lanes, 
 		}
 		l = &m->lanes.v[lanes[i]];
 		other = l->at[(l->side == TUPLE_SRC) != m->fault ? TUPLE_DST : TUPLE_SRC];
-		b->addr[i] = other.addr;
-		b->mask[i] = mask_of(other.len);
+		store_be32((uint8_t *)&b->addr[i], other.addr);
+		store_be32((uint8_t *)&b->mask[i], mask_of(other.len));
 		b->ports_lo[i] = l->ports_lo;
 		b->ports_hi[i] = l->ports_hi;
 		b->meta[i] = l->meta;

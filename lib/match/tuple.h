@@ -42,15 +42,19 @@ struct probe;
 
 enum tuple_side { TUPLE_SRC, TUPLE_DST, TUPLE_SIDES };
 
+/* As they lie in a view. */
+struct tuple_ports {
+	uint16_t src, dst;
+};
+
 /*
  * Lane i holds for a frame when the address of the other side, its ports and the
- * upper half of its key are those of the lane. Ports: the source below, the
- * destination in the upper 16 bits. Lanes are in the order of their rules; those that
- * only fill up never hold.
+ * upper half of its key are those of the lane. Addresses are as they lie in frames.
+ * Lanes are in the order of their rules; those that only fill up never hold.
  */
 struct tuple_block {
 	uint32_t addr[TUPLE_LANES], mask[TUPLE_LANES];
-	uint32_t ports_lo[TUPLE_LANES], ports_hi[TUPLE_LANES];
+	struct tuple_ports ports_lo[TUPLE_LANES], ports_hi[TUPLE_LANES];
 	uint16_t meta[TUPLE_LANES], meta_mask[TUPLE_LANES];
 	uint32_t rule[TUPLE_LANES];
 } __attribute__((aligned(64)));

@@ -88,8 +88,8 @@ add_lane(struct maker *m, uint32_t rule, const struct scope_test *test, const si
 	m->ret[m->n++] = (struct tuple_lane){
 		.rule = rule,
 		.at = {prefix_of(&s->src, i[SRC]), prefix_of(&s->dst, i[DST])},
-		.ports_lo = sport.lo | (uint32_t)dport.lo << 16,
-		.ports_hi = sport.hi | (uint32_t)dport.hi << 16,
+		.ports_lo = {sport.lo, dport.lo},
+		.ports_hi = {sport.hi, dport.hi},
 		.meta = (uint16_t)(val >> 16),
 		.meta_mask = (uint16_t)(mask >> 16),
 	};

@@ -14,7 +14,7 @@ struct tuple_prefix {
 struct tuple_lane {
 	uint32_t rule;
 	struct tuple_prefix at[TUPLE_SIDES];
-	uint32_t ports_lo, ports_hi;
+	struct tuple_ports ports_lo, ports_hi;
 	uint16_t meta, meta_mask;
 	uint8_t side; /* where it stands */
 };

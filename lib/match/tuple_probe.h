@@ -12,155 +12,186 @@
 #include "probe.h"
 #include "tuple.h"
 
-/*
- * What of a burst is compared, by frame number. An item is a frame and a side:
- * side * MATCH_BURST + frame.
- */
-struct tuple_burst {
-	uint32_t addr[TUPLE_SIDES * MATCH_BURST] __attribute__((aligned(64)));
-	uint32_t ports[MATCH_BURST] __attribute__((aligned(64)));
-	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
-	uint16_t meta[MATCH_BURST];
-	/* What is yet to be compared; 16 more are written to, and mean nothing. */
+/* Frames that are looked up side by side. */
+#define TUPLE_GROUP 16
+
+/* What a side leads to that is yet to be compared. */
+struct tuple_items {
 	uint32_t n;
-	uint32_t item[TUPLE_SIDES * MATCH_BURST + 16];
-	uint32_t entry[TUPLE_SIDES * MATCH_BURST + 16];
+	/* As many more are written to, and mean nothing. */
+	uint32_t frame[MATCH_BURST + TUPLE_GROUP];
+	uint32_t entry[MATCH_BURST + TUPLE_GROUP];
 };
 
-/* Where in addr[] the address is that lanes found by @item compare. */
-static inline uint32_t
-tuple_other(uint32_t item)
-{
-	return item ^ MATCH_BURST;
-}
+struct tuple_burst {
+	/* As in the frame: the source address, the destination. */
+	uint64_t addrs[MATCH_BURST] __attribute__((aligned(64)));
+	uint32_t best[TUPLE_SIDES][MATCH_BURST] __attribute__((aligned(64)));
+	struct tuple_items items[TUPLE_SIDES];
+};
 
 /* ---- the frames ---- */
 
-/* Returns whether some do not start at the first rule. */
-static inline bool
+/* Where frame @i has its source address; the destination is behind. */
+static inline const uint8_t *
+tuple_addrs(const struct probe *p, uint32_t i)
+{
+	return p->at[WINDOW_OF_START(SPACE_RAW)][i].bytes + 12;
+}
+
+static inline void
 tuple_load(const struct probe *p, struct tuple_burst *u, uint64_t some)
 {
-	uint32_t from = 0;
-
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const struct pkt_view *v = p->view[i];
-		const uint64_t both = load_be64(v->frame + v->l3_off + 12);
 
-		u->addr[TUPLE_SRC * MATCH_BURST + i] = (uint32_t)(both >> 32);
-		u->addr[TUPLE_DST * MATCH_BURST + i] = (uint32_t)both;
-		u->ports[i] = v->sport | (uint32_t)v->dport << 16;
-		u->meta[i] = (uint16_t)(p->key[i] >> 16);
-		from |= p->from[i];
+		memcpy(&u->addrs[i], tuple_addrs(p, i), sizeof(u->addrs[i]));
 	}
-	memcpy(u->best, p->best, sizeof(u->best));
-	return from != 0;
+	memset(u->best, 0xff, sizeof(u->best));
 }
 
 /* ---- addresses to entries ---- */
 
 #ifdef __AVX512F__
 
-static inline void
-tuple_look_up(const struct tuple *t, struct tuple_burst *u, uint64_t some)
+/* Entries @e, where they are nodes one step on, by the lowest byte of @addr. */
+static inline __m512i
+tuple_step(const struct tuple_trie *trie, __m512i e, __mmask16 node, __m512i addr)
 {
-	const __m512i low = _mm512_set1_epi32(0xff);
-	__m512i item = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	const __m512i low = _mm512_and_si512(addr, _mm512_set1_epi32(0xff));
 
-	u->n = 0;
-	for (uint32_t side = 0; side < TUPLE_SIDES; side++) {
-		const struct tuple_trie *trie = &t->trie[side];
+	/* The flag is shifted out. */
+	return _mm512_mask_i32gather_epi32(
+		e, node, _mm512_or_si512(low, _mm512_slli_epi32(e, 8)), trie->nodes, 4);
+}
 
-		for (uint32_t i = 0; i < MATCH_BURST; i += 16) {
-			const __mmask16 mask = (__mmask16)(some >> i);
-			const __m512i a = _mm512_load_si512(&u->addr[side * MATCH_BURST + i]);
-			__m512i e = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask,
-				_mm512_srli_epi32(a, 16), trie->root, 4);
-			__mmask16 node = _mm512_cmplt_epi32_mask(e, _mm512_setzero_si512());
+/* Of 16 addresses, those in @mask: what they lead to. */
+static inline __m512i
+tuple_entries(const struct tuple_trie *trie, __m512i addr, __mmask16 mask)
+{
+	const __m512i zero = _mm512_setzero_si512();
+	__m512i e =
+		_mm512_mask_i32gather_epi32(zero, mask, _mm512_srli_epi32(addr, 16), trie->root, 4);
+	__mmask16 node = _mm512_cmplt_epi32_mask(e, zero);
 
-			if (node != 0) {
-				__m512i at = _mm512_and_si512(_mm512_srli_epi32(a, 8), low);
+	if (node == 0)
+		return e;
+	e = tuple_step(trie, e, node, _mm512_srli_epi32(addr, 8));
+	node = _mm512_cmplt_epi32_mask(e, zero);
+	return node == 0 ? e : tuple_step(trie, e, node, addr);
+}
 
-				/* The flag is shifted out. */
-				at = _mm512_or_si512(at, _mm512_slli_epi32(e, 8));
-				e = _mm512_mask_i32gather_epi32(e, node, at, trie->nodes, 4);
-				node = _mm512_cmplt_epi32_mask(e, _mm512_setzero_si512());
-			}
-			if (node != 0) {
-				__m512i at = _mm512_and_si512(a, low);
+static inline void
+tuple_add(struct tuple_items *items, __m512i frame, __m512i e)
+{
+	const __mmask16 some = _mm512_test_epi32_mask(e, e);
 
-				at = _mm512_or_si512(at, _mm512_slli_epi32(e, 8));
-				e = _mm512_mask_i32gather_epi32(e, node, at, trie->nodes, 4);
-			}
-			node = _mm512_test_epi32_mask(e, e);
-			_mm512_storeu_si512(
-				&u->item[u->n], _mm512_maskz_compress_epi32(node, item));
-			_mm512_storeu_si512(&u->entry[u->n], _mm512_maskz_compress_epi32(node, e));
-			u->n += (uint32_t)__builtin_popcount(node);
-			item = _mm512_add_epi32(item, _mm512_set1_epi32(16));
-		}
+	_mm512_storeu_si512(&items->frame[items->n], _mm512_maskz_compress_epi32(some, frame));
+	_mm512_storeu_si512(&items->entry[items->n], _mm512_maskz_compress_epi32(some, e));
+	items->n += (uint32_t)__builtin_popcount(some);
+}
+
+static inline void
+tuple_look_up(const struct tuple *t, const struct probe *p, struct tuple_burst *u, uint64_t some)
+{
+	const __m512i swap = _mm512_broadcast_i32x4(
+		_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+	const __m512i order =
+		_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	/* The sources of 16 pairs; behind each is the destination. */
+	const __m512i even = _mm512_slli_epi32(order, 1);
+	const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
+
+	u->items[TUPLE_SRC].n = u->items[TUPLE_DST].n = 0;
+	for (uint32_t i = 0; i < p->n; i += TUPLE_GROUP) {
+		const __mmask16 mask = (__mmask16)(some >> i);
+		const __m512i frame = _mm512_add_epi32(order, _mm512_set1_epi32((int)i));
+		const __m512i a = _mm512_shuffle_epi8(_mm512_load_si512(&u->addrs[i]), swap);
+		const __m512i b = _mm512_shuffle_epi8(_mm512_load_si512(&u->addrs[i + 8]), swap);
+		const __m512i src = _mm512_permutex2var_epi32(a, even, b);
+		const __m512i dst = _mm512_permutex2var_epi32(a, odd, b);
+
+		tuple_add(
+			&u->items[TUPLE_SRC], frame, tuple_entries(&t->trie[TUPLE_SRC], src, mask));
+		tuple_add(
+			&u->items[TUPLE_DST], frame, tuple_entries(&t->trie[TUPLE_DST], dst, mask));
 	}
 }
 
 #else
 
 static inline void
-tuple_look_up(const struct tuple *t, struct tuple_burst *u, uint64_t some)
+tuple_look_up_side(
+	const struct tuple_trie *trie, struct tuple_burst *u, uint64_t some, enum tuple_side side)
 {
-	uint32_t e[MATCH_BURST];
+	struct tuple_items *items = &u->items[side];
+	uint32_t e[MATCH_BURST], addr[MATCH_BURST], nodes = 0;
 
-	u->n = 0;
-	for (uint32_t side = 0; side < TUPLE_SIDES; side++) {
-		const struct tuple_trie *trie = &t->trie[side];
-		const uint32_t *addr = &u->addr[side * MATCH_BURST];
-		uint32_t nodes = 0;
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
+		addr[i] = load_be32((const uint8_t *)&u->addrs[i] + 4 * side);
+		e[i] = trie->root[addr[i] >> 16];
+		nodes |= e[i];
+	}
+	/* Where an entry is none of a node, node 0 is read, and what it says not taken. */
+	for (uint32_t shift = 8; (nodes & TUPLE_NODE) != 0 && shift < 16; shift -= 8) {
+		nodes = 0;
 		for (uint64_t m = some; m != 0; m &= m - 1) {
 			const uint32_t i = (uint32_t)__builtin_ctzll(m);
+			const uint32_t is = (e[i] & TUPLE_NODE) != 0 ? UINT32_MAX : 0;
+			const uint32_t at = (e[i] & is) << 8 | (addr[i] >> shift & 0xff);
 
-			e[i] = trie->root[addr[i] >> 16];
+			e[i] = (trie->nodes[at] & is) | (e[i] & ~is);
 			nodes |= e[i];
 		}
-		/* Where an entry is none of a node, node 0 is read, and what it says not taken. */
-		for (uint32_t shift = 8; (nodes & TUPLE_NODE) != 0 && shift < 16; shift -= 8) {
-			nodes = 0;
-			for (uint64_t m = some; m != 0; m &= m - 1) {
-				const uint32_t i = (uint32_t)__builtin_ctzll(m);
-				const uint32_t is = e[i] & TUPLE_NODE ? UINT32_MAX : 0;
-				const uint32_t at = (e[i] & is) << 8 | (addr[i] >> shift & 0xff);
-
-				e[i] = (trie->nodes[at] & is) | (e[i] & ~is);
-				nodes |= e[i];
-			}
-		}
-		for (uint64_t m = some; m != 0; m &= m - 1) {
-			const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-			u->item[u->n] = side * MATCH_BURST + i;
-			u->entry[u->n] = e[i];
-			u->n += e[i] != 0;
-		}
 	}
+	items->n = 0;
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		items->frame[items->n] = i;
+		items->entry[items->n] = e[i];
+		items->n += e[i] != 0;
+	}
+}
+
+static inline void
+tuple_look_up(const struct tuple *t, const struct probe *p, struct tuple_burst *u, uint64_t some)
+{
+	(void)p;
+	tuple_look_up_side(&t->trie[TUPLE_SRC], u, some, TUPLE_SRC);
+	tuple_look_up_side(&t->trie[TUPLE_DST], u, some, TUPLE_DST);
 }
 
 #endif
 
 /* ---- lanes ---- */
 
-/* The lanes of @b that hold for what @item says of the burst. */
 static inline uint32_t
-tuple_compare(const struct tuple_burst *u, const struct tuple_block *b, uint32_t item)
+tuple_word(const void *bytes)
 {
-	const uint32_t i = item % MATCH_BURST, addr = u->addr[tuple_other(item)];
+	uint32_t v;
+
+	memcpy(&v, bytes, sizeof(v));
+	return v;
+}
+
+/* The lanes of @b, found by @side, that hold for frame @i. */
+static inline uint32_t
+tuple_compare(const struct probe *p, const struct tuple_block *b, uint32_t i, enum tuple_side side)
+{
+	const uint32_t addr = tuple_word(tuple_addrs(p, i) + (side == TUPLE_SRC ? 4 : 0));
 #ifdef __AVX2__
 	const __m256i *v = (const __m256i *)(const void *)b;
 	const __m128i *h = (const __m128i *)(const void *)b->meta;
-	const __m256i ports = _mm256_set1_epi32((int)u->ports[i]);
+	/* Both ports; and the upper half. */
+	const __m256i ports = _mm256_set1_epi32((int)tuple_word(&p->view[i]->sport));
+	const __m128i key = _mm_set1_epi16((short)(p->key[i] >> 16));
 	const __m256i differ = _mm256_xor_si256(_mm256_set1_epi32((int)addr), _mm256_load_si256(v));
 	const __m256i inside = _mm256_min_epu16(
 		_mm256_max_epu16(ports, _mm256_load_si256(v + 2)), _mm256_load_si256(v + 3));
-	const __m128i meta =
-		_mm_and_si128(_mm_set1_epi16((short)u->meta[i]), _mm_load_si128(h + 1));
+	const __m128i meta = _mm_and_si128(key, _mm_load_si128(h + 1));
 #endif
 #if defined(__AVX512F__)
 	__mmask8 hold = _mm256_testn_epi32_mask(differ, _mm256_load_si256(v + 1));
@@ -176,14 +207,14 @@ tuple_compare(const struct tuple_burst *u, const struct tuple_block *b, uint32_t
 	return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(two)) &
 		(uint32_t)_mm_movemask_epi8(_mm_packs_epi16(third, _mm_setzero_si128()));
 #else
-	const uint32_t sport = u->ports[i] & 0xffff, dport = u->ports[i] >> 16;
+	const uint32_t sport = p->view[i]->sport, dport = p->view[i]->dport, meta = p->key[i] >> 16;
 	uint32_t hold = 0;
 
 	for (uint32_t k = 0; k < TUPLE_LANES; k++) {
 		const bool holds = ((addr ^ b->addr[k]) & b->mask[k]) == 0 &&
-			(b->ports_lo[k] & 0xffff) <= sport && sport <= (b->ports_hi[k] & 0xffff) &&
-			b->ports_lo[k] >> 16 <= dport && dport <= b->ports_hi[k] >> 16 &&
-			(u->meta[i] & b->meta_mask[k]) == b->meta[k];
+			b->ports_lo[k].src <= sport && sport <= b->ports_hi[k].src &&
+			b->ports_lo[k].dst <= dport && dport <= b->ports_hi[k].dst &&
+			(meta & b->meta_mask[k]) == b->meta[k];
 
 		hold |= (uint32_t)holds << k;
 	}
@@ -208,37 +239,77 @@ tuple_from(const struct tuple_block *b, uint32_t from)
 }
 
 /*
- * The first lanes of all blocks that are yet to be compared. Then these are what is
- * behind them, where that can be better. @from: frames do not start at the first rule.
+ * Let *@best be the rule of the first lane of @b in @hold, if that is less. Which
+ * frames match is anybody's guess: no branch on it.
  */
 static inline void
-tuple_round(const struct tuple *t, const struct probe *p, struct tuple_burst *u, bool from)
+tuple_lower(const struct tuple_block *b, uint32_t hold, uint32_t *best)
 {
-	uint32_t more = 0, n = 0;
+#if defined(__AVX512F__)
+	const __m256i rule = _mm256_mask_compress_epi32(_mm256_set1_epi32(-1), (__mmask8)hold,
+		_mm256_load_si256((const __m256i *)(const void *)b->rule));
+	const __m128i old = _mm_cvtsi32_si128((int)*best);
 
-	for (uint32_t k = 0; k < u->n; k++) {
-		const uint32_t item = u->item[k], i = item % MATCH_BURST;
-		const struct tuple_block *b = &t->blocks[u->entry[k] & (TUPLE_MORE - 1)];
-		uint32_t hold = tuple_compare(u, b, item), rule;
+	*best = (uint32_t)_mm_cvtsi128_si32(_mm_min_epu32(_mm256_castsi256_si128(rule), old));
+#else
+	uint32_t rule = b->rule[(uint32_t)__builtin_ctz(hold | 1u << TUPLE_LANES) % TUPLE_LANES];
 
-		if (from)
-			hold &= tuple_from(b, p->from[i]);
-		/* Which frames match is anybody's guess: no branch on it. */
-		rule = b->rule[(uint32_t)__builtin_ctz(hold | 1u << TUPLE_LANES) % TUPLE_LANES];
-		rule |= hold == 0 ? MATCH_NONE : 0;
-		u->best[i] = MIN(u->best[i], rule);
-		more |= u->entry[k];
+	rule |= hold == 0 ? MATCH_NONE : 0;
+	*best = MIN(*best, rule);
+#endif
+}
+
+static inline const struct tuple_block *
+tuple_block(const struct tuple *t, uint32_t entry)
+{
+	return &t->blocks[entry & (TUPLE_MORE - 1)];
+}
+
+/* What is behind the items of @side that have more, where it can be better. */
+static inline void
+tuple_next(
+	const struct tuple *t, const struct probe *p, struct tuple_burst *u, enum tuple_side side)
+{
+	struct tuple_items *items = &u->items[side];
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < items->n; k++) {
+		const struct tuple_more *m = &t->more[items->entry[k] & (TUPLE_MORE - 1)];
+		const uint32_t i = items->frame[k];
+		const uint32_t best = MIN(u->best[TUPLE_SRC][i], u->best[TUPLE_DST][i]);
+
+		items->frame[n] = i;
+		items->entry[n] = m->entry;
+		n += m->first < MIN(best, p->best[i]);
 	}
-	if ((more & TUPLE_MORE) != 0)
-		for (uint32_t k = 0; k < u->n; k++) {
-			const struct tuple_more *m = &t->more[u->entry[k] & (TUPLE_MORE - 1)];
-			const uint32_t item = u->item[k];
+	items->n = n;
+}
 
-			u->item[n] = item;
-			u->entry[n] = m->entry;
-			n += m->first < u->best[item % MATCH_BURST];
+/* All that @side leads to. @again: of frames that do not start at the first rule, too. */
+static inline void
+tuple_lanes_of(const struct tuple *t, const struct probe *p, struct tuple_burst *u,
+	enum tuple_side side, bool again)
+{
+	struct tuple_items *items = &u->items[side];
+
+	while (items->n > 0) {
+		const uint32_t n = items->n;
+		uint32_t more = 0;
+
+		for (uint32_t k = 0; k < n; k++) {
+			const uint32_t i = items->frame[k], entry = items->entry[k];
+			const struct tuple_block *b = tuple_block(t, entry);
+			uint32_t hold = tuple_compare(p, b, i, side);
+
+			if (again)
+				hold &= tuple_from(b, p->from[i]);
+			tuple_lower(b, hold, &u->best[side][i]);
+			more |= entry;
 		}
-	u->n = n;
+		if ((more & TUPLE_MORE) == 0)
+			return;
+		tuple_next(t, p, u, side);
+	}
 }
 
 /* ---- rules that are off ---- */
@@ -252,14 +323,15 @@ tuple_search(const struct tuple *t, const struct probe *p, struct tuple_burst *u
 {
 	uint32_t best = p->best[i];
 
-	tuple_look_up(t, u, UINT64_C(1) << i);
-	for (uint32_t k = 0; k < u->n; k++) {
-		uint32_t entry = u->entry[k];
+	tuple_look_up(t, p, u, UINT64_C(1) << i);
+	for (int side = 0; side < TUPLE_SIDES; side++) {
+		uint32_t entry = u->items[side].n > 0 ? u->items[side].entry[0] : 0;
 
 		while (entry != 0) {
-			const uint32_t at = entry & (TUPLE_MORE - 1);
-			const struct tuple_block *b = &t->blocks[at];
-			uint32_t hold = tuple_compare(u, b, u->item[k]) & tuple_from(b, p->from[i]);
+			const struct tuple_more *m = &t->more[entry & (TUPLE_MORE - 1)];
+			const struct tuple_block *b = tuple_block(t, entry);
+			uint32_t hold = tuple_compare(p, b, i, (enum tuple_side)side) &
+				tuple_from(b, p->from[i]);
 
 			for (; hold != 0; hold &= hold - 1) {
 				const uint32_t rule = b->rule[__builtin_ctz(hold)];
@@ -269,7 +341,7 @@ tuple_search(const struct tuple *t, const struct probe *p, struct tuple_burst *u
 				if ((state & p->want[i]) == p->want[i])
 					best = MIN(best, rule);
 			}
-			entry = t->more[at].first < best ? t->more[at].entry : 0;
+			entry = m->first < best ? m->entry : 0;
 		}
 	}
 	return best;
@@ -281,16 +353,37 @@ tuple_keep(struct probe *p, const struct tuple_burst *u, uint64_t some)
 {
 	uint64_t again = 0;
 
+#ifdef __AVX512F__
+	for (uint32_t i = 0; i < p->n; i += TUPLE_GROUP) {
+		const __m512i old = _mm512_load_si512(&p->best[i]);
+		const __m512i new = _mm512_min_epu32(_mm512_load_si512(&u->best[TUPLE_SRC][i]),
+			_mm512_load_si512(&u->best[TUPLE_DST][i]));
+		const __m512i want = _mm512_cvtepu8_epi32(
+			_mm_loadu_si128((const __m128i *)(const void *)&p->want[i]));
+		const __mmask16 found =
+			_mm512_mask_cmplt_epu32_mask((__mmask16)(some >> i), new, old);
+		/* Three bytes more than a state are read, hence MATCH_STATE_PAD. */
+		const __m512i state = _mm512_mask_i32gather_epi32(
+			_mm512_setzero_si512(), found, new, (const void *)p->im->state, 1);
+		const __mmask16 good =
+			_mm512_mask_cmpeq_epi32_mask(found, _mm512_and_si512(state, want), want);
+
+		_mm512_store_si512(&p->best[i], _mm512_mask_mov_epi32(old, good, new));
+		again |= (uint64_t)(found & ~good & 0xffffu) << i;
+	}
+#else
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const uint32_t rule = u->best[i], asked = rule < p->im->n ? rule : 0;
+		const uint32_t best = MIN(u->best[TUPLE_SRC][i], u->best[TUPLE_DST][i]);
+		const bool found = best < p->best[i];
 		const uint8_t state =
-			atomic_load_explicit(&p->im->state[asked], memory_order_relaxed);
-		const bool bad = (state & p->want[i]) != p->want[i] && rule == asked;
+			atomic_load_explicit(&p->im->state[found ? best : 0], memory_order_relaxed);
+		const bool good = (state & p->want[i]) == p->want[i];
 
-		p->best[i] = bad ? p->best[i] : rule;
-		again |= (uint64_t)bad << i;
+		p->best[i] = found && good ? best : p->best[i];
+		again |= (uint64_t)(found && !good) << i;
 	}
+#endif
 	return again;
 }
 
@@ -298,15 +391,16 @@ void
 TUPLE_PROBE(const struct tuple *t, struct probe *p, uint64_t some)
 {
 	struct tuple_burst u;
-	const bool from = tuple_load(p, &u, some);
 
-	tuple_look_up(t, &u, some);
-	if (from)
-		while (u.n > 0)
-			tuple_round(t, p, &u, true);
-	else
-		while (u.n > 0)
-			tuple_round(t, p, &u, false);
+	tuple_load(p, &u, some);
+	tuple_look_up(t, p, &u, some);
+	if (p->again) {
+		tuple_lanes_of(t, p, &u, TUPLE_SRC, true);
+		tuple_lanes_of(t, p, &u, TUPLE_DST, true);
+	} else {
+		tuple_lanes_of(t, p, &u, TUPLE_SRC, false);
+		tuple_lanes_of(t, p, &u, TUPLE_DST, false);
+	}
 	for (uint64_t m = tuple_keep(p, &u, some); m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
