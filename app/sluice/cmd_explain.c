@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/json.h"
 #include "base/parse.h"
 #include "base/sbuf.h"
 #include "base/util.h"
@@ -15,7 +16,6 @@
 #include "explain.h"
 #include "filter.h"
 #include "hex.h"
-#include "json.h"
 #include "match/verdict.h"
 #include "pkt/savefile.h"
 #include "pkt/vital.h"

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/sbuf.h"
 #include "base/util.h"
 #include "explain.h"
-#include "json.h"
 #include "pkt/savefile.h"
 #include "rules/ruleset.h"
 

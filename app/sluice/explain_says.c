@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/sbuf.h"
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
 #include "cbpf/text.h"
 #include "explain.h"
-#include "json.h"
 #include "rules/ruleset.h"
 
 /* ---- the program's text ---- */

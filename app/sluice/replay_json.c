@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "base/sbuf.h"
 #include "base/util.h"
-#include "json.h"
 #include "replay.h"
 #include "rules/ruleset.h"
 

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "dp/dp.h"
@@ -15,22 +16,6 @@
 #include "names.h"
 #include "stats.h"
 #include "ttl.h"
-
-/* @s as a JSON string; names and paths are bytes, of which only these need care. */
-static void
-add_string(struct sbuf *out, const char *s)
-{
-	sbuf_addc(out, '"');
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			sbuf_addc(out, '\\');
-		if ((unsigned char)*s < 0x20)
-			sbuf_addf(out, "\\u%04x", (unsigned int)*s);
-		else
-			sbuf_addc(out, *s);
-	}
-	sbuf_addc(out, '"');
-}
 
 /* All counters of one kind as members of the object that is open. */
 static void
@@ -54,7 +39,7 @@ add_port(struct sbuf *out, const struct daemon *d, size_t port)
 
 	dp_port_info_get(d->dp, port, &info);
 	dp_port_stats_get(d->dp, port, &st);
-	add_string(out, info.name);
+	json_add_string(out, info.name);
 	sbuf_adds(out, ":{");
 	add_kind(out, &st, DP_KIND_FLOW);
 	sbuf_adds(out, ",\"lost\":{");
@@ -71,7 +56,7 @@ add_rule(struct sbuf *out, const struct daemon *d, uint32_t slot, const char *mo
 	struct dp_rule_stats st;
 
 	dp_rule_stats_get(d->dp, slot, &st);
-	add_string(out, names_rule(d->names, slot));
+	json_add_string(out, names_rule(d->names, slot));
 	sbuf_addf(out, ":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"dropped\":%" PRIu64,
 		st.packets, st.bytes, st.dropped);
 	sbuf_addf(
@@ -84,10 +69,10 @@ add_rule(struct sbuf *out, const struct daemon *d, uint32_t slot, const char *mo
 		struct sbuf source = SBUF_INIT;
 
 		sbuf_addf(&source, "%s:%u", info->file, info->line);
-		add_string(out, sbuf_str(&source));
+		json_add_string(out, sbuf_str(&source));
 		sbuf_fini(&source);
 	} else {
-		add_string(out, "");
+		json_add_string(out, "");
 	}
 	sbuf_addc(out, '}');
 }

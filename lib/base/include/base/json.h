@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef SLUICE_JSON_H
-#define SLUICE_JSON_H
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
 
-/* JSON that commands write: no library is needed for that. */
+/* JSON that programs write: no library is needed for that. */
 
 struct sbuf;
 
