@@ -29,7 +29,8 @@ hash_tags(const struct hash_bucket *b, uint16_t tag)
 static inline bool
 hash_run_fits(const struct probe_at *at, int32_t off, uint32_t run)
 {
-	return (int32_t)at->pos + MIN(off, at->left - (int32_t)run) >= 0;
+	/* Of a window that is not there pos and left are the least there are. */
+	return (int32_t)at->pos + MIN((int64_t)off, (int64_t)at->left - run) >= 0;
 }
 
 /* Whether the run of @it, whose bytes are there, is at @at + @off. */

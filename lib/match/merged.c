@@ -14,11 +14,12 @@ uint64_t
 probe_load_edge(const struct probe_at *at, int32_t off)
 {
 	const int64_t pos = at->pos, end = pos + at->left, from = pos + off;
-	const uint8_t *bytes = at->bytes - pos;
+	const uint8_t *bytes;
 	uint64_t v = 0;
 
 	if (at->pos == PROBE_NOWHERE)
 		return 0;
+	bytes = at->bytes - pos;
 	if (from >= 0 && from < end && end >= 8) {
 		memcpy(&v, bytes + end - 8, sizeof(v));
 		return v >> 8 * (from + 8 - end);
