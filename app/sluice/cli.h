@@ -69,7 +69,7 @@ struct cli_cmd {
 
 extern const struct cli_cmd cmd_asm, cmd_check, cmd_dis, cmd_explain, cmd_filter, cmd_gen,
 	cmd_hex2pcap, cmd_iptables, cmd_iptables_chain, cmd_nft, cmd_offset, cmd_parsedns,
-	cmd_pcap2hex, cmd_replay, cmd_stats, cmd_xdp;
+	cmd_pcap2hex, cmd_replay, cmd_rules, cmd_stats, cmd_xdp;
 
 /* All of them, in the order of the help (commands.c). */
 #define CLI_COMMANDS_MAX 64

@@ -13,27 +13,27 @@
 #include "rules/ruleset.h"
 
 static struct {
-	bool dump;
+	bool dump, cost, json;
+	const char *stage, *rule;
 } args;
 
-static const char *
-name_of(const void *rules, uint32_t index)
-{
-	return ruleset_rule(rules, index)->name;
-}
-
-/* What the rules are compiled to. */
+/* What the rules are compiled to, or cost. */
 static int
-dump(const struct rules_file *f)
+report(const struct rules_file *f, int kind)
 {
+	const struct ruleset_report_opts opts = {
+		.kind = kind, .stage = args.stage, .rule = args.rule};
 	struct sbuf out = SBUF_INIT;
+	struct diag diag = {0};
 	int status = CLI_DONE;
+	int r = ruleset_report(f->rules, f->image, &opts, &out, &diag);
 
-	match_image_dump(f->image, name_of, f->rules, &out);
-	if (sbuf_ok(&out))
-		(void)fputs(sbuf_str(&out), stdout);
+	if (r < 0)
+		status = cli_fail_diag(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, &diag);
+	else if (kind == RULESET_COST_JSON)
+		printf("{\"version\":1,%s}\n", sbuf_str(&out));
 	else
-		status = CLI_FAILED;
+		(void)fputs(sbuf_str(&out), stdout);
 	sbuf_fini(&out);
 	return status;
 }
@@ -79,24 +79,39 @@ say_checked(const char *path, const struct rules_file *f)
 	return status;
 }
 
+/* All that is asked of a file without errors. */
+static int
+tell(const char *path, const struct rules_file *f)
+{
+	int status;
+
+	if (args.json)
+		return report(f, RULESET_COST_JSON);
+	status = say_checked(path, f);
+	if (status == CLI_DONE)
+		status = print_findings(f);
+	if (status == CLI_DONE && args.dump)
+		status = report(f, RULESET_DUMP);
+	if (status == CLI_DONE && args.cost)
+		status = report(f, RULESET_COST);
+	return status;
+}
+
 static int
 check_file(const char *path)
 {
 	/* JIT or not is the daemon's machine's business, not the text's. */
-	const struct rules_opts opts = {.conf_d = true, .engine = MATCH_ENGINE_INTERP};
+	const struct rules_opts opts = {
+		.conf_d = true, .engine = args.cost ? MATCH_ENGINE_AUTO : MATCH_ENGINE_INTERP};
 	struct rules_file f;
 	struct diag diag = {0};
-	int status = CLI_DONE;
+	int status;
 	int r = rules_file_load(path, &opts, &f, &diag);
 
 	if (r < 0)
 		status = cli_fail_diag(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, &diag);
 	else
-		status = say_checked(path, &f);
-	if (r >= 0 && status == CLI_DONE)
-		status = print_findings(&f);
-	if (r >= 0 && status == CLI_DONE && args.dump)
-		status = dump(&f);
+		status = tell(path, &f);
 	rules_file_fini(&f);
 	return status;
 }
@@ -106,6 +121,12 @@ check_run(int argc, char **argv)
 {
 	int worst = CLI_DONE;
 
+	if (args.stage != NULL && !args.dump)
+		return cli_fail(CLI_USAGE, "--stage: expected --dump, too");
+	if (args.rule != NULL && !args.dump && !args.cost)
+		return cli_fail(CLI_USAGE, "--rule: expected --dump or --cost, too");
+	if (args.json && (!args.cost || args.dump))
+		return cli_fail(CLI_USAGE, "--json: expected --cost, and no --dump");
 	for (int i = 0; i < argc; i++) {
 		int status = check_file(argv[i]);
 
@@ -116,7 +137,16 @@ check_run(int argc, char **argv)
 }
 
 static const struct cli_opt check_opts[] = {
-	{'d', "dump", NULL, "Also print what the rules are compiled to.", &args.dump, NULL},
+	{'d', "dump", NULL, "Also print what the rules are compiled to, stage by stage.",
+		&args.dump, NULL},
+	{'\0', "stage", "paths|items|clusters|tables|kernels", "Of --dump only this stage.", NULL,
+		&args.stage},
+	{'\0', "cost", NULL, "Also print what each rule costs, measured on this machine.",
+		&args.cost, NULL},
+	{'\0', "rule", "NAME", "Of --dump and --cost only what concerns this rule.", NULL,
+		&args.rule},
+	{'\0', "json", NULL, "Print what --cost says as a JSON object, and nothing else.",
+		&args.json, NULL},
 	{0},
 };
 
@@ -124,6 +154,8 @@ static const struct cli_example check_examples[] = {
 	{"sluice check /etc/sluice/sluiced.ini", "The configuration that sluiced would read."},
 	{"sluice check rules.ini && systemctl reload sluiced",
 		"Put changed rules in force only if they are right."},
+	{"sluice check --dump --rule flood rules.ini", "How the engine looks for a rule's frames."},
+	{"sluice check --cost rules.ini", "What frames cost that match each rule."},
 	{0},
 };
 

@@ -19,6 +19,7 @@ const struct cli_cmd *const cli_commands[] = {
 	&cmd_iptables_chain,
 	&cmd_nft,
 	&cmd_xdp,
+	&cmd_rules,
 	&cmd_stats,
 };
 

@@ -21,6 +21,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "reload.h"
+#include "rules_report.h"
 #include "stats.h"
 
 #define ARG_MAX_LEN 64 /* bytes of a request's argument with its NUL: names, rates */
@@ -90,6 +91,24 @@ do_enforce(struct daemon *d, const char *request, struct sbuf *answer, struct di
 }
 
 static int
+do_rules(struct daemon *d, const char *request, struct sbuf *answer, struct diag *diag)
+{
+	struct rules_report_args args;
+	int r;
+
+	_Static_assert(RULES_REPORT_ARG == ARG_MAX_LEN, "arguments have one length");
+	(void)answer;
+	r = get_arg(request, "what", args.what, diag);
+	if (r == 0)
+		r = get_arg(request, "form", args.form, diag);
+	if (r == 0)
+		r = get_arg(request, "stage", args.stage, diag);
+	if (r == 0)
+		r = get_arg(request, "rule", args.rule, diag);
+	return r < 0 ? r : rules_report_start(d->report, &args, diag);
+}
+
+static int
 do_sample(struct daemon *d, const char *request, struct sbuf *answer, struct diag *diag)
 {
 	char rate[ARG_MAX_LEN], port[ARG_MAX_LEN];
@@ -127,6 +146,7 @@ static const struct control_cmd {
 } cmds[] = {
 	{"enforce", do_enforce},
 	{"reload", do_reload},
+	{"rules", do_rules},
 	{"sample", do_sample},
 	{"stats", do_stats},
 };
@@ -139,5 +159,5 @@ control_handle(
 		if (strcmp(cmds[i].name, cmd) == 0)
 			return cmds[i].run(arg, request, answer, diag);
 	return diag_fail(
-		diag, -ENOENT, "unknown command; known are enforce, reload, sample, stats");
+		diag, -ENOENT, "unknown command; known are enforce, reload, rules, sample, stats");
 }

@@ -8,6 +8,8 @@
  *	{"cmd":"stats"}				the object of "sluice stats --json"
  *	{"cmd":"reload"}			when the configuration is in force
  *	{"cmd":"enforce","state":"off"}		or "on"; without state: how it is
+ *	{"cmd":"rules","what":"cost"}		or "dump"; with "rule", of a dump "stage": a text;
+ *						of cost with "form":"json" an object
  *	{"cmd":"sample","rate":"1/100"}		of all ports, or of "port":"NAME"
  */
 

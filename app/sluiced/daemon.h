@@ -20,6 +20,7 @@ struct loop;
 struct match_image;
 struct names;
 struct reload;
+struct rules_report;
 struct rules_slots;
 struct ruleset_ttl;
 struct samples;
@@ -41,6 +42,7 @@ struct daemon {
 	struct dp *dp;
 	struct samples *samples;
 	struct reload *reload;
+	struct rules_report *report;
 };
 
 /* One thing to set up, and how to take it down again. */

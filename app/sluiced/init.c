@@ -32,6 +32,7 @@
 #include "notify.h"
 #include "privileges.h"
 #include "reload.h"
+#include "rules_report.h"
 #include "samples.h"
 #include "stats.h"
 #include "ttl.h"
@@ -249,6 +250,19 @@ fini_reload(struct daemon *d)
 	reload_free(d->reload);
 }
 
+static int
+init_report(struct daemon *d, struct diag *diag)
+{
+	return rules_report_new(d, &d->report, diag);
+}
+
+static void
+fini_report(struct daemon *d)
+{
+	rules_report_free(d->report);
+	d->report = NULL;
+}
+
 static void
 on_hangup(void *arg)
 {
@@ -302,6 +316,7 @@ static const struct init_step steps[] = {
 	{"samples", init_samples, fini_samples},
 	{"workers", init_workers, fini_workers},
 	{"reload", init_reload, fini_reload},
+	{"report", init_report, fini_report},
 	{"events", init_events, NULL},
 };
 

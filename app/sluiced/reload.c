@@ -29,6 +29,7 @@
 #include "notify.h"
 #include "privileges.h"
 #include "reload.h"
+#include "rules_report.h"
 #include "samples.h"
 #include "sinks.h"
 #include "ttl.h"
@@ -316,6 +317,7 @@ commit(struct reload *r, struct build *b)
 	struct daemon *d = r->d;
 	struct trash trash = {.image = b->old_image};
 
+	rules_report_wait(d->report);
 	d->image = b->image;
 	if (b->job == JOB_WHOLE) {
 		throw_away(r, &trash);

@@ -112,6 +112,13 @@ int match_image_update_with(const struct match_image *old, const struct match_ru
 	const struct match_options *options, struct match_image **ret_image, struct diag *diag);
 
 /*
+ * What canon() makes of the rules of @image once more, for reports; items->v is to
+ * be freed also after a failure. Returns 0 or -ENOMEM.
+ */
+int image_items(const struct match_image *image, const struct match_rule *rules,
+	struct arena *arena, struct items *items);
+
+/*
  * One more image of what @of, which has no parts, is compiled to, with states of its own, all 0,
  * and no leaves: a part. Its index is never NULL. Returns 0 or -ENOMEM.
  */

@@ -120,14 +120,19 @@ pass_bits(struct build *b)
 	return r == -E2BIG ? 0 : r;
 }
 
+struct partition_limits
+index_limits(const struct match_options *options)
+{
+	return (struct partition_limits){
+		.rules_min = options->merge == MATCH_MERGE_ALWAYS ? 1 : RULES_MIN,
+		.clusters_max = options->only_lists ? 0 : TABLES_MAX,
+	};
+}
+
 static int
 pass_partition(struct build *b)
 {
-	const bool always = b->options->merge == MATCH_MERGE_ALWAYS;
-	const struct partition_limits limits = {
-		.rules_min = always ? 1 : RULES_MIN,
-		.clusters_max = b->options->only_lists ? 0 : TABLES_MAX,
-	};
+	const struct partition_limits limits = index_limits(b->options);
 
 	return partition(&b->items, &limits, &b->mem, &b->clusters, &b->n_clusters);
 }

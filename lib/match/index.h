@@ -73,6 +73,9 @@ void index_free(struct match_index *index);
 /* An index without tables of @n rules that all go one by one. Returns 0 or -ENOMEM. */
 int index_new_lone(size_t n, struct match_index **ret_index);
 
+/* What the build asks of partition(). */
+struct partition_limits index_limits(const struct match_options *options);
+
 /* Kinds of processors for which there are kernels. */
 enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
 

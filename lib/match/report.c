@@ -168,133 +168,22 @@ match_image_passes(const struct match_image *image, size_t *ret_n)
 	return image->base != NULL ? image->base->notes.passes : NULL;
 }
 
-/* ---- text ---- */
+/* ---- items, once more ---- */
 
-static void
-window_text(const struct match_index *ix, uint32_t win, struct sbuf *out)
+int
+image_items(const struct match_image *image, const struct match_rule *rules, struct arena *arena,
+	struct items *items)
 {
-	const struct window *w = &ix->windows[win];
-	static const char *const starts[] = {[SPACE_RAW] = "ip", [SPACE_ETHER] = "frame"};
+	static const struct match_options options = {.merge = MATCH_MERGE_NEVER};
+	struct match_image *plain = NULL;
+	int r = 0;
 
-	switch ((enum window_kind)w->kind) {
-	case WINDOW_KEY: sbuf_adds(out, "key"); return;
-	case WINDOW_START: sbuf_adds(out, starts[w->space]); return;
-	case WINDOW_TAIL: sbuf_adds(out, "end"); return;
-	case WINDOW_IHL: sbuf_adds(out, "l4"); return;
-	case WINDOW_STEPS:
-		sbuf_adds(out, "steps(");
-		window_text(ix, w->parent, out);
-		sbuf_addf(out, "%+" PRId32 ")", (int32_t)w->off);
-		return;
-	case WINDOW_BYTE:
-	case WINDOW_WALK: break;
-	}
-	sbuf_adds(out, "label(");
-	window_text(ix, w->parent, out);
-	sbuf_addf(out, "%+" PRId32 ")", (int32_t)w->off);
-}
-
-static void
-table_text(const struct match_index *ix, uint32_t number, uint32_t before, struct sbuf *out)
-{
-	const struct hash_table *t = &ix->tables[number];
-
-	sbuf_addf(out,
-		"table %" PRIu32 ": hash, %" PRIu32 " rules, %" PRIu32 " items, %" PRIu32
-		" of them chained, %" PRIu32 " shapes, %" PRIu32 " buckets, %zu KiB, by",
-		before + number, t->n_rules, t->n_items, t->n_chained, t->n_shapes, t->n_buckets,
-		t->bytes / 1024);
-	if (t->key_mask != 0)
-		sbuf_addf(out, " key & %" PRIx64, t->key_mask);
-	for (uint32_t i = 0; i < t->n_words; i++) {
-		sbuf_addc(out, ' ');
-		window_text(ix, t->words[i].win, out);
-		sbuf_addf(out, "%+" PRId32 " & %016" PRIx64, t->words[i].off,
-			__builtin_bswap64(t->words[i].mask));
-	}
-	sbuf_addc(out, '\n');
-}
-
-static void
-list_text(const struct match_index *ix, uint32_t number, struct sbuf *out)
-{
-	const struct list *l = &ix->lists[number];
-
-	sbuf_addf(out,
-		"list %" PRIu32 ": %" PRIu32 " rules, %" PRIu32 " lanes, %" PRIu32
-		" steps of blocks, %zu KiB, by",
-		number, l->n_rules, l->n_lanes, l->n_steps, l->bytes / 1024);
-	for (uint32_t i = 0; i < l->n_values; i++) {
-		sbuf_addc(out, ' ');
-		window_text(ix, l->values[i].win, out);
-		sbuf_addf(out, "%+d:%u", l->values[i].off, l->values[i].size);
-	}
-	sbuf_addc(out, '\n');
-}
-
-static void
-rule_text(const struct match_rule_report *r, const char *name, struct sbuf *out)
-{
-	sbuf_addf(out, "rule %s: %s", name, match_kernel_name((enum match_kernel)r->kernel));
-	if (r->kernel == MATCH_KERNEL_HASH) {
-		sbuf_addf(out,
-			", table %" PRIu32 ", %" PRIu32 " items, %" PRIu32 " bytes, chain %" PRIu32,
-			r->table, r->items, r->bytes, r->chain);
-		if (r->runs > 0)
-			sbuf_adds(out, ", asks the program");
-	}
-	sbuf_addc(out, '\n');
-}
-
-/* What @image, which has no parts, consists of. Returns how many tables. */
-static uint32_t
-image_text(const struct match_image *image, uint32_t tables_before, struct sbuf *out)
-{
-	const struct match_index *ix = image->index;
-
-	sbuf_addf(out, "%zu rules: ", image->n);
-	if (ix == NULL) {
-		sbuf_adds(out, "one by one\n");
-		return 0;
-	}
-	sbuf_addf(out, "%" PRIu32 " tables%s%s, %" PRIu32 " rules one by one, %zu KiB\n",
-		ix->n_tables, ix->tuple != NULL ? " and five-tuples" : "",
-		ix->bits != NULL ? " and bit vectors" : "", ix->n_residual, ix->bytes / 1024);
-	for (uint32_t i = 0; i < ix->n_tables; i++)
-		table_text(ix, i, tables_before, out);
-	for (uint32_t i = 0; i < ix->n_lists; i++)
-		list_text(ix, i, out);
-	return ix->n_tables;
-}
-
-/* The same where updates made it. */
-static void
-parts_text(const struct match_image *image, struct sbuf *out)
-{
-	const struct match_parts *parts = image->parts;
-	uint32_t tables = 0;
-
-	sbuf_addf(out, "%zu rules in %" PRIu32 " parts\n", image->n, parts->n);
-	for (uint32_t k = 0; k < parts->n; k++) {
-		sbuf_addf(out, "part %" PRIu32 ", %" PRIu32 " rules in use of ", k,
-			parts->v[k].n_live);
-		tables += image_text(parts->v[k].im, tables, out);
-	}
-}
-
-void
-match_image_dump(const struct match_image *image,
-	const char *(*name_of)(const void *ctx, uint32_t index), const void *ctx, struct sbuf *out)
-{
-	struct match_rule_report *r = mem_calloc(image->n + 1, sizeof(*r));
-
+	/* An image with parts has no entries of its own. */
 	if (image->parts != NULL)
-		parts_text(image, out);
-	else
-		(void)image_text(image, 0, out);
-	/* Without memory the rules are left out. */
-	if (r != NULL && match_image_report(image, r) == 0)
-		for (uint32_t i = 0; i < image->n; i++)
-			rule_text(&r[i], name_of(ctx, i), out);
-	mem_free(r);
+		r = match_image_new_with(
+			rules, image->n, MATCH_ENGINE_INTERP, &options, &plain, NULL);
+	if (r == 0)
+		r = canon(plain != NULL ? plain : image, rules, arena, items);
+	match_image_free(plain);
+	return r < 0 ? -ENOMEM : 0;
 }

@@ -20,6 +20,7 @@
 #include "cbpf/jit.h"
 #include "cbpf/prog.h"
 #include "image_impl.h"
+#include "match/dump.h"
 #include "match/image.h"
 #include "match/report.h"
 #include "pkt/build.h"
@@ -199,16 +200,6 @@ equal_rules_are_found_in_order(void **state)
 	rules_fini();
 }
 
-static const char *
-number_of(const void *ctx, uint32_t index)
-{
-	static char buf[16];
-
-	(void)ctx;
-	(void)snprintf(buf, sizeof(buf), "r%u", index);
-	return buf;
-}
-
 /* What became of a rule is told. */
 static void
 rules_are_reported(void **state)
@@ -217,13 +208,18 @@ rules_are_reported(void **state)
 	struct match_rule_report report[RULES];
 	struct match_image *image = NULL;
 	struct sbuf text = SBUF_INIT;
+	char names[RULES][16];
 
 	(void)state;
 	rules_make(all_kinds, DIM(all_kinds));
 	assert_int_equal(
 		match_image_new_with(rules, RULES, MATCH_ENGINE_AUTO, &options, &image, NULL), 0);
 	match_image_report(image, report);
-	match_image_dump(image, number_of, NULL, &text);
+	for (uint32_t i = 0; i < RULES; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "r%u", i);
+		rules[i].name = names[i];
+	}
+	assert_int_equal(match_dump(image, rules, MATCH_STAGES, MATCH_NONE, &text), 0);
 	assert_int_equal(report[0].kernel, MATCH_KERNEL_HASH);
 	assert_int_equal(report[0].runs, 0);
 	/* Nor is the program asked for a range of TTLs. */

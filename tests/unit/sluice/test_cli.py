@@ -7,6 +7,7 @@ every engine, what stats makes of a daemon's answer."""
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import struct
@@ -158,6 +159,34 @@ class Check(Case):
         self.assertEqual(status, 2)
         self.assertEqual(err, f"sluice check: {part}:2: port: there is no [port b]\n")
         self.assertEqual(out, f"{two}: 0 ports, 1 rules, no error\n")
+
+    def test_check_tells_what_rules_cost(self):
+        """A line or a member a rule; each stage on its way, alone or all together."""
+        path = self.path("cost.ini", "".join(
+            f"[rule r{i}]\nmatch = dns *.host{i:03}.uk\naction = drop\n" for i in range(40)))
+        status, out, err = sluice("check", "--cost", path)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(sum(line.startswith("r") for line in out.splitlines()), 40)
+        status, out, err = sluice("check", "--cost", "--json", "--rule", "r3", path)
+        self.assertEqual((status, err), (0, ""))
+        got = json.loads(out)
+        self.assertEqual((list(got["rules"]), got["image"]["rules"]), (["r3"], 40))
+        status, out, err = sluice("check", "--dump", path)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(re.findall("(?m)^== (\\w+)", out),
+                         ["paths", "items", "clusters", "tables", "kernels"])
+        for stage in ("paths", "items", "clusters", "tables", "kernels"):
+            part = sluice("check", "--dump", "--stage", stage, path)[1].split("\n", 1)[1]
+            self.assertIn(part, out)
+        for args, sentence in ((("--cost", "--rule", "x"), "there is no rule 'x'"),
+                               (("--dump", "--stage", "x"),
+                                "expected paths, items, clusters, tables or kernels, got 'x'")):
+            status, _, err = sluice("check", *args, path)
+            self.assertEqual((status, err), (2, f"sluice check: {sentence}\n"))
+        self.fails(2, " check: --stage: expected --dump, too", "check", "--stage", "paths", path)
+        self.fails(2, " check: --rule: expected --dump or --cost, too", "check", "--rule", "r1", path)
+        self.fails(2, " check: --json: expected --cost, and no --dump", "check", "--json", path)
+        self.fails(2, " rules: expected cost or dump, got 'x'", "rules", "x")
 
     def test_check_tells_of_rules_that_never_decide(self):
         """Behind one that takes all their frames, or with conditions that exclude each other."""

@@ -86,11 +86,4 @@ const struct match_pass_report *match_image_passes(const struct match_image *ima
 /* "hash", … */
 const char *match_kernel_name(enum match_kernel kernel);
 
-/*
- * Append the image as text: a line for the whole, one for each table, one for
- * each rule by @name_of(@ctx, index).
- */
-void match_image_dump(const struct match_image *image,
-	const char *(*name_of)(const void *ctx, uint32_t index), const void *ctx, struct sbuf *out);
-
 #endif

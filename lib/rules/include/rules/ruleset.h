@@ -113,6 +113,20 @@ int ruleset_recompile(const struct ruleset *rs, const struct ruleset *prev,
 	struct match_image **ret_image, struct diag *diag);
 
 /*
+ * Append what @image, which is of @rs, was compiled to, or what its rules cost:
+ * match/dump.h, match/cost.h. @rs and @image may be in use meanwhile.
+ *
+ * Returns 0, -ENOENT: no such rule, -EINVAL: no such stage, -ENOMEM.
+ */
+struct ruleset_report_opts {
+	enum { RULESET_DUMP, RULESET_COST, RULESET_COST_JSON } kind;
+	const char *stage; /* of a dump; NULL: all */
+	const char *rule; /* NULL: all */
+};
+int ruleset_report(const struct ruleset *rs, const struct match_image *image,
+	const struct ruleset_report_opts *opts, struct sbuf *out, struct diag *diag);
+
+/*
  * When the TTL of each rule began: with the first load of its text, through
  * every reload and, where saved, restart. One thread per object; what *_note()
  * made never changes.
