@@ -36,11 +36,13 @@
 /* For all, for each rule: 10,000 rules of the worst kind end it after some milliseconds. */
 #define STEPS_OF_RULE 1024
 #define STEPS_BASE 100000
+#define FILTER_BITS (UINT32_C(1) << 18)
 #define WHYS_MAX 64 /* rules that never match of which the reason is looked for */
 
-/* An item that waits at a node. */
+/* An item that waits at a node, with its first word that is left: most are told by it. */
 struct held {
 	uint32_t item, next;
+	struct item_word word; /* mask 0: none is left */
 };
 
 /* Words of one place and mask below a node. */
@@ -83,6 +85,8 @@ struct cover {
 	struct node *nodes;
 	struct child *children;
 	uint32_t n_held, n_kinds, n_nodes, n_children, mask_children;
+	/* A bit for each child by its hash; fits the first cache, and most look-ups end here. */
+	uint64_t filter[FILTER_BITS / 64];
 	uint32_t cap_held, cap_kinds, cap_nodes;
 	bool failed;
 
@@ -251,17 +255,47 @@ node_new(struct cover *c, uint8_t depth)
 	return c->n_nodes++;
 }
 
-static uint32_t
-child_place(const struct cover *c, uint32_t kind, uint64_t val)
+static uint64_t
+child_hash(uint32_t kind, uint64_t val)
 {
 	const uint64_t h =
 		(val ^ kind * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
-	uint32_t i = (uint32_t)(h >> 32) & c->mask_children;
+
+	return h ^ h >> 32;
+}
+
+static uint32_t
+filter_bit(uint64_t hash)
+{
+	return (uint32_t)(hash >> 40) & (FILTER_BITS - 1);
+}
+
+static bool
+child_may_be(const struct cover *c, uint64_t hash)
+{
+	return (c->filter[filter_bit(hash) / 64] >> filter_bit(hash) % 64 & 1) != 0;
+}
+
+static uint32_t
+child_place(const struct cover *c, uint32_t kind, uint64_t val)
+{
+	uint32_t i = (uint32_t)child_hash(kind, val) & c->mask_children;
 
 	while (c->children[i].node != 0 &&
 		(c->children[i].kind != kind || c->children[i].val != val))
 		i = (i + 1) & c->mask_children;
 	return i;
+}
+
+/* At least @n and 256. */
+static uint32_t
+power_of_2(uint64_t n)
+{
+	uint32_t power = 256;
+
+	while (power < n)
+		power *= 2;
+	return power;
 }
 
 /* Twice the places for children, at least some. */
@@ -270,7 +304,7 @@ children_grow(struct cover *c)
 {
 	const struct child *old = c->children;
 	const uint32_t n_old = old != NULL ? c->mask_children + 1 : 0;
-	const uint32_t n = MAX(256, 2 * n_old);
+	const uint32_t n = n_old != 0 ? 2 * n_old : power_of_2(c->items->n);
 	struct child *v = arena_zalloc(c->arena, n * sizeof(*v));
 
 	if (v == NULL) {
@@ -310,7 +344,7 @@ static uint32_t
 child_of(struct cover *c, uint32_t n, const struct item_word *w)
 {
 	const uint32_t kind = kind_of(c, n, w);
-	uint32_t at, child;
+	uint32_t at, child, bit;
 
 	if (kind == 0 || (2 * c->n_children >= c->mask_children && !children_grow(c)))
 		return 0;
@@ -322,6 +356,8 @@ child_of(struct cover *c, uint32_t n, const struct item_word *w)
 		return 0;
 	c->children[at] = (struct child){w->val, kind, child};
 	c->n_children++;
+	bit = filter_bit(child_hash(kind, w->val));
+	c->filter[bit / 64] |= UINT64_C(1) << bit % 64;
 	return child;
 }
 
@@ -354,6 +390,8 @@ put(struct cover *c, uint32_t n, uint32_t held)
 			return;
 		node = &c->nodes[n];
 	}
+	c->held[held].word =
+		node->depth < it->n_words ? it->words[node->depth] : (struct item_word){0};
 	c->held[held].next = node->held;
 	node->held = held;
 	node->n_held += node->depth < it->n_words;
@@ -379,6 +417,17 @@ step(struct cover *c)
 	return true;
 }
 
+/* Whether @x asks all that @w does, by its words from @from on. */
+static bool
+word_within(const struct item_word *w, const struct item *x, uint32_t from)
+{
+	for (uint32_t i = from; i < x->n_words; i++)
+		if (x->words[i].win == w->win && x->words[i].off == w->off)
+			return (w->mask & ~x->words[i].mask) == 0 &&
+				((x->words[i].val ^ w->val) & w->mask) == 0;
+	return w->mask == 0;
+}
+
 /* Find what takes c->asked, of whose words those from @from on are left, below node @n. */
 static void
 look(struct cover *c, uint32_t n, uint32_t from)
@@ -388,7 +437,8 @@ look(struct cover *c, uint32_t n, uint32_t from)
 	for (uint32_t h = c->nodes[n].held; h != 0 && step(c); h = c->held[h].next) {
 		const struct item *y = &c->items->v[c->held[h].item];
 
-		if (y->rule < c->best && is_within(c, y, x))
+		if (word_within(&c->held[h].word, x, from) && y->rule < c->best &&
+			is_within(c, y, x))
 			c->best = y->rule;
 	}
 	for (uint32_t k = c->nodes[n].kinds; k != 0 && step(c); k = c->kinds[k].next) {
@@ -399,6 +449,8 @@ look(struct cover *c, uint32_t n, uint32_t from)
 			(x->words[i].win != kind->win || x->words[i].off != kind->off))
 			i++;
 		if (i == x->n_words || (kind->mask & ~x->words[i].mask) != 0)
+			continue;
+		if (!child_may_be(c, child_hash(k, x->words[i].val & kind->mask)))
 			continue;
 		at = child_place(c, k, x->words[i].val & kind->mask);
 		if (c->children[at].node != 0)
@@ -526,7 +578,8 @@ same_find(struct cover *c, uint64_t hash, uint32_t b)
 {
 	uint32_t at = (uint32_t)(hash >> 32) & c->mask_same, best = MATCH_NONE, cost = 0;
 
-	for (uint32_t n = 0; c->same[at].rule != 0; at = (at + 1) & c->mask_same) {
+	for (uint32_t n = 0; c->same != NULL && c->same[at].rule != 0;
+		at = (at + 1) & c->mask_same) {
 		const uint32_t a = c->same[at].rule - 1;
 
 		if (c->same[at].hash != hash)
@@ -546,11 +599,21 @@ same_find(struct cover *c, uint64_t hash, uint32_t b)
 	return best;
 }
 
+static bool
+same_new(struct cover *c)
+{
+	c->same = arena_zalloc(c->arena, (c->mask_same + 1) * sizeof(*c->same));
+	c->failed |= c->same == NULL;
+	return c->same != NULL;
+}
+
 static void
 same_put(struct cover *c, uint64_t hash, uint32_t rule)
 {
 	uint32_t at = (uint32_t)(hash >> 32) & c->mask_same;
 
+	if (c->same == NULL && !same_new(c))
+		return;
 	for (uint32_t n = 0; c->same[at].rule != 0; at = (at + 1) & c->mask_same)
 		/* Those behind would not be looked at. */
 		if (c->same[at].hash == hash && ++n == SAME_MAX)
@@ -724,14 +787,7 @@ look_at(struct cover *c, uint32_t i, uint32_t first, uint32_t n)
 static int
 start(struct cover *c)
 {
-	uint32_t n_same = 64;
-
-	while (n_same < 4 * c->im->n)
-		n_same *= 2;
-	c->mask_same = n_same - 1;
-	c->same = arena_zalloc(c->arena, n_same * sizeof(*c->same));
-	if (c->same == NULL)
-		return -ENOMEM;
+	c->mask_same = power_of_2(4 * (uint64_t)c->im->n) - 1;
 	c->n_held = c->n_kinds = 0;
 	c->steps_max = STEPS_BASE + (uint64_t)STEPS_OF_RULE * c->im->n;
 	/* Number 0 is none. */
@@ -748,16 +804,23 @@ cover_find(const struct match_image *im, const struct match_rule *rules, const s
 	struct arena *arena, struct cover_found *ret_found)
 {
 	struct cover_found found = {0};
-	struct cover c = {
-		.im = im, .rules = rules, .items = items, .arena = arena, .found = &found};
-	int r = start(&c);
+	struct cover *c = arena_zalloc(arena, sizeof(*c)); /* too large for the stack */
+	int r;
 
+	if (c == NULL)
+		return -ENOMEM;
+	c->im = im;
+	c->rules = rules;
+	c->items = items;
+	c->arena = arena;
+	c->found = &found;
+	r = start(c);
 	for (uint32_t i = 0, at = 0; i < im->n && r == 0; i++) {
 		uint32_t n = 0;
 
 		while (at + n < items->n && items->v[at + n].rule == i)
 			n++;
-		r = look_at(&c, i, at, n);
+		r = look_at(c, i, at, n);
 		at += n;
 	}
 	if (r < 0)
