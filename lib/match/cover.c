@@ -28,7 +28,6 @@
 #include "image_impl.h"
 #include "item.h"
 #include "match/rule.h"
-#include "match/sym.h"
 
 #define HELD_MAX 6 /* items that wait at a node before it is split */
 #define SAME_MAX 64 /* rules with one program that are compared with a rule */
@@ -621,62 +620,6 @@ same_put(struct cover *c, uint64_t hash, uint32_t rule)
 	c->same[at] = (struct same){.hash = hash, .rule = rule + 1};
 }
 
-/* ---- rules that never match ---- */
-
-static bool
-is_never(const struct scope_test *t)
-{
-	return (t->val & ~t->mask) != 0;
-}
-
-static bool
-is_empty(const struct match_prefixes *p)
-{
-	return !p->any && p->n == 0;
-}
-
-/* Whether no program of the rule has a way to a match. */
-static int
-returns_0(const struct match_rule *r, bool *ret)
-{
-	const size_t n = r->link == MATCH_LINK_ETHER || r->prog[0] == r->prog[1] ? 1 : 2;
-	struct sym_pool *pool = NULL;
-	struct sym_result sym;
-	bool any = false;
-	int e = sym_pool_new(&pool);
-
-	for (size_t i = 0; i < n && e == 0; i++) {
-		if (r->prog[i] == NULL)
-			continue;
-		e = sym_run(pool, r->prog[i], &sym);
-		any |= e == 0 && sym.n_paths > 0;
-	}
-	sym_pool_free(pool);
-	*ret = !any && (r->prog[0] != NULL || r->prog[n - 1] != NULL);
-	return e;
-}
-
-/* Why rule @i, which has no items and is not residual, or whose scope never holds, never matches. */
-static int
-why_never(struct cover *c, uint32_t i, enum match_why_never *ret)
-{
-	const struct match_rule *r = &c->rules[i];
-	bool zero = false;
-	int e = 0;
-
-	if (is_empty(&r->scope.src) || is_empty(&r->scope.dst)) {
-		*ret = is_empty(&r->scope.src) ? MATCH_NEVER_SRC : MATCH_NEVER_DST;
-		return 0;
-	}
-	if (!r->scope_only && c->n_whys++ < WHYS_MAX)
-		e = returns_0(r, &zero);
-	if (zero)
-		*ret = MATCH_NEVER_PROGRAM;
-	else
-		*ret = r->scope_only ? MATCH_NEVER_SCOPE : MATCH_NEVER_BOTH;
-	return e;
-}
-
 /* ---- the pass ---- */
 
 static int
@@ -734,18 +677,15 @@ static int
 look_at(struct cover *c, uint32_t i, uint32_t first, uint32_t n)
 {
 	const struct match_rule *r = &c->rules[i];
-	const struct scope *s = &c->im->entries[i].scope;
 	const struct item *v = &c->items->v[first];
 	struct match_finding f = {.rule = i, .kind = MATCH_FINDING_SHADOWED};
 	uint64_t programs = 0, whole = 0;
 	uint32_t taken = 0, taker = MATCH_NONE;
 	bool more;
 
-	if (is_empty(&r->scope.src) || is_empty(&r->scope.dst) ||
-		(n == 0 && !c->items->residual[i]) ||
-		(is_never(&s->test) && (s->more == NULL || is_never(&s->more->late)))) {
+	if (cover_is_never(r, &c->im->entries[i].scope, n == 0 && !c->items->residual[i])) {
 		enum match_why_never why = MATCH_NEVER_SCOPE;
-		int e = why_never(c, i, &why);
+		int e = cover_why_never(r, c->n_whys++ < WHYS_MAX, &why);
 
 		f.kind = MATCH_FINDING_NEVER;
 		f.why = (uint8_t)why;

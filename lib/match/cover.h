@@ -18,6 +18,7 @@ struct item;
 struct items;
 struct match_image;
 struct match_rule;
+struct scope;
 
 /* What was found, by rule; v from the heap. */
 struct cover_found {
@@ -46,5 +47,14 @@ bool cover_scope(const struct match_rule *a, const struct match_rule *b, uint32_
  */
 bool cover_rest(const struct match_image *im, const struct match_rule *rules, const struct item *y,
 	const struct item *x, uint32_t *cost);
+
+/*
+ * Whether @rule, whose compiled scope is @s, never matches. @no_items: that is what
+ * canon() says of its words.
+ */
+bool cover_is_never(const struct match_rule *rule, const struct scope *s, bool no_items);
+
+/* Why not. @ask_program: it may be looked at, which takes a while. Returns 0 or -ENOMEM. */
+int cover_why_never(const struct match_rule *rule, bool ask_program, enum match_why_never *ret);
 
 #endif
