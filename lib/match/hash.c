@@ -434,6 +434,43 @@ describe(struct builder *b)
 	t->n_rules = b->c->n_rules;
 }
 
+#define FILTER_BITS 64 /* an item, at least: a 1 that means nothing costs a look-up */
+#define FILTER_MIN 1024 /* bits in all; powers of two */
+#define FILTER_MAX (1 << 20)
+
+/* Make the filter of a table that is asked at every place of a walk, where it can have one. */
+static int
+make_filter(struct builder *b)
+{
+	struct hash_table *t = b->t;
+	const struct window *win = &b->items->windows[t->steps_win];
+	const struct hash_word *w = NULL;
+	uint64_t bits = FILTER_MIN;
+
+	for (uint32_t i = 0; i < t->n_words; i++)
+		if (t->words[i].win == t->steps_win && t->words[i].off == 0)
+			w = &t->words[i];
+	/* Steps and words by the same bytes, and no window that is to be found at each place. */
+	if (t->steps_win == 0 || w == NULL || win->step.at != 0 ||
+		(t->windows & win->below & ~(1u << t->steps_win)) != 0)
+		return 0;
+	while (bits < FILTER_MAX && bits < (uint64_t)FILTER_BITS * t->n_items)
+		bits *= 2;
+	t->filter = mem_zalloc_aligned(BASE_CACHE_LINE, bits / 8);
+	if (t->filter == NULL)
+		return -ENOMEM;
+	t->bytes += bits / 8;
+	t->filter_word = w->mask;
+	t->filter_mask = bits - 1;
+	for (uint32_t i = b->fault == HASH_FAULT_FILTER; i < b->c->n_items; i++) {
+		const uint64_t v = masked_word(item_of(b, i), w->win, w->off, w->mask);
+		const uint64_t at = hash_filter_bit(v, t->filter_mask);
+
+		t->filter[at / 64] |= UINT64_C(1) << at % 64;
+	}
+	return 0;
+}
+
 int
 hash_init(struct hash_table *t, const struct items *items, const struct cluster *c, uint64_t seed,
 	enum hash_fault fault)
@@ -450,6 +487,8 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 		r = put_items(&b);
 	if (r == 0)
 		r = make_buckets(&b);
+	if (r == 0)
+		r = make_filter(&b);
 	mem_free(b.hash);
 	mem_free(b.place);
 	return r;
@@ -460,6 +499,7 @@ hash_fini(struct hash_table *t)
 {
 	mem_free(t->buckets);
 	mem_free(t->items);
+	mem_free(t->filter);
 	mem_free(t->shapes);
 	memset(t, 0, sizeof(*t));
 }

@@ -103,6 +103,10 @@ struct hash_table {
 	uint32_t windows; /* bit w: window w is used */
 	/* A WINDOW_STEPS, at each of whose places frames are looked up, or 0; steps at most. */
 	uint32_t steps_win, steps_max;
+	/* Bits by the masked 8 bytes at such a place: 0 where no item has them. NULL: it takes more. */
+	uint64_t *filter;
+	uint64_t filter_word; /* mask of these */
+	uint64_t filter_mask; /* of numbers of bits */
 	uint32_t first_rule, last_rule;
 	uint32_t n_items, n_rules, n_buckets, n_chained, chain_max;
 	size_t bytes; /* of memory */
@@ -116,6 +120,7 @@ enum hash_fault {
 	HASH_FAULT_CHAIN,
 	HASH_FAULT_RANGE,
 	HASH_FAULT_STEPS,
+	HASH_FAULT_FILTER,
 };
 
 /* Build the table of @c. Returns 0 or -ENOMEM; hash_fini() in any case. */
@@ -131,6 +136,28 @@ typedef void (*hash_probe_fn)(const struct hash_table *t, struct probe *p, uint6
 void hash_probe_c(const struct hash_table *t, struct probe *p, uint64_t some);
 void hash_probe_avx2(const struct hash_table *t, struct probe *p, uint64_t some);
 void hash_probe_avx512(const struct hash_table *t, struct probe *p, uint64_t some);
+
+/*
+ * The same for the frames in @some at every place of t->steps_win, where t->filter is
+ * not NULL; its parent is found, and all other windows. Returns frames that were left out.
+ */
+typedef uint64_t (*hash_steps_fn)(const struct hash_table *t, struct probe *p, uint64_t some);
+uint64_t hash_steps_c(const struct hash_table *t, struct probe *p, uint64_t some);
+uint64_t hash_steps_avx2(const struct hash_table *t, struct probe *p, uint64_t some);
+uint64_t hash_steps_avx512(const struct hash_table *t, struct probe *p, uint64_t some);
+
+/* Which bit of a filter is that of the masked word @w. */
+#define HASH_FILTER_LOW UINT64_C(0x9e3779b1)
+#define HASH_FILTER_HIGH UINT64_C(0x85ebca77)
+#define HASH_FILTER_SHIFT 28 /* in the middle, where each byte says something */
+
+static inline uint64_t
+hash_filter_bit(uint64_t w, uint64_t mask)
+{
+	const uint64_t h = (uint32_t)w * HASH_FILTER_LOW + (w >> 32) * HASH_FILTER_HIGH;
+
+	return h >> HASH_FILTER_SHIFT & mask;
+}
 
 /* The two halves of a product, folded: every bit depends on all bits of both. */
 static inline uint64_t

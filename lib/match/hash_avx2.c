@@ -9,6 +9,7 @@
 #include "probe.h"
 
 #define HASH_PROBE hash_probe_avx2
+#define HASH_STEPS hash_steps_avx2
 #define HASH_RUNS
 
 /* Bit s: slot s has @tag. */

@@ -3,6 +3,7 @@
 #include "hash.h"
 
 #define HASH_PROBE hash_probe_c
+#define HASH_STEPS hash_steps_c
 
 /* Bit s: slot s has @tag. */
 static inline uint32_t

@@ -430,3 +430,5 @@ HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
 	for (uint32_t k = 0; k < n; k++)
 		try_chain(t, p, c[k].i, c[k].place);
 }
+
+#include "hash_steps.h"

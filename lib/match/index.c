@@ -297,6 +297,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	if (b.index == NULL)
 		return -ENOMEM;
 	b.index->probe = isa_hash_probe(options->isa);
+	b.index->probe_steps = isa_hash_steps(options->isa);
 	b.index->probe_tuple = isa_tuple_probe(options->isa);
 	b.index->probe_bits = isa_bits_probe(options->isa);
 	b.index->probe_list = isa_list_probe(options->isa);

@@ -30,6 +30,7 @@ struct match_index {
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
 	hash_probe_fn probe;
+	hash_steps_fn probe_steps;
 	struct bits *bits; /* scopes of prefixes and ports; or NULL */
 	bits_probe_fn probe_bits;
 	struct tuple *tuple; /* scopes of a few prefixes of IPv4; or NULL */
@@ -85,6 +86,7 @@ enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
  * to what it can.
  */
 hash_probe_fn isa_hash_probe(enum isa isa);
+hash_steps_fn isa_hash_steps(enum isa isa);
 bits_probe_fn isa_bits_probe(enum isa isa); /* the same for the other kernels */
 tuple_probe_fn isa_tuple_probe(enum isa isa);
 list_probe_fn isa_list_probe(enum isa isa);

@@ -57,6 +57,19 @@ isa_hash_probe(enum isa isa)
 	return hash_probe_c;
 }
 
+hash_steps_fn
+isa_hash_steps(enum isa isa)
+{
+	isa = settle(isa);
+#if defined(__x86_64__)
+	if (isa == ISA_AVX512)
+		return hash_steps_avx512;
+	if (isa == ISA_AVX2)
+		return hash_steps_avx2;
+#endif
+	return hash_steps_c;
+}
+
 bits_probe_fn
 isa_bits_probe(enum isa isa)
 {

@@ -247,6 +247,10 @@ ask_steps(struct probe *p, const struct hash_table *t, uint64_t some)
 
 	find_window(p, w->parent, some);
 	p->found[t->steps_win] = UINT64_MAX;
+	if (t->filter != NULL) {
+		find_windows(p, t, some, 0);
+		some = ix->probe_steps(t, p, some);
+	}
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 		const struct probe_at from = p->at[w->parent][i];
