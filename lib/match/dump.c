@@ -198,6 +198,9 @@ dump_paths(struct dump *d)
 static void
 range_text(const struct window *windows, const struct item_range *r, struct sbuf *out)
 {
+	const uint32_t most = r->size < 4 ? (UINT32_C(1) << 8 * r->size) - 1 : UINT32_MAX;
+	const uint32_t hi = r->lo + r->span;
+
 	sbuf_adds(out, "    ");
 	if (r->win == WINDOW_OF_KEY) {
 		sbuf_adds(out, "steps");
@@ -205,14 +208,13 @@ range_text(const struct window *windows, const struct item_range *r, struct sbuf
 		window_text(windows, r->win, out);
 		sbuf_addf(out, "%+d:%u", r->off, r->size);
 	}
-	if (r->mask != UINT32_MAX)
+	if ((r->mask & most) != most)
 		sbuf_addf(out, " & %" PRIx32, r->mask);
 	/* Around the end of numbers: all but those between. */
-	if (r->lo + r->span < r->lo)
-		sbuf_addf(
-			out, " not in %" PRIu32 "..%" PRIu32 "\n", r->lo + r->span + 1, r->lo - 1);
+	if (hi < r->lo)
+		sbuf_addf(out, " not in %" PRIu32 "..%" PRIu32 "\n", hi + 1, r->lo - 1);
 	else
-		sbuf_addf(out, " in %" PRIu32 "..%" PRIu32 "\n", r->lo, r->lo + r->span);
+		sbuf_addf(out, " in %" PRIu32 "..%" PRIu32 "\n", r->lo, MIN(hi, most));
 }
 
 static void
