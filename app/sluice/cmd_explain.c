@@ -15,7 +15,6 @@
 #include "ctl/conf.h"
 #include "explain.h"
 #include "filter.h"
-#include "hex.h"
 #include "match/verdict.h"
 #include "pkt/savefile.h"
 #include "pkt/vital.h"
@@ -126,7 +125,7 @@ from_hex(const char *text, struct subject *s)
 	if (s->bytes == NULL)
 		return cli_fail(CLI_FAILED, "out of memory");
 	for (const char *c = text; *c != '\0' && *c != '\t'; c++) {
-		const int high = hex_digit(*c);
+		const int high = parse_hex_digit(*c);
 
 		if (high < 0 && (*c == ' ' || *c == ':' || *c == '\n' || *c == '\r'))
 			continue;
@@ -134,11 +133,11 @@ from_hex(const char *text, struct subject *s)
 			return cli_fail(CLI_USAGE,
 				"column %zu: expected hexadecimal digits or a savefile's name, got '%.60s'",
 				(size_t)(c - text) + 1, text);
-		if (hex_digit(*++c) < 0)
+		if (parse_hex_digit(*++c) < 0)
 			return cli_fail(CLI_USAGE,
 				"column %zu: expected the second digit of a byte",
 				(size_t)(c - text) + 1);
-		s->bytes[n++] = (uint8_t)(high << 4 | hex_digit(*c));
+		s->bytes[n++] = (uint8_t)(high << 4 | parse_hex_digit(*c));
 	}
 	s->caplen = s->wirelen = (uint32_t)n;
 	s->is_hex = true;
@@ -178,7 +177,7 @@ looks_hex(const char *text)
 	const size_t len = strcspn(text, "\t");
 	const size_t hex = strspn(text, "0123456789abcdefABCDEF :\r\n");
 
-	return hex_digit(text[0]) >= 0 && hex >= MIN(len, (size_t)4) &&
+	return parse_hex_digit(text[0]) >= 0 && hex >= MIN(len, (size_t)4) &&
 		strcspn(text, "./") >= len && len >= 2;
 }
 

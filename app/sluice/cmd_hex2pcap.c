@@ -10,8 +10,8 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "cli.h"
-#include "hex.h"
 #include "pkt/savefile.h"
 
 #define FRAME_MAX 262144 /* bytes; what libpcap takes at most as a snapshot length */
@@ -108,9 +108,9 @@ read_bytes(struct source *s)
 	int high, low;
 
 	s->n = 0;
-	while ((high = hex_digit(s->c)) >= 0) {
+	while ((high = parse_hex_digit(s->c)) >= 0) {
 		advance(s);
-		low = hex_digit(s->c);
+		low = parse_hex_digit(s->c);
 		if (low < 0)
 			return unexpected(s, "the second digit of a byte");
 		if (s->n == FRAME_MAX)

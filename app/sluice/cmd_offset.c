@@ -5,6 +5,7 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "base/sbuf.h"
 #include "cli.h"
 #include "hex.h"
@@ -35,9 +36,9 @@ read_escape(const char *at, struct sbuf *out)
 		return 1;
 	}
 	if (*at == 'x') {
-		if (hex_digit(at[1]) < 0 || hex_digit(at[2]) < 0)
+		if (parse_hex_digit(at[1]) < 0 || parse_hex_digit(at[2]) < 0)
 			return -EINVAL;
-		sbuf_addc(out, (char)(hex_digit(at[1]) << 4 | hex_digit(at[2])));
+		sbuf_addc(out, (char)(parse_hex_digit(at[1]) << 4 | parse_hex_digit(at[2])));
 		return 3;
 	}
 	while (n < 3 && at[n] >= '0' && at[n] <= '7')

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "base/sbuf.h"
 #include "base/util.h"
 #include "cli.h"
@@ -36,8 +37,8 @@ read_hex(const char *text, struct frame *f, struct diag *diag)
 	f->bytes = mem_alloc(strlen(text) / 2 + 1);
 	if (f->bytes == NULL)
 		return diag_fail(diag, -ENOMEM, "out of memory");
-	while ((high = hex_digit(*c)) >= 0) {
-		low = hex_digit(*++c);
+	while ((high = parse_hex_digit(*c)) >= 0) {
+		low = parse_hex_digit(*++c);
 		if (low < 0)
 			return diag_fail(diag, -EINVAL,
 				"column %zu: expected the second digit of a byte",

@@ -21,13 +21,3 @@ hex_add(struct sbuf *b, const uint8_t *bytes, size_t n)
 		done += some;
 	}
 }
-
-int
-hex_digit(int c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}

@@ -11,7 +11,4 @@ struct sbuf;
 
 void hex_add(struct sbuf *b, const uint8_t *bytes, size_t n);
 
-/* 0..15, or -1 for what is no digit. */
-int hex_digit(int c);
-
 #endif

@@ -101,6 +101,24 @@ parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret, struct diag 
 }
 
 int
+parse_hex_digit(int c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool
+parse_is_digit(int c, int base)
+{
+	const int digit = parse_hex_digit(c);
+
+	return digit >= 0 && digit < base;
+}
+
+int
 parse_bool(const char *s, bool *ret, struct diag *diag)
 {
 	if (strcmp(s, "yes") == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/parse.h"
 #include "base/vec.h"
 #include "cbpf/prog.h"
 
@@ -88,22 +89,11 @@ scan_fail(const struct scan *s, const char *want)
 		s->diag, -EINVAL, s->line, col, "%s expected, but '%.*s' came", want, (int)n, s->p);
 }
 
-static int
-digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
 static bool
 is_word(char c)
 {
-	return digit_of(c) < 99 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+	return parse_is_digit(c, 16) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		c == '_';
 }
 
 /* The digits of base @base at @p, which stands behind any prefix. */
@@ -112,10 +102,10 @@ number_at(struct scan *s, const char *p, int base, const char *want, uint32_t ma
 {
 	uint64_t v = 0;
 
-	if (digit_of(*p) >= base)
+	if (!parse_is_digit(*p, base))
 		return scan_fail(s, want);
-	for (; digit_of(*p) < base; p++) {
-		v = v * (unsigned int)base + (unsigned int)digit_of(*p);
+	for (; parse_is_digit(*p, base); p++) {
+		v = v * (unsigned int)base + (unsigned int)parse_hex_digit(*p);
 		if (v > max)
 			return diag_fail_at(s->diag, -EINVAL, s->line,
 				(unsigned int)(s->p - s->line_start) + 1,
@@ -137,7 +127,7 @@ scan_number(struct scan *s, const char *want, uint32_t max, uint32_t *ret)
 		return number_at(s, p + 2, 16, want, max, ret);
 	if (p[0] == '0' && (p[1] | 0x20) == 'b')
 		return number_at(s, p + 2, 2, want, max, ret);
-	if (p[0] == '0' && digit_of(p[1]) < 8)
+	if (p[0] == '0' && parse_is_digit(p[1], 8))
 		return number_at(s, p + 1, 8, want, max, ret);
 	return number_at(s, p, 10, want, max, ret);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/parse.h"
 
 #define MASK_ANY 0xff /* the byte does not matter, but must be there */
 #define MASK_CASE 0x20
@@ -51,18 +52,6 @@ add_byte(struct reader *rd, size_t pos, uint8_t val, uint8_t mask)
 	return 0;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The character at *@pos, which is moved behind it. */
 static int
 read_char(struct reader *rd, size_t *pos, uint8_t *ret_val, uint8_t *ret_mask)
@@ -72,8 +61,8 @@ read_char(struct reader *rd, size_t *pos, uint8_t *ret_val, uint8_t *ret_mask)
 
 	*ret_mask = rd->ignore_case ? MASK_CASE : 0;
 	if (c == '%') {
-		hi = *pos + 1 < rd->end ? hex_digit(rd->text[*pos + 1]) : -1;
-		lo = *pos + 2 < rd->end ? hex_digit(rd->text[*pos + 2]) : -1;
+		hi = *pos + 1 < rd->end ? parse_hex_digit(rd->text[*pos + 1]) : -1;
+		lo = *pos + 2 < rd->end ? parse_hex_digit(rd->text[*pos + 2]) : -1;
 		if (hi < 0 || lo < 0)
 			return fail_at(rd, *pos, "two hexadecimal digits must follow '%'");
 		*ret_val = (uint8_t)(hi << 4 | lo);

@@ -5,21 +5,20 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/parse.h"
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "emit.h"
 
 /* One digit's value and mask. False for a character that is none. */
 static bool
-digit(char c, uint8_t *ret_val, uint8_t *ret_mask)
+read_digit(char c, uint8_t *ret_val, uint8_t *ret_mask)
 {
-	static const char digits[] = "0123456789abcdef";
-	const char lower = c >= 'A' && c <= 'F' ? (char)(c + 32) : c;
-	const char *p = lower != '\0' ? strchr(digits, lower) : NULL;
+	const int digit = parse_hex_digit(c);
 
-	*ret_mask = p != NULL ? 0xf : 0;
-	*ret_val = p != NULL ? (uint8_t)(p - digits) : 0;
-	return p != NULL || c == 'x' || c == 'X' || c == '?';
+	*ret_mask = digit >= 0 ? 0xf : 0;
+	*ret_val = digit >= 0 ? (uint8_t)digit : 0;
+	return digit >= 0 || c == 'x' || c == 'X' || c == '?';
 }
 
 int
@@ -33,7 +32,7 @@ gen_hex_read(const char *text, struct gen_bytes *b, struct diag *diag)
 
 		if (*p == ' ' || *p == '\t')
 			continue;
-		if (!digit(*p, &val, &mask))
+		if (!read_digit(*p, &val, &mask))
 			return diag_fail_at(diag, -EINVAL, 0, col,
 				"expected hexadecimal digits, got '%.40s'", p);
 		if (n_digits % 2 == 0) {

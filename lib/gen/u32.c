@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/parse.h"
 #include "base/util.h"
 #include "cbpf/insn.h"
 #include "emit.h"
@@ -69,18 +70,6 @@ skip_blanks(struct reader *r)
 		r->p++;
 }
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
 /* A number as strtoul(…, 0) reads it: 0x10, 020 or 16; without '-'. */
 static int
 take_number(struct reader *r, uint32_t *ret)
@@ -93,13 +82,13 @@ take_number(struct reader *r, uint32_t *ret)
 	start = r->p;
 	if (*r->p == '+')
 		r->p++;
-	if (digit(*r->p) > 9)
+	if (!parse_is_digit(*r->p, 10))
 		return fail_at(r, start, -EINVAL, "a number from 0 to 0xffffffff");
 	if (r->p[0] == '0')
-		base = (r->p[1] == 'x' || r->p[1] == 'X') && digit(r->p[2]) < 16 ? 16 : 8;
+		base = (r->p[1] == 'x' || r->p[1] == 'X') && parse_is_digit(r->p[2], 16) ? 16 : 8;
 	r->p += base == 16 ? 2 : 0;
-	for (; digit(*r->p) < base; r->p++) {
-		v = v * (uint64_t)base + (uint64_t)digit(*r->p);
+	for (; parse_is_digit(*r->p, base); r->p++) {
+		v = v * (uint64_t)base + (uint64_t)parse_hex_digit(*r->p);
 		if (v > UINT32_MAX)
 			return fail_at(r, start, -EINVAL, "a number from 0 to 0xffffffff");
 	}

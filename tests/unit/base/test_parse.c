@@ -398,6 +398,26 @@ nearest_name(void **state)
 	assert_null(parse_nearest("action", names, 0));
 }
 
+static void
+digits(void **state)
+{
+	static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+
+	(void)state;
+	for (int c = -1; c < 256; c++) {
+		const char *at = c > 0 ? strchr(lower, c) : NULL;
+		int want;
+
+		if (at == NULL)
+			at = c > 0 ? strchr(upper, c) : NULL;
+		want = at == NULL ? -1
+				  : (int)(at - (at >= upper && at < upper + 16 ? upper : lower));
+		assert_int_equal(parse_hex_digit(c), want);
+		for (int base = 2; base <= 16; base++)
+			assert_int_equal(parse_is_digit(c, base), want >= 0 && want < base);
+	}
+}
+
 int
 main(void)
 {
@@ -408,6 +428,7 @@ main(void)
 		cmocka_unit_test(messages_quote_a_bounded_piece),
 		cmocka_unit_test(pieces_of_a_list),
 		cmocka_unit_test(nearest_name),
+		cmocka_unit_test(digits),
 	};
 	struct CMUnitTest tests[DIM(rows) + DIM(others)] = {0};
 

@@ -20,6 +20,12 @@ struct diag;
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret, struct diag *diag);
 int parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret, struct diag *diag);
 
+/* What the hexadecimal digit @c is worth; -1: it is none, as EOF. */
+int parse_hex_digit(int c);
+
+/* Whether @c is a digit of numbers with @base, 2 to 16. */
+bool parse_is_digit(int c, int base);
+
 /* "yes" or "no", nothing else. */
 int parse_bool(const char *s, bool *ret, struct diag *diag);
 
