@@ -13,46 +13,16 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 
 import captures as cap
+from command import SLUICE, Case, sluice
 
-SLUICE, ROOT = None, None
+ROOT = None
 XT_UDP = "4,48 0 0 23,21 0 1 17,6 0 0 65535,6 0 0 0"  # byte 9 of an IPv4 header behind Ethernet
 XT_UDP_RAW = "4,48 0 0 9,21 0 1 17,6 0 0 65535,6 0 0 0"
 ENGINES = ("interp", "jit", "match")
-
-
-def sluice(*args, data=b"", **more):
-    """Run it; (status, stdout, stderr) as text, or stdout as bytes with raw=True."""
-    raw = more.pop("raw", False)
-    done = subprocess.run([SLUICE, *args], input=data, capture_output=True, timeout=60,
-                          check=False, **more)
-    out = done.stdout if raw else done.stdout.decode()
-    return done.returncode, out, done.stderr.decode()
-
-
-class Case(unittest.TestCase):
-    """A folder of its own."""
-
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="sluice-cli-")
-        self.addCleanup(self.folder.cleanup)
-
-    def path(self, name, text=None):
-        """A path in the folder, with @text in it."""
-        where = pathlib.Path(self.folder.name) / name
-        where.parent.mkdir(parents=True, exist_ok=True)
-        if text is not None:
-            where.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return str(where)
-
-    def fails(self, status, sentence, *args, **more):
-        """That this call ends with @status and says exactly @sentence."""
-        got, out, err = sluice(*args, **more)
-        self.assertEqual((got, out, err), (status, "", "sluice" + sentence + "\n"))
 
 
 class Usage(Case):
@@ -759,5 +729,5 @@ class Stats(Case):
 
 
 if __name__ == "__main__":
-    SLUICE, ROOT = sys.argv[1:3]
+    ROOT = sys.argv[2]
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

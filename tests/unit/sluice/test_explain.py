@@ -9,14 +9,13 @@ import os
 import pathlib
 import random
 import re
-import subprocess
 import sys
-import tempfile
 import unittest
 
 import captures as cap
+import command
+from command import sluice
 
-SLUICE = None
 
 RULES = """
 [set ten]
@@ -62,24 +61,8 @@ enabled = no
 QUERY = cap.dns("x.www.example.uk")
 
 
-def sluice(*args, data=b"", **more):
-    """Run it; (status, stdout, stderr)."""
-    done = subprocess.run([SLUICE, *args], input=data, capture_output=True, timeout=60,
-                          check=False, **more)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
-class Case(unittest.TestCase):
-    """A folder of its own."""
-
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="sluice-explain-")
-        self.addCleanup(self.folder.cleanup)
-
-    def path(self, name, text):
-        where = pathlib.Path(self.folder.name) / name
-        where.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return str(where)
+class Case(command.Case):
+    """A folder of its own, and how it is asked."""
 
     def answer(self, *args, data=b""):
         status, out, err = sluice("explain", "--json", *args, data=data)
@@ -349,5 +332,4 @@ class Property(Case):
 
 
 if __name__ == "__main__":
-    SLUICE = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

@@ -8,35 +8,25 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 import unittest
 
-SLUICE = None
+import command
+from command import SLUICE
+
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def sluice(*args, data=b"", **more):
+def nft(*args):
     """Run it; (status, stdout, stderr)."""
-    done = subprocess.run([SLUICE, "nft", *args], input=data, capture_output=True, timeout=60,
-                          check=False, **more)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    return command.sluice("nft", *args)
 
 
-class Case(unittest.TestCase):
-    """A folder of its own."""
-
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="sluice-nft-")
-        self.addCleanup(self.folder.cleanup)
-
-    def path(self, name, text):
-        where = pathlib.Path(self.folder.name) / name
-        where.write_text(text)
-        return str(where)
+class Case(command.Case):
+    """A folder of its own, and how it is asked."""
 
     def script(self, text, *args):
         """The script for a file of rules."""
-        status, out, err = sluice("-r", self.path("r.ini", text), *args)
+        status, out, err = nft("-r", self.path("r.ini", text), *args)
         self.assertEqual((status, err), (0, ""))
         return out
 
@@ -49,7 +39,7 @@ class Case(unittest.TestCase):
     def fails(self, sentence, *args, text=None):
         if text is not None:
             args = ("-r", self.path("r.ini", text), *args)
-        self.assertEqual(sluice(*args), (2, "", f"sluice nft: {sentence}\n"))
+        self.assertEqual(nft(*args), (2, "", f"sluice nft: {sentence}\n"))
 
 
 class Scopes(Case):
@@ -222,11 +212,11 @@ class Scripts(Case):
         self.assertNotIn("delete table", out)
 
     def test_generator(self):
-        status, out, err = sluice("dns", "--", "a.b")
+        status, out, err = nft("dns", "--", "a.b")
         self.assertEqual((status, err), (0, ""))
         self.assertIn('\t\tmeta nfproto ipv4 meta l4proto 17 th dport 53 ip frag-off & 0x1fff == 0 '
                       '@th,160,40 == 0x0161016200 counter drop comment "dns_a.b"\n', out)
-        out = sluice("-6", "--dst", "2001:db8::1", "-D", "2001:db8::/64", "-A", "count", "-N", "n.1",
+        out = nft("-6", "--dst", "2001:db8::1", "-D", "2001:db8::/64", "-A", "count", "-N", "n.1",
                      "dns", "a.b")[1]
         self.assertIn("ip6 daddr { 2001:db8::1/128, 2001:db8::/64 } @th,176,24 >= 0 @th,160,40 == 0x0161016200 counter "
                       'comment "n.1"\n', out)
@@ -234,7 +224,7 @@ class Scripts(Case):
     def test_hostile_names(self):
         for word in ('"; flush ruleset; "', "a\nflush ruleset", "$(touch x)", "`x`", "a;b", "{", "}", "#",
                      "\\", "é", "'", "a" * 300):
-            status, out, err = sluice("payload", "--", "text:" + word)
+            status, out, err = nft("payload", "--", "text:" + word)
             if status != 0:
                 self.assertEqual(out, "")
                 continue
@@ -244,7 +234,7 @@ class Scripts(Case):
             self.assertNotIn("flush", re.sub(r'comment ".*"', "", out))
             for option in ("--table", "--chain", "--name"):
                 if not NAME.fullmatch(word) or len(word) > 64:
-                    got = sluice(option, word, "dns", "a.b")
+                    got = nft(option, word, "dns", "a.b")
                     self.assertEqual(got[:2], (2, ""))
                     self.assertIn(f"sluice nft: {option}: expected a letter, then up to 63", got[2])
                     self.assertRegex(got[2], r", got '[^\n]*'\n\Z")
@@ -254,7 +244,7 @@ class Scripts(Case):
         got = self.path("got", "")
         tool = self.path("tool", f"#!/bin/sh\ncat >'{got}'\n")
         os.chmod(tool, 0o755)
-        script = sluice("-r", rules)[1]
+        script = nft("-r", rules)[1]
         for redirect in ("", " <&-"):
             pathlib.Path(got).write_text("", encoding="ascii")
             done = subprocess.run(["sh", "-c", f'exec "$@"{redirect}', "sh", SLUICE, "nft", "-r", rules, "--apply"],
@@ -276,7 +266,7 @@ class Scripts(Case):
                 ("--action: expected drop, pass or count, got 'x'", ("-A", "x", "dns", "a.b")),
                 ("--dst: expected IPv4, got '::1'", ("-D", "::1", "dns", "a.b"))):
             self.fails(sentence, *args)
-        status, out, err = sluice("frob", "x")
+        status, out, err = nft("frob", "x")
         self.assertEqual((status, out), (2, ""))
         self.assertIn("frob", err)
 
@@ -294,5 +284,4 @@ class Scripts(Case):
 
 
 if __name__ == "__main__":
-    SLUICE = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

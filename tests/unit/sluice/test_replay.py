@@ -6,16 +6,15 @@ by sluice filter, by tcpdump; its errors by their sentences."""
 import collections
 import json
 import os
-import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import captures as cap
+import command
+from command import SLUICE, sluice
 
-SLUICE = None
 
 RULES = """
 [protect]
@@ -85,24 +84,8 @@ FRAMES = (
 LINES = "".join(line + "\n" for _, line, _ in FRAMES)
 
 
-def sluice(*args, data=b"", **more):
-    """Run it; (status, stdout, stderr)."""
-    done = subprocess.run([SLUICE, *args], input=data, capture_output=True, timeout=60,
-                          check=False, **more)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
-class Case(unittest.TestCase):
-    """A folder of its own."""
-
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="sluice-replay-")
-        self.addCleanup(self.folder.cleanup)
-
-    def path(self, name, text):
-        where = pathlib.Path(self.folder.name) / name
-        where.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return str(where)
+class Case(command.Case):
+    """A folder of its own, and how it is asked."""
 
     def answer(self, *args, data=b""):
         status, out, err = sluice("replay", "--json", *args, data=data)
@@ -308,5 +291,4 @@ class Judged(Case):
 
 
 if __name__ == "__main__":
-    SLUICE = sys.argv.pop(1)
-    unittest.main()
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

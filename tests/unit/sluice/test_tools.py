@@ -11,43 +11,23 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import captures as cap
+import command
+from command import SLUICE, sluice
 
-SLUICE = None
 SLL, SLL2, NULL, LOOP, IPV4, IPV6, USB = 113, 276, 0, 108, 228, 229, 189
 QUERY = cap.dns("itqvmnszeluzoj.www.example.uk")
 Q4, Q6 = cap.udp4(QUERY), cap.udp6(QUERY)
 
 
-def sluice(*args, data=b"", raw=False):
-    """Run it; (status, stdout, stderr) as text, or stdout as bytes with raw=True."""
-    done = subprocess.run([SLUICE, *args], input=data, capture_output=True, timeout=60, check=False)
-    return done.returncode, done.stdout if raw else done.stdout.decode(), done.stderr.decode()
-
-
-class Case(unittest.TestCase):
-    """A folder of its own."""
-
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="sluice-tools-")
-        self.addCleanup(self.folder.cleanup)
-
-    def path(self, name, data):
-        """A file in the folder with @data in it."""
-        where = pathlib.Path(self.folder.name) / name
-        where.write_bytes(data)
-        return str(where)
+class Case(command.Case):
+    """A folder of its own, and what is said in it."""
 
     def says(self, out, *args, data=b""):
         """That this call prints exactly @out."""
         self.assertEqual(sluice(*args, data=data), (0, out, ""))
-
-    def fails(self, status, sentence, *args, data=b"", out=""):
-        """That this call ends with @status and says exactly @sentence."""
-        self.assertEqual(sluice(*args, data=data), (status, out, "sluice" + sentence + "\n"))
 
 
 def sll(frame, device=1):
@@ -590,5 +570,4 @@ class Corpus(Case):
 
 
 if __name__ == "__main__":
-    SLUICE = sys.argv[1]
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
