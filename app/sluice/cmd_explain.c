@@ -415,21 +415,21 @@ write_all(const struct subject *s, const struct filter *f, struct sbuf *out)
 /* ---- the command ---- */
 
 static int
-check_args(void)
+read_args(struct filter_conf *conf)
 {
-	const char *const programs[] = {args.bytecode, args.expr, args.asm_file, args.rules};
-	size_t n = 0;
+	int r;
 
-	for (size_t i = 0; i < DIM(programs); i++)
-		n += programs[i] != NULL;
-	if (n > 1)
-		return cli_fail(CLI_USAGE, "expected one of -b, -e, -c and -r, got %zu of them", n);
-	if (args.link != NULL && strcmp(args.link, "raw") != 0)
-		return cli_fail(CLI_USAGE, "--link: expected raw, got '%.60s'", args.link);
-	if (args.link != NULL && args.rules != NULL)
-		return cli_fail(CLI_USAGE, "--link: each rule of -r has its own link");
-	if (args.location != NULL && args.rules == NULL)
-		return cli_fail(CLI_USAGE, "--location: expected -r RULES with it");
+	*conf = (struct filter_conf){
+		.bytecode = args.bytecode,
+		.expr = args.expr,
+		.asm_file = args.asm_file,
+		.rules = args.rules,
+		.location = args.location,
+		.engine = FILTER_INTERP,
+	};
+	r = filter_check(conf, args.link);
+	if (r != CLI_DONE)
+		return r;
 	if (args.rule != NULL && args.rules == NULL)
 		return cli_fail(CLI_USAGE, "--rule: expected -r RULES with it");
 	if (args.trace && args.json)
@@ -439,23 +439,19 @@ check_args(void)
 
 /* The program or the rules; of -r with the text that programs were made of. */
 static int
-load(struct filter *f, struct diag *diag)
+load(const struct filter_conf *conf, struct filter *f, struct diag *diag)
 {
-	const struct filter_conf conf = {
-		.bytecode = args.bytecode,
-		.expr = args.expr,
-		.asm_file = args.asm_file,
-		.raw = args.link != NULL,
-		.engine = FILTER_INTERP,
-	};
+	struct filter_conf program = *conf;
 	const struct rules_opts opts = {
 		.offline = true,
 		.keep_text = true,
 		.location = args.location,
 		.engine = MATCH_ENGINE_INTERP,
 	};
-	int r = filter_init(&conf, f, diag);
+	int r;
 
+	program.rules = NULL;
+	r = filter_init(&program, f, diag);
 	if (r == 0 && args.rules != NULL) {
 		f->conf.rules = args.rules;
 		r = rules_file_load(args.rules, &opts, &f->rules, diag);
@@ -478,17 +474,18 @@ find_vital(struct subject *s, const struct ctl_conf *conf)
 static int
 explain_run(int argc, char **argv)
 {
+	struct filter_conf conf;
 	struct subject s = {.number = 0};
 	struct sbuf out = SBUF_INIT;
 	struct diag diag = {0};
 	struct filter f = {.dlt = -1};
 	char *path = NULL;
-	int r = check_args();
+	int r = read_args(&conf);
 
 	(void)argc;
 	if (r != CLI_DONE)
 		return r;
-	r = load(&f, &diag);
+	r = load(&conf, &f, &diag);
 	if (r < 0)
 		r = cli_fail_diag(r == -ENOMEM ? CLI_FAILED : CLI_USAGE, &diag);
 	if (r == CLI_DONE)

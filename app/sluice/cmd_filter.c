@@ -187,8 +187,8 @@ read_args(struct filter_conf *conf)
 		const char *name;
 		enum filter_engine engine;
 	} engines[] = {{"interp", FILTER_INTERP}, {"jit", FILTER_JIT}, {"match", FILTER_MATCH}};
-	const char *const programs[] = {args.bytecode, args.expr, args.asm_file, args.rules};
-	size_t n = 0, e = 0;
+	size_t e = 0;
+	int r;
 
 	*conf = (struct filter_conf){
 		.bytecode = args.bytecode,
@@ -196,18 +196,10 @@ read_args(struct filter_conf *conf)
 		.asm_file = args.asm_file,
 		.rules = args.rules,
 		.location = args.location,
-		.raw = args.link != NULL,
 	};
-	for (size_t i = 0; i < DIM(programs); i++)
-		n += programs[i] != NULL;
-	if (n > 1)
-		return cli_fail(CLI_USAGE, "expected one of -b, -e, -c and -r, got %zu of them", n);
-	if (args.link != NULL && strcmp(args.link, "raw") != 0)
-		return cli_fail(CLI_USAGE, "--link: expected raw, got '%.60s'", args.link);
-	if (args.link != NULL && args.rules != NULL)
-		return cli_fail(CLI_USAGE, "--link: each rule of -r has its own link");
-	if (args.location != NULL && args.rules == NULL)
-		return cli_fail(CLI_USAGE, "--location: expected -r RULES with it");
+	r = filter_check(conf, args.link);
+	if (r != CLI_DONE)
+		return r;
 	if (args.invert && args.verdicts)
 		return cli_fail(CLI_USAGE,
 			"--invert says which frames are written, --verdicts writes none");

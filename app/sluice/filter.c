@@ -7,9 +7,11 @@
 #include "base/diag.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/util.h"
 #include "cbpf/jit.h"
 #include "cbpf/prog.h"
 #include "cbpf/text.h"
+#include "cli.h"
 #include "gen/gen.h"
 #include "pkt/savefile.h"
 #include "pkt/view.h"
@@ -145,6 +147,26 @@ from_rules(struct filter *f, struct diag *diag)
 	};
 
 	return rules_file_load(f->conf.rules, &opts, &f->rules, diag);
+}
+
+int
+filter_check(struct filter_conf *conf, const char *link)
+{
+	const char *const programs[] = {conf->bytecode, conf->expr, conf->asm_file, conf->rules};
+	size_t n = 0;
+
+	for (size_t i = 0; i < DIM(programs); i++)
+		n += programs[i] != NULL;
+	if (n > 1)
+		return cli_fail(CLI_USAGE, "expected one of -b, -e, -c and -r, got %zu of them", n);
+	if (link != NULL && strcmp(link, "raw") != 0)
+		return cli_fail(CLI_USAGE, "--link: expected raw, got '%.60s'", link);
+	if (link != NULL && conf->rules != NULL)
+		return cli_fail(CLI_USAGE, "--link: each rule of -r has its own link");
+	if (conf->location != NULL && conf->rules == NULL)
+		return cli_fail(CLI_USAGE, "--location: expected -r RULES with it");
+	conf->raw = link != NULL;
+	return CLI_DONE;
 }
 
 int

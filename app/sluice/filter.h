@@ -25,6 +25,12 @@ struct filter_conf {
 	enum filter_engine engine;
 };
 
+/*
+ * Whether what the command line has goes together; conf->raw becomes what @link
+ * says, the word of --link or NULL. CLI_DONE, or CLI_USAGE after telling stderr.
+ */
+int filter_check(struct filter_conf *conf, const char *link);
+
 struct filter {
 	struct filter_conf conf;
 	int dlt; /* that an expression was compiled for */
