@@ -280,6 +280,16 @@ is_worth_it(const struct match_index *ix, size_t n)
 	return together + item < COST_RULE * (n - ix->n_residual);
 }
 
+/* Whether some rule has no program, but more to ask than one comparison. */
+static bool
+any_costly(const struct match_image *im)
+{
+	for (size_t i = 0; i < im->n; i++)
+		if (im->entries[i].run == MATCH_RUN_NONE && im->entries[i].scope.more != NULL)
+			return true;
+	return false;
+}
+
 int
 index_new(const struct match_image *im, const struct match_rule *rules,
 	const struct match_options *options, struct build_notes *notes,
@@ -287,7 +297,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 {
 	struct build b = {
 		.im = im, .rules = rules, .options = options, .mem = ARENA_INIT, .notes = notes};
-	const bool few = options->merge == MATCH_MERGE_AUTO && im->n < IMAGE_MIN;
+	const bool few = options->merge == MATCH_MERGE_AUTO && im->n < IMAGE_MIN && !any_costly(im);
 	int r = 0;
 
 	*ret_index = NULL;

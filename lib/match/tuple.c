@@ -338,6 +338,49 @@ make_all_blocks(struct maker *m)
 	return 0;
 }
 
+/* ---- few lanes ---- */
+
+static void
+fill_few(const struct maker *m, struct tuple_few *f)
+{
+	for (size_t i = 0; i < TUPLE_FEW; i++) {
+		const struct tuple_lane *l = &m->lanes.v[i];
+
+		if (i >= m->lanes.n) {
+			f->meta[i] = 1; /* which the mask removes */
+			f->rule[i] = MATCH_NONE;
+			continue;
+		}
+		for (int side = 0; side < TUPLE_SIDES; side++) {
+			const struct tuple_prefix *p = &l->at[m->fault ? !side : side];
+
+			store_be32((uint8_t *)&f->addr[side][i], p->addr);
+			store_be32((uint8_t *)&f->mask[side][i], mask_of(p->len));
+		}
+		f->ports_lo[i] = l->ports_lo;
+		f->ports_hi[i] = l->ports_hi;
+		f->meta[i] = l->meta;
+		f->meta_mask[i] = l->meta_mask;
+		f->rule[i] = l->rule;
+	}
+}
+
+/* Lanes are by rule, as add_all() made them. */
+static int
+make_few(struct maker *m)
+{
+	struct tuple_few *few;
+	uint8_t *p = arena_zalloc(&m->tuple->arena, sizeof(*few) + BASE_CACHE_LINE);
+
+	if (p == NULL)
+		return -ENOMEM;
+	p += (BASE_CACHE_LINE - (uintptr_t)p % BASE_CACHE_LINE) % BASE_CACHE_LINE;
+	few = (struct tuple_few *)(void *)p;
+	fill_few(m, few);
+	m->tuple->few = few;
+	return 0;
+}
+
 /* ---- tries ---- */
 
 #define ROOT 65536
@@ -431,8 +474,12 @@ make(struct maker *m)
 	ssize_t at = 0;
 	int r = add_all(m);
 
-	if (r == 0)
-		r = choose_sides(m);
+	if (r < 0)
+		return r;
+	m->tuple->n_lanes = (uint32_t)m->lanes.n;
+	if (m->lanes.n > 0 && m->lanes.n <= TUPLE_FEW)
+		return make_few(m);
+	r = choose_sides(m);
 	if (r < 0)
 		return r;
 	if (m->lanes.n > 0) /* else there is no memory to sort either */
@@ -441,7 +488,6 @@ make(struct maker *m)
 		at = make_groups(m, (size_t)at, (enum tuple_side)side);
 	if (at < 0)
 		return (int)at;
-	m->tuple->n_lanes = (uint32_t)m->lanes.n;
 	r = make_all_blocks(m);
 	return r == 0 ? make_tries(m) : r;
 }

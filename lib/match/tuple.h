@@ -12,7 +12,8 @@
  *
  * An address is looked up by its first 16, the next 8 and the last 8 bits. What is
  * found there has the lanes of all prefixes around, up to TUPLE_MERGE; beyond that it
- * goes on where those of the prefix around are. So memory is bounded by the number of
+ * goes on where those of the prefix around are. Of a very small set all lanes are
+ * compared. So memory is bounded by the number of
  * rules, and what a frame costs by TUPLE_BELOW: rules of which more hold for one
  * address are left to other kernels.
  *
@@ -78,7 +79,23 @@ struct tuple_trie {
 	const uint32_t *nodes; /* 256 entries each */
 };
 
+/*
+ * Lanes of a set that is so small that nothing is looked up: each is compared with each
+ * frame. As in struct tuple_block, but for both addresses.
+ */
+#define TUPLE_FEW 16 /* lanes */
+
+struct tuple_few {
+	uint32_t addr[TUPLE_SIDES][TUPLE_FEW], mask[TUPLE_SIDES][TUPLE_FEW];
+	struct tuple_ports ports_lo[TUPLE_FEW], ports_hi[TUPLE_FEW];
+	uint16_t meta[TUPLE_FEW], meta_mask[TUPLE_FEW];
+	uint32_t rule[TUPLE_FEW];
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct tuple_few) == 8 * 64, "eight lines");
+
 struct tuple {
+	const struct tuple_few *few; /* where there is it, there is nothing else */
 	struct tuple_trie trie[TUPLE_SIDES];
 	const struct tuple_block *blocks;
 	const struct tuple_more *more; /* by block */
@@ -99,9 +116,9 @@ int tuple_new(const struct match_image *im, const struct match_rule *rules, bool
 void tuple_free(struct tuple *tuple);
 
 /*
- * Choose which rules the kernel is to have, in @ret_take: all it can have, where they
- * are @min or more and hash tables would be slower. With @min 1 that is not asked.
- * Returns how many.
+ * Choose which rules the kernel is to have, in @ret_take: all it can have, where hash
+ * tables would be slower, and one by one, too: they are @min or more, or some ask for
+ * prefixes or ranges. With @min 1 that is not asked. Returns how many.
  */
 uint32_t tuple_choose(
 	const struct match_image *im, const struct match_rule *rules, uint32_t min, bool *ret_take);

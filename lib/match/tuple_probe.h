@@ -312,6 +312,8 @@ tuple_lanes_of(const struct tuple *t, const struct probe *p, struct tuple_burst 
 	}
 }
 
+#include "tuple_probe_few.h"
+
 /* ---- rules that are off ---- */
 
 /*
@@ -387,11 +389,30 @@ tuple_keep(struct probe *p, const struct tuple_burst *u, uint64_t some)
 	return again;
 }
 
+static inline void
+tuple_few(const struct tuple *t, struct probe *p, struct tuple_burst *u, uint64_t some)
+{
+	memset(u->best[TUPLE_DST], 0xff, sizeof(u->best[TUPLE_DST]));
+	if (p->again)
+		tuple_all_few(t, p, u, some, true);
+	else
+		tuple_all_few(t, p, u, some, false);
+	for (uint64_t m = tuple_keep(p, u, some); m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		p->best[i] = tuple_search_few(t, p, i);
+	}
+}
+
 void
 TUPLE_PROBE(const struct tuple *t, struct probe *p, uint64_t some)
 {
 	struct tuple_burst u;
 
+	if (t->few != NULL) {
+		tuple_few(t, p, &u, some);
+		return;
+	}
 	tuple_load(p, &u, some);
 	tuple_look_up(t, p, &u, some);
 	if (p->again) {

@@ -42,6 +42,8 @@ struct kind {
 
 static const struct kind kinds[] = {
 	{"one", 1, 32, 32, 0, UINT32_MAX, 0, false, false},
+	{"a block", 12, 20, 32, 24, 0x0000ff07, 0, false, false},
+	{"two", 28, 20, 32, 24, 0x0000ff07, 0, false, false},
 	{"far apart", 300, 32, 32, 32, UINT32_MAX, 0, false, false},
 	{"networks", 300, 16, 32, 24, 0x0303ffff, 10, false, false},
 	{"nested", 60, 8, 32, 8, 0x00000107, 0, false, true},
