@@ -11,6 +11,8 @@ struct sym_pool {
 	struct arena mem;
 	const struct sym_node **slots; /* by hash, chained; from the heap */
 	uint32_t n_slots, n_nodes;
+	struct sym_flow_kept *flows; /* of programs run before; see sym_flow.c */
+	uint32_t n_flows;
 	bool failed; /* out of memory; seen once, at the end of a run */
 	struct sym_node nil; /* what every constructor returns once failed */
 };

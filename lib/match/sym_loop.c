@@ -59,8 +59,8 @@ same_insn(const struct run *r, size_t pc, size_t by)
 	const struct cbpf_insn *a = &r->insns[pc], *b = &r->insns[pc + by];
 	const size_t at = pc + 1, bt = pc + by + 1;
 
-	if (memcmp(a, b, sizeof(*a)) == 0 && cbpf_op_of(a->code) != CBPF_OP_JA && a->jt == 0 &&
-		a->jf == 0)
+	/* Jumps say how far, so that equal ones go to the same place of their rounds. */
+	if (memcmp(a, b, sizeof(*a)) == 0)
 		return true;
 	if (a->code != b->code)
 		return false;
@@ -86,7 +86,10 @@ rounds_at(const struct run *r, size_t pc, size_t len)
 {
 	size_t i = pc;
 
-	while (i + len < r->n && same_insn(r, i, len))
+	/* Most are equal to the bit. */
+	while (i + len < r->n &&
+		(memcmp(&r->insns[i], &r->insns[i + len], sizeof(r->insns[i])) == 0 ||
+			same_insn(r, i, len)))
 		i++;
 	return (uint32_t)MIN((i + len - pc) / len, SYM_STEPS_MAX);
 }

@@ -503,7 +503,7 @@ step_all(struct run *r, size_t pc, struct way *list)
 void
 sym_walk_ways(struct run *r)
 {
-	for (size_t pc = 0; pc < r->n; pc++) {
+	for (size_t pc = 0; pc < r->n && r->n_waiting > 0; pc++) {
 		struct way *w = r->at[pc];
 		uint32_t n = 0;
 
@@ -540,7 +540,7 @@ run(struct sym_pool *pool, const struct cbpf_prog *prog, bool joins, struct sym_
 	r.at = arena_zalloc(&r.mem, r.n * sizeof(struct way *));
 	first = sym_way_new(&r, NULL);
 	if (joins && r.at != NULL && first != NULL) {
-		r.flow = sym_flow(&r.mem, r.insns, r.n);
+		r.flow = sym_flow(&r);
 		pool->failed |= r.flow == NULL;
 		r.steps_max = STEPS_FEW + STEPS_OF_INSN * (uint32_t)r.n;
 	}

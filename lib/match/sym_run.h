@@ -75,8 +75,8 @@ struct sym_fact *sym_common_facts(struct sym_fact *a, struct sym_fact *b);
 /* Leave in @a what both ask. */
 void sym_needs_common(struct needs *a, const struct needs *b);
 
-/* What is known of each of @n instructions, and of the end behind them. NULL: out of memory. */
-const struct flow *sym_flow(struct arena *mem, const struct cbpf_insn *insns, size_t n);
+/* What is known of each of the instructions, and of the end behind them. NULL: out of memory. */
+const struct flow *sym_flow(struct run *r);
 
 /* The registers that @in writes, as bits. */
 uint32_t sym_writes(const struct cbpf_insn *in);
