@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Walks over labels: rules of which all kinds of stars are, against their programs
+ * one by one, on each kind of processor. Names of 0 to 140 labels, longer than a
+ * name may be, with lengths that are none, cut everywhere.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+#include "cbpf/prog.h"
+#include "image_impl.h"
+#include "match/report.h"
+#include "pkt/view.h"
+#include "world.h"
+
+#define RULES 48
+#define FRAMES MATCH_BURST
+#define NAME_ROOM 400
+#define NAME_AT 40 /* 20 of IP, 8 of UDP, 12 of DNS */
+#define LEN_MAX (NAME_AT + NAME_ROOM + 8)
+
+static const struct option {
+	const char *name;
+	struct match_options options;
+} ways[] = {
+	{"c", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C}},
+	{"avx2", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2}},
+	{"avx512", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512}},
+};
+
+/* "@": a name. */
+static const char *const patterns[] = {
+	"dns **.@",
+	"dns **.@",
+	"dns **.@",
+	"dns *.@",
+	"dns *{2-3}.@",
+	"dns **.*.@",
+	"dns **.*{1-2}.@",
+	"dns **.?.@",
+	"dns *.*.@",
+	"dns @.**",
+	"dns @**",
+	"dns -i **.@",
+	"dns **.@ **.@",
+	"dns @ **.@",
+	"dns --qtype A **.@",
+	"dns **",
+};
+
+static struct match_rule rules[RULES];
+static struct cbpf_prog *progs[RULES];
+static uint8_t bytes[FRAMES][LEN_MAX];
+static struct pkt_view views[FRAMES];
+static struct rng rng;
+
+/* Few labels, so that names have much to do with each other. */
+static const char *
+draw_label(void)
+{
+	static const char *const labels[] = {"a", "b", "ab", "ba", "abc"};
+
+	return labels[rng_below(&rng, DIM(labels))];
+}
+
+static void
+make_rule(uint32_t i)
+{
+	const char *p = patterns[rng_below(&rng, DIM(patterns))];
+	char text[160];
+	size_t n = 0;
+
+	for (; *p != '\0'; p++) {
+		if (*p != '@') {
+			text[n++] = *p;
+			continue;
+		}
+		for (uint32_t labels = 1 + rng_below(&rng, 3); labels > 0; labels--)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", draw_label(),
+				labels > 1 ? "." : "");
+	}
+	text[n] = '\0';
+	progs[i] = world_prog(text, 12, 4);
+	rules[i] = (struct match_rule){.name = "r",
+		.slot = i,
+		.action = MATCH_DROP,
+		.enabled = rng_below(&rng, 10) != 0,
+		.scope = {.src.any = true, .dst.any = true, .ports = UINT64_MAX},
+		.prog = {progs[i], progs[i]}};
+}
+
+/* A name at @p, of NAME_ROOM bytes, with the type behind it. Returns its bytes. */
+static uint32_t
+make_name(uint8_t *p)
+{
+	uint32_t labels = rng_below(&rng, 8), n = 0, spoilt;
+
+	if (rng_below(&rng, 6) == 0)
+		labels = 120 + rng_below(&rng, 20);
+	for (; labels > 0 && n < NAME_ROOM - 80; labels--) {
+		const char *l = labels > 6 ? "a" : draw_label();
+
+		p[n] = (uint8_t)strlen(l);
+		/* A long one now and then. */
+		if (rng_below(&rng, 40) == 0)
+			p[n] = (uint8_t)(60 + rng_below(&rng, 8));
+		memset(p + n + 1, 'a', p[n]);
+		memcpy(p + n + 1, l, strlen(l));
+		n += 1u + p[n];
+	}
+	p[n++] = 0;
+	p[n++] = 0;
+	p[n++] = rng_below(&rng, 2) ? 1 : 28;
+	p[n++] = 0;
+	p[n++] = 1;
+	spoilt = rng_below(&rng, n);
+	switch (rng_below(&rng, 8)) {
+	case 0: p[spoilt] ^= (uint8_t)(1u << rng_below(&rng, 8)); break;
+	case 1: p[spoilt] = (uint8_t)(0xc0 | rng_below(&rng, 64)); break; /* a pointer */
+	case 2: p[spoilt] = (uint8_t)rng_next(&rng); break;
+	default: break;
+	}
+	return n;
+}
+
+/* All frames are one, cut at lengths from @cut on; without @cut each is another one. */
+static void
+make_frames(uint32_t cut)
+{
+	uint32_t len = 0;
+
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		uint32_t cap;
+
+		if (i == 0 || cut == 0) {
+			memset(bytes[i], 0, NAME_AT);
+			bytes[i][0] = 0x45;
+			len = NAME_AT + make_name(bytes[i] + NAME_AT);
+		} else {
+			memcpy(bytes[i], bytes[0], len);
+		}
+		cap = cut == 0 ? len : MIN(cut - 1 + i, len);
+		/* At the end of its memory, so that a look behind it is seen. */
+		memmove(bytes[i] + LEN_MAX - cap, bytes[i], cap);
+		views[i] = (struct pkt_view){.frame = bytes[i] + LEN_MAX - cap,
+			.caplen = cap,
+			.wirelen = len,
+			.l3_caplen = cap,
+			.l3_len = len,
+			.family = 4,
+			.proto = 17};
+	}
+}
+
+static uint32_t
+first_of(const struct pkt_view *v, uint32_t from)
+{
+	for (uint32_t i = from; i < RULES; i++)
+		if (rules[i].enabled && cbpf_run(progs[i], v->frame, v->l3_caplen, v->l3_len) != 0)
+			return i;
+	return MATCH_NONE;
+}
+
+static uint32_t
+check(const struct match_image *image, const char *name)
+{
+	uint32_t from[FRAMES], got[FRAMES], hits = 0;
+	uint8_t which[FRAMES];
+
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		which[i] = (uint8_t)i;
+		/* So that no rule hides behind those before it. */
+		from[i] = rng_below(&rng, RULES);
+	}
+	match_image_first(image, views, which, FRAMES, 0, from, got);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		const uint32_t want = first_of(&views[i], from[i]);
+
+		if (got[i] != want)
+			print_error(
+				"%s: frame %u: rule %d, not %d\n", name, i, (int)got[i], (int)want);
+		assert_int_equal(got[i], want);
+		hits += want != MATCH_NONE;
+	}
+	return hits;
+}
+
+static void
+walks_are_those_of_programs(void **state)
+{
+	const char *seed = getenv("SLUICE_SEED"), *is_long = getenv("SLUICE_LONG");
+	const uint32_t rounds = is_long != NULL && strcmp(is_long, "1") == 0 ? 2000 : 60;
+	uint64_t tables = 0, hits = 0, all = 0;
+
+	(void)state;
+	rng.state = seed != NULL ? strtoull(seed, NULL, 0) : 1;
+	print_message("SLUICE_SEED=%s\n", seed != NULL ? seed : "1");
+	for (uint32_t k = 0; k < rounds; k++) {
+		for (uint32_t i = 0; i < RULES; i++)
+			make_rule(i);
+		for (size_t w = 0; w < DIM(ways); w++) {
+			struct match_rule_report report[RULES];
+			struct match_image *image = NULL;
+
+			assert_int_equal(match_image_new_with(rules, RULES, MATCH_ENGINE_INTERP,
+						 &ways[w].options, &image, NULL),
+				0);
+			match_image_report(image, report);
+			for (uint32_t i = 0; i < RULES; i++)
+				tables += report[i].kernel == MATCH_KERNEL_HASH;
+			for (uint32_t b = 0; b < 6; b++, all++) {
+				make_frames(b < 4 ? 0 : 1 + rng_below(&rng, 2) * 40);
+				hits += check(image, ways[w].name);
+			}
+			match_image_free(image);
+		}
+		for (uint32_t i = 0; i < RULES; i++)
+			cbpf_prog_free(progs[i]);
+	}
+	print_message("%.2f of the rules in tables, %.2f of %.0f frames match\n",
+		(double)tables / (double)(rounds * DIM(ways) * RULES),
+		(double)hits / (double)(all * FRAMES), (double)(all * FRAMES));
+	assert_true(tables > rounds * DIM(ways) * RULES / 2);
+	assert_true(hits > all * FRAMES / 4);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(walks_are_those_of_programs)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
