@@ -29,10 +29,12 @@ spoil_window(struct match_image *im, enum window_kind kind)
 	for (uint32_t w = 0; ix != NULL && w < ix->n_windows; w++) {
 		if (ix->windows[w].kind != kind)
 			continue;
-		if (kind == WINDOW_TAIL)
-			ix->windows[w].kind = WINDOW_START;
-		else
+		if (kind == WINDOW_TAIL) {
+			ix->windows[w].kind = WINDOW_IHL;
+			ix->windows[w].off = 0;
+		} else {
 			ix->windows[w].off++;
+		}
 		return true;
 	}
 	return false;
