@@ -22,8 +22,9 @@ walk_init(struct walkers *v, const struct probe_at *from, int32_t off, uint64_t 
 		const struct probe_at *at = &from[i];
 		const bool there = at->left > off;
 
-		v->place[v->n] = at->bytes + off;
-		v->end[v->n] = at->bytes + at->left;
+		/* Of a window that is not there these are numbers that nobody follows. */
+		v->place[v->n] = (const uint8_t *)((uintptr_t)at->bytes + (uintptr_t)off);
+		v->end[v->n] = (const uint8_t *)((uintptr_t)at->bytes + (uintptr_t)at->left);
 		v->frame[v->n] = i;
 		v->n += there;
 		/* Words near the end are read from before it. */
