@@ -100,6 +100,7 @@ struct match_options {
 	bool rank_fault; /* an update gives rules behind the first change wrong numbers */
 	bool no_findings; /* rules that never decide are not looked for */
 	bool update_always; /* also where a full build takes no longer */
+	uint32_t update_large; /* rules in a part that an update adds; 0: as many as there may be */
 	bool no_tuple; /* its rules are the bit-vector kernel's */
 };
 

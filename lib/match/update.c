@@ -17,7 +17,7 @@
 #include "parts.h"
 
 #define SMALL 8
-#define LARGE 64
+#define LARGE 256
 /* Images of fewer rules are built in no more time. */
 #define UPDATE_MIN 16
 
@@ -141,6 +141,7 @@ find_kept(struct update *u, const uint32_t *was)
 static int
 plan_parts(struct update *u, uint32_t *ret_new)
 {
+	const uint32_t large = u->options->update_large != 0 ? u->options->update_large : LARGE;
 	uint32_t live[PARTS_MAX] = {0}, added = 0, kept;
 
 	for (size_t i = 0; i < u->n; i++) {
@@ -156,7 +157,7 @@ plan_parts(struct update *u, uint32_t *ret_new)
 		while (kept == PARTS_MAX || (kept < u->n_old && kept > 1 && added > SMALL))
 			added += live[--kept];
 	}
-	if (added > LARGE)
+	if (added > large)
 		return diag_fail(u->diag, -EXFULL, "too much has changed for an update");
 	u->n_kept = kept;
 	*ret_new = added;

@@ -39,15 +39,25 @@ static const struct engine {
 	struct match_options options;
 } engines[] = {
 	{"interpreter, one by one", MATCH_ENGINE_INTERP,
-		{.merge = MATCH_MERGE_NEVER, .update_always = true}},
-	{"jit, one by one", MATCH_ENGINE_JIT, {.merge = MATCH_MERGE_NEVER, .update_always = true}},
+		{.merge = MATCH_MERGE_NEVER, .update_always = true, .update_large = 64}},
+	{"jit, one by one", MATCH_ENGINE_JIT,
+		{.merge = MATCH_MERGE_NEVER, .update_always = true, .update_large = 64}},
 	{"interpreter, merged, c", MATCH_ENGINE_INTERP,
-		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C, .update_always = true}},
+		{.merge = MATCH_MERGE_ALWAYS,
+			.isa = ISA_C,
+			.update_always = true,
+			.update_large = 64}},
 	{"jit, merged, avx2", MATCH_ENGINE_JIT,
-		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2, .update_always = true}},
+		{.merge = MATCH_MERGE_ALWAYS,
+			.isa = ISA_AVX2,
+			.update_always = true,
+			.update_large = 64}},
 	{"jit, merged, avx512", MATCH_ENGINE_JIT,
-		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512, .update_always = true}},
-	{"as it is", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_AUTO}},
+		{.merge = MATCH_MERGE_ALWAYS,
+			.isa = ISA_AVX512,
+			.update_always = true,
+			.update_large = 64}},
+	{"as it is", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_AUTO, .update_large = 64}},
 };
 
 /* Rules in order, and the image of them. */
@@ -440,7 +450,10 @@ static void
 wrong_numbers_are_noticed(void **state)
 {
 	static const struct engine broken = {"wrong numbers", MATCH_ENGINE_INTERP,
-		{.merge = MATCH_MERGE_ALWAYS, .update_always = true, .rank_fault = true}};
+		{.merge = MATCH_MERGE_ALWAYS,
+			.update_always = true,
+			.update_large = 64,
+			.rank_fault = true}};
 	struct match_counters *counters = counters_new();
 	long pairs = 0, updates = 0, noticed = 0;
 
@@ -519,7 +532,7 @@ static void
 what_was_compiled_is_shared(void **state)
 {
 	static const struct engine engine = {"as it is", MATCH_ENGINE_AUTO,
-		{.merge = MATCH_MERGE_ALWAYS, .update_always = true}};
+		{.merge = MATCH_MERGE_ALWAYS, .update_always = true, .update_large = 64}};
 	struct set *s = set_new(&engine, 120);
 	const struct match_entry *entries = s->image->entries;
 	const struct match_index *index = s->image->index;

@@ -45,7 +45,7 @@ void match_image_free(struct match_image *image);
 /*
  * The image of the @n rules @rules, as match_image_new() gives it, from @old, where
  * little has changed; what @old was compiled to is shared, not copied. @old stays as
- * it is and may be freed first. Takes time for the rules that are new, 64 at most since
+ * it is and may be freed first. Takes time for the rules that are new, 256 at most since
  * @old or its likes were built whole, and little else. The same thread builds all
  * images of one line.
  *
