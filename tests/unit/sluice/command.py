@@ -18,6 +18,17 @@ def sluice(*args, data=b"", raw=False, **more):
     return done.returncode, done.stdout if raw else done.stdout.decode(), done.stderr.decode()
 
 
+def read_until(pipe, end):
+    """What comes from a pipe that stays open, until it ends with @end."""
+    got = b""
+    while not got.endswith(end):
+        more = pipe.read1(4096)
+        if not more:
+            raise AssertionError(f"closed behind {got!r}, {end!r} was expected")
+        got += more
+    return got
+
+
 class Case(unittest.TestCase):
     """A folder of its own."""
 

@@ -17,7 +17,7 @@ import threading
 import unittest
 
 import captures as cap
-from command import SLUICE, Case, sluice
+from command import SLUICE, Case, read_until, sluice
 
 ROOT = None
 XT_UDP = "4,48 0 0 23,21 0 1 17,6 0 0 65535,6 0 0 0"  # byte 9 of an IPv4 header behind Ethernet
@@ -437,11 +437,7 @@ class Filter(Case):
                                   stdout=subprocess.PIPE) as proc:
                 proc.stdin.write(cap.pcap([frame], dlt=dlt))
                 proc.stdin.flush()
-                got = b""
-                while not got.endswith(want):
-                    more = proc.stdout.read1(4096)
-                    self.assertNotEqual(more, b"")
-                    got += more
+                read_until(proc.stdout, want)
                 proc.stdin.close()
                 self.assertEqual(proc.wait(timeout=30), 0)
 

@@ -15,7 +15,7 @@ import unittest
 
 import captures as cap
 import command
-from command import SLUICE, sluice
+from command import SLUICE, read_until, sluice
 
 SLL, SLL2, NULL, LOOP, IPV4, IPV6, USB = 113, 276, 0, 108, 228, 229, 189
 QUERY = cap.dns("itqvmnszeluzoj.www.example.uk")
@@ -270,11 +270,7 @@ class Hex2pcap(Case):
                 for part in parts:
                     proc.stdin.write(part)
                     proc.stdin.flush()
-                got = b""
-                while not got.endswith(want):
-                    more = proc.stdout.read1(4096)
-                    self.assertNotEqual(more, b"")
-                    got += more
+                read_until(proc.stdout, want)
             proc.stdin.close()
             self.assertEqual(proc.wait(timeout=30), 0)
 
