@@ -28,6 +28,10 @@ script_check_ips(const char *const *ips, bool inet6)
 			return cli_fail(CLI_USAGE,
 				"-i: expected an IPv%d address or prefix, got '%s'", inet6 ? 6 : 4,
 				*ips);
+		if (p.len == 0)
+			return cli_fail(CLI_USAGE,
+				"-i: an ipset takes no prefix of length 0, got '%s'; its halves are %s",
+				*ips, inet6 ? "::/1 and 8000::/1" : "0.0.0.0/1 and 128.0.0.0/1");
 	}
 	return CLI_DONE;
 }
@@ -200,36 +204,43 @@ script_add_comment(struct sbuf *b, const char *text)
 	shell_add_word(b, cut);
 }
 
-/* Sets' names are cut, so that two scripts can have the same; an address would arm both. */
+/*
+ * Sets' names are cut, and chains' are in capitals, so that two scripts can have
+ * the same: an address would arm both, a chain would be filled with the other's.
+ */
 static void
 add_claim(struct sbuf *b, const struct script *s)
 {
 	sbuf_addf(b,
-		"# The set may be another rule's, whose name begins alike.\n"
-		"claim() {\n\tlocal line\n\n\twhile read -r line; do\n"
-		"\t\tif [[ ${line} == *'--match-set %s dst'* &&\n"
-		"\t\t\t${line} != *",
-		s->set);
-	shell_add_word(b, s->mark);
+		"# %s may be another rule's, whose name is alike.\n"
+		"claim() {\n\tlocal line\n\n\twhile read -r line; do\n\t\tif ",
+		s->chain != NULL ? "The chain" : "The set");
+	if (s->chain != NULL)
+		sbuf_addf(b, "[[ ${line} == *' -j %s' &&\n\t\t\t${line} != *'--match-set %s dst'",
+			s->chain, s->set);
+	else
+		sbuf_addf(b, "[[ ${line} == *'--match-set %s dst'* &&\n\t\t\t${line} != *", s->set);
+	if (s->chain == NULL)
+		shell_add_word(b, s->mark);
 	sbuf_addf(b,
 		"* ]]; then\n"
-		"\t\t\techo \"$0: another rule has the ipset %s: ${line}\" >&2\n"
-		"\t\t\techo \"$0: give sluice iptables --set NAME for one of them\" >&2\n"
+		"\t\t\techo \"$0: another rule has the %s %s: ${line}\" >&2\n"
+		"\t\t\techo \"$0: give sluice %s NAME for one of them\" >&2\n"
 		"\t\t\treturn 1\n\t\tfi\n"
 		"\tdone < <(\"${iptables[@]}\" --wait -S INPUT)\n}\n\n",
-		s->set);
+		s->chain != NULL ? "chain" : "ipset", s->chain != NULL ? s->chain : s->set,
+		s->chain != NULL ? "iptables-chain another -w" : "iptables --set");
 }
 
 static void
 add_apply(struct sbuf *b, const struct script *s)
 {
-	if (s->mark != NULL)
-		add_claim(b, s);
+	add_claim(b, s);
 	sbuf_addf(b,
-		"apply() {\n\tlocal ip\n\n%s"
+		"apply() {\n\tlocal ip\n\n\tclaim\n"
 		"\t\"${ipset[@]}\" -exist create %s hash:net family %s\n"
 		"\tfor ip in ",
-		s->mark != NULL ? "\tclaim\n" : "", s->set, s->inet6 ? "inet6" : "inet");
+		s->set, s->inet6 ? "inet6" : "inet");
 	for (const char *const *ip = s->ips; *ip != NULL; ip++) {
 		shell_add_word(b, *ip);
 		sbuf_addc(b, ' ');

@@ -26,7 +26,7 @@ struct script {
 	const char *set; /* the ipset's name; shell_is_name() */
 	/*
 	 * What tells the rule in INPUT from another one with the same set, as iptables
-	 * -S print it; NULL: nobody else can have the set.
+	 * -S print it; not looked at where there is a chain.
 	 */
 	const char *mark;
 	const char *chain; /* of its own, shell_is_name(); NULL: a rule in INPUT is all */

@@ -202,6 +202,15 @@ def alike(site):
     site.script(one, "--delete", DEFAULTINT="lo", check=False)
     site.script(other, "--delete")
     site.gone(one)
+    one, other = (site.generate("iptables-chain", "-d", x, "-w", y) for x, y in (("a.uk", "uk"), ("b.uk", "UK")))
+    site.script(one, flooded)
+    applied = site.saved()
+    got = site.script(other, flooded, check=False)
+    lab.check(got.returncode == 1 and "another rule has the chain UK" in got.stderr, f"a chain of another: {got}")
+    lab.equal(site.saved(), applied, "what a refused script changed")
+    site.gone(one)
+    site.script(other, flooded)
+    site.gone(other)
 
 
 def pinned(site):

@@ -121,6 +121,12 @@ class Iptables(Case):
         text = self.makes("x", "iptables", "-s", "b", "-p", "-w", "x", "payload", "66" * 100)
         self.assertIn('"${objects}/b"', text)
 
+    def test_no_prefix_of_length_0(self):
+        for six, whole, halves in (((), "0.0.0.0/0", "0.0.0.0/1 and 128.0.0.0/1"),
+                                   (("-6",), "::/0", "::/1 and 8000::/1")):
+            self.fails(2, f"iptables: -i: an ipset takes no prefix of length 0, got '{whole}'; "
+                          f"its halves are {halves}", "iptables", *six, "-i", whole, "dns", "a.uk")
+
     def test_replaces(self):
         path = self.folder / "old"
         path.write_text("old\n", encoding="ascii")
