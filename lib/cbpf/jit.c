@@ -23,64 +23,114 @@ struct cbpf_jit {
 	size_t bytes;
 };
 
+/* What is spelt: a program, or a chain of them. */
+struct spelt {
+	const struct plan_list *plan; /* NULL: links */
+	const struct emit_link *links;
+	size_t n_links;
+	uint32_t n_labels, n_jumps; /* at most */
+};
+
 static void
-run(struct x86_buf *b, const struct plan_list *plan)
+run(struct x86_buf *b, const struct spelt *what)
 {
 	uint32_t *was = b->label_was;
 
 	b->len = 0;
 	b->njumps = 0;
 	b->changed = false;
-	emit_plan(b, plan);
+	if (what->plan != NULL)
+		emit_plan(b, what->plan);
+	else
+		emit_chain(b, what->links, what->n_links);
 	b->label_was = b->label_is;
 	b->label_is = was;
 }
 
 static int
-measure(struct ir *ir, const struct plan_list *plan, struct x86_buf *b)
+measure(struct arena *mem, const struct spelt *what, struct x86_buf *b)
 {
-	uint32_t nlabels = emit_nlabels(plan);
+	const size_t bytes = what->n_labels * sizeof(uint32_t);
 
-	b->label_was = arena_zalloc(&ir->mem, nlabels * sizeof(uint32_t));
-	b->label_is = arena_zalloc(&ir->mem, nlabels * sizeof(uint32_t));
-	/* A step makes at most two jumps. */
-	b->is_short = arena_zalloc(&ir->mem, 2 * (size_t)plan->n + 2);
+	b->label_was = arena_zalloc(mem, bytes);
+	b->label_is = arena_zalloc(mem, bytes);
+	b->is_short = arena_zalloc(mem, what->n_jumps);
 	if (b->label_was == NULL || b->label_is == NULL || b->is_short == NULL)
 		return -ENOMEM;
-	memset(b->label_was, 0xff, nlabels * sizeof(uint32_t));
-	run(b, plan);
+	memset(b->label_was, 0xff, bytes);
+	run(b, what);
 	for (int i = 0; i < RUNS_MAX; i++) {
 		b->frozen = i == RUNS_MAX - 1;
-		run(b, plan);
+		run(b, what);
 		if (!b->changed)
 			break;
 	}
 	/* Once more with every jump settled, so that labels are where they will be. */
 	b->frozen = true;
-	run(b, plan);
+	run(b, what);
 	return 0;
+}
+
+/* Spell @what into @arena; memory of @mem on the way. */
+static int
+spell(struct cbpf_arena *arena, struct arena *mem, const struct spelt *what, const void **ret_code,
+	size_t *ret_bytes)
+{
+	struct x86_buf b = {0};
+	int r = measure(mem, what, &b);
+
+	if (r < 0)
+		return r;
+	b.cap = b.len;
+	b.p = arena_code_take(arena, b.cap, ret_code);
+	if (b.p == NULL)
+		return -ENOSPC;
+	run(&b, what);
+	if (b.len != b.cap)
+		return -ENOSPC; /* the sizing runs and this one disagree */
+	*ret_bytes = b.len;
+	return 0;
+}
+
+static int
+plan(struct ir *ir, const struct cbpf_prog *prog, uint32_t taken, enum x86_reg len,
+	struct plan_list *ret_plan)
+{
+	int r;
+
+	if ((r = ir_build(ir, prog)) < 0 || (r = ir_optimise(ir)) < 0)
+		return r;
+	return plan_make(ir, taken, len, ret_plan);
+}
+
+/* A step makes at most two jumps. */
+static uint32_t
+jumps_of(const struct plan_list *p)
+{
+	return 2 * p->n + 2;
 }
 
 static int
 compile(struct ir *ir, struct cbpf_arena *arena, const struct cbpf_prog *prog,
 	const void **ret_code, size_t *ret_bytes)
 {
-	struct plan_list plan = {0};
-	struct x86_buf b = {0};
-	int r;
+	struct plan_list list = {0};
+	int r = plan(ir, prog, 0, RDX, &list);
 
-	if ((r = ir_build(ir, prog)) < 0 || (r = ir_optimise(ir)) < 0 ||
-		(r = plan_make(ir, &plan)) < 0 || (r = measure(ir, &plan, &b)) < 0)
+	if (r < 0)
 		return r;
-	b.cap = b.len;
-	b.p = arena_code_take(arena, b.cap, ret_code);
-	if (b.p == NULL)
-		return -ENOSPC;
-	run(&b, &plan);
-	if (b.len != b.cap)
-		return -ENOSPC; /* the sizing runs and this one disagree */
-	*ret_bytes = b.len;
-	return 0;
+	return spell(arena, &ir->mem,
+		&(struct spelt){
+			.plan = &list, .n_labels = emit_nlabels(&list), .n_jumps = jumps_of(&list)},
+		ret_code, ret_bytes);
+}
+
+static int
+not_compiled(int r, struct diag *diag)
+{
+	if (r == -ENOSPC)
+		return diag_fail(diag, r, "the memory for compiled programs is full");
+	return diag_fail(diag, r, "out of memory");
 }
 
 int
@@ -94,11 +144,71 @@ cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *r
 
 	r = compile(&ir, arena, prog, &code, &bytes);
 	ir_fini(&ir);
-	if (r == -ENOSPC)
-		return diag_fail(diag, r, "the memory for compiled programs is full");
 	if (r < 0)
-		return diag_fail(diag, r, "out of memory");
+		return not_compiled(r, diag);
 	*ret_fn = (cbpf_fn)(uintptr_t)code;
+	if (ret_code_bytes != NULL)
+		*ret_code_bytes = bytes;
+	return 0;
+}
+
+/* ---- chains ---- */
+
+/* What is made of a link on the way. */
+struct link_work {
+	struct ir ir;
+	struct plan_list plan;
+};
+
+/* Plan all links, and number their labels. */
+static int
+plan_links(const struct cbpf_link *links, size_t n, struct link_work *work, struct emit_link *emit,
+	struct spelt *what)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct emit_link *l = &emit[i];
+		int r;
+
+		*l = (struct emit_link){.mask = links[i].mask,
+			.val = links[i].val,
+			.number = links[i].number,
+			.label = what->n_labels};
+		if (links[i].prog != NULL) {
+			r = plan(&work[i].ir, links[i].prog, EMIT_CHAIN_TAKEN, EMIT_CHAIN_LEN,
+				&work[i].plan);
+			if (r < 0)
+				return r;
+			l->plan = &work[i].plan;
+			what->n_jumps += jumps_of(l->plan);
+		}
+		what->n_labels += emit_link_nlabels(l);
+		what->n_jumps += 2; /* of its key and of what is allowed */
+	}
+	return 0;
+}
+
+int
+cbpf_jit_chain(struct cbpf_arena *arena, const struct cbpf_link *links, size_t n,
+	cbpf_chain_fn *ret_fn, size_t *ret_code_bytes, struct diag *diag)
+{
+	struct arena mem = ARENA_INIT;
+	struct link_work *work = arena_zalloc(&mem, (n + 1) * sizeof(*work));
+	struct emit_link *emit = arena_zalloc(&mem, (n + 1) * sizeof(*emit));
+	struct spelt what = {.links = emit, .n_links = n};
+	const void *code;
+	size_t bytes;
+	int r = work != NULL && emit != NULL ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = plan_links(links, n, work, emit, &what);
+	if (r == 0)
+		r = spell(arena, &mem, &what, &code, &bytes);
+	for (size_t i = 0; work != NULL && i < n; i++)
+		ir_fini(&work[i].ir);
+	arena_fini(&mem);
+	if (r < 0)
+		return not_compiled(r, diag);
+	*ret_fn = (cbpf_chain_fn)(uintptr_t)code;
 	if (ret_code_bytes != NULL)
 		*ret_code_bytes = bytes;
 	return 0;

@@ -12,8 +12,12 @@
 struct emitter {
 	struct x86_buf *b;
 	const struct plan_list *p;
-	int drop; /* the label of "return 0" */
+	int first; /* label: of block 0 */
+	int drop; /* the label of "return 0", or of the next program of a chain */
 	bool drop_used;
+	bool is_link; /* of a chain, which returns not what programs do but @number */
+	uint32_t number;
+	uint32_t saved, nslots; /* of the frame */
 };
 
 static struct x86_rm
@@ -31,7 +35,7 @@ get(struct emitter *e, const struct ir_val *v, enum x86_reg scratch)
 		return scratch;
 	}
 	if (v->op == IR_LEN && !e->p->has_div)
-		return RDX;
+		return e->p->len;
 	if (v->reg >= 0)
 		return (enum x86_reg)v->reg;
 	x86_load(e->b, v->op == IR_RAW && v->size == 8 ? 8 : 4, scratch, slot_of(v));
@@ -243,7 +247,7 @@ emit_val(struct emitter *e, const struct ir_val *v)
 	case IR_CONST:
 	case IR_PHI: break;
 	case IR_LEN:
-		x86_mov(e->b, 4, dest(v), x86_reg(RDX));
+		x86_mov(e->b, 4, dest(v), x86_reg(e->p->len));
 		put(e, v);
 		break;
 	case IR_LOAD:
@@ -400,7 +404,7 @@ static int
 label_of(struct emitter *e, const struct ir_block *b)
 {
 	if (!ir_is_drop(b))
-		return (int)b->index;
+		return e->first + (int)b->index;
 	e->drop_used = true;
 	return e->drop;
 }
@@ -424,16 +428,28 @@ emit_test(struct emitter *e, const struct plan_step *s, const struct ir_block *n
 
 /* The frame exists only where values did not find registers of the caller. */
 static void
-emit_prologue(struct emitter *e)
+emit_prologue(struct emitter *e, bool wide_guard)
 {
 	for (int r = 0; r < 16; r++)
-		if (e->p->saved >> r & 1)
+		if (e->saved >> r & 1)
 			x86_push(e->b, (enum x86_reg)r);
-	if (e->p->nslots > 0)
-		x86_alu_imm(e->b, X86_SUB, 8, x86_reg(RSP), 8 * e->p->nslots);
+	if (e->nslots > 0)
+		x86_alu_imm(e->b, X86_SUB, 8, x86_reg(RSP), 8 * e->nslots);
 	/* The caller leaves anything in the upper half. */
-	if (e->p->wide_guard)
+	if (wide_guard)
 		x86_store(e->b, 4, x86_reg(RSI), RSI);
+}
+
+/* Return eax. */
+static void
+emit_epilogue(struct emitter *e)
+{
+	if (e->nslots > 0)
+		x86_alu_imm(e->b, X86_ADD, 8, x86_reg(RSP), 8 * e->nslots);
+	for (int r = 15; r >= 0; r--)
+		if (e->saved >> r & 1)
+			x86_pop(e->b, (enum x86_reg)r);
+	x86_ret(e->b);
 }
 
 static void
@@ -443,12 +459,31 @@ emit_return(struct emitter *e, const struct ir_val *v)
 		x86_mov_imm(e->b, RAX, 0);
 	else
 		x86_mov(e->b, 4, RAX, x86_reg(get(e, v, RAX)));
-	if (e->p->nslots > 0)
-		x86_alu_imm(e->b, X86_ADD, 8, x86_reg(RSP), 8 * e->p->nslots);
-	for (int r = 15; r >= 0; r--)
-		if (e->p->saved >> r & 1)
-			x86_pop(e->b, (enum x86_reg)r);
-	x86_ret(e->b);
+	emit_epilogue(e);
+}
+
+static void
+emit_found(struct emitter *e)
+{
+	x86_mov_imm(e->b, RAX, e->number);
+	emit_epilogue(e);
+}
+
+/* What a program of a chain would return: 0 goes on, all else is found. */
+static void
+emit_link_return(struct emitter *e, const struct ir_val *v)
+{
+	enum x86_reg r;
+
+	if (v->op != IR_CONST) {
+		r = get(e, v, RAX);
+		x86_test(e->b, 4, r, x86_reg(r));
+		x86_jcc(e->b, CC_E, e->drop);
+	} else if (v->k == 0) {
+		x86_jmp(e->b, e->drop);
+		return;
+	}
+	emit_found(e);
 }
 
 static void
@@ -462,7 +497,7 @@ static void
 emit_step(struct emitter *e, const struct plan_step *s, const struct ir_block *next)
 {
 	switch (s->kind) {
-	case PLAN_BLOCK: x86_label(e->b, (int)s->block->index); return;
+	case PLAN_BLOCK: x86_label(e->b, e->first + (int)s->block->index); return;
 	case PLAN_VAL: emit_val(e, s->val); return;
 	case PLAN_GUARD: emit_guard(e, s->guard); return;
 	case PLAN_TEST:
@@ -472,24 +507,113 @@ emit_step(struct emitter *e, const struct plan_step *s, const struct ir_block *n
 		if (s->block->yes != next)
 			x86_jmp(e->b, label_of(e, s->block->yes));
 		return;
-	case PLAN_RET: emit_return(e, s->val); return;
+	case PLAN_RET:
+		if (e->is_link)
+			emit_link_return(e, s->val);
+		else
+			emit_return(e, s->val);
+		return;
 	}
 }
 
-void
-emit_plan(struct x86_buf *b, const struct plan_list *p)
+static void
+emit_steps(struct emitter *e)
 {
-	struct emitter e = {b, p, (int)p->ir->nblocks, false};
+	const struct plan_list *p = e->p;
 
-	emit_prologue(&e);
 	for (uint32_t i = 0; i < p->n; i++) {
 		const struct ir_block *next = NULL;
 
 		if (i + 1 < p->n && p->v[i + 1].kind == PLAN_BLOCK)
 			next = p->v[i + 1].block;
-		emit_step(&e, &p->v[i], next);
+		emit_step(e, &p->v[i], next);
 	}
-	x86_label(b, e.drop);
+	x86_label(e->b, e->drop);
+}
+
+void
+emit_plan(struct x86_buf *b, const struct plan_list *p)
+{
+	struct emitter e = {
+		.b = b,
+		.p = p,
+		.drop = (int)p->ir->nblocks,
+		.saved = p->saved,
+		.nslots = p->nslots,
+	};
+
+	emit_prologue(&e, p->wide_guard);
+	emit_steps(&e);
 	if (e.drop_used)
 		emit_return(&e, NULL);
+}
+
+/* ---- chains ---- */
+
+/* The key is in r10d, what is allowed in r11d, the length on the wire in EMIT_CHAIN_LEN. */
+static void
+emit_link(struct emitter *e, const struct emit_link *l)
+{
+	e->p = l->plan;
+	e->first = (int)l->label;
+	e->drop = (int)(l->label + emit_link_nlabels(l) - 1);
+	e->number = l->number;
+	x86_test_imm(e->b, 4, x86_reg(R11), UINT32_C(1) << l->number);
+	x86_jcc(e->b, CC_E, e->drop);
+	if (l->plan != NULL) {
+		emit_steps(e);
+		return;
+	}
+	emit_found(e);
+	x86_label(e->b, e->drop);
+}
+
+/* The links from @i on that are asked of the same frames; see there where to go else. */
+static size_t
+same_key(const struct emit_link *links, size_t n, size_t i)
+{
+	size_t end = i + 1;
+
+	while (end < n && links[end].mask == links[i].mask && links[end].val == links[i].val)
+		end++;
+	return end;
+}
+
+static void
+emit_key_test(struct emitter *e, const struct emit_link *l, int otherwise)
+{
+	if (l->mask == 0)
+		return;
+	x86_mov(e->b, 4, RAX, x86_reg(R10));
+	x86_alu_imm(e->b, X86_AND, 4, x86_reg(RAX), l->mask);
+	x86_alu_imm(e->b, X86_CMP, 4, x86_reg(RAX), l->val);
+	x86_jcc(e->b, CC_NE, otherwise);
+}
+
+void
+emit_chain(struct x86_buf *b, const struct emit_link *links, size_t n)
+{
+	struct emitter e = {.b = b, .is_link = true};
+	bool wide_guard = false;
+
+	for (size_t i = 0; i < n; i++)
+		if (links[i].plan != NULL) {
+			e.saved |= links[i].plan->saved;
+			e.nslots = MAX(e.nslots, links[i].plan->nslots);
+			wide_guard |= links[i].plan->wide_guard;
+		}
+	emit_prologue(&e, wide_guard);
+	x86_mov(b, 4, EMIT_CHAIN_LEN, x86_reg(RDX));
+	x86_mov(b, 4, R10, x86_reg(RCX));
+	x86_mov(b, 4, R11, x86_reg(R8));
+	for (size_t i = 0, end; i < n; i = end) {
+		end = same_key(links, n, i);
+		/* The last one's end is the end of all. */
+		emit_key_test(&e, &links[i],
+			(int)(links[end - 1].label + emit_link_nlabels(&links[end - 1]) - 1));
+		for (size_t k = i; k < end; k++)
+			emit_link(&e, &links[k]);
+	}
+	x86_mov_imm(b, RAX, UINT32_MAX);
+	emit_epilogue(&e);
 }

@@ -452,12 +452,12 @@ assign_reg(struct plan_list *p, struct alloc *a, struct ir_val *v, const struct 
 }
 
 static void
-assign_regs(struct plan_list *p, bool edx_is_free)
+assign_regs(struct plan_list *p, uint32_t taken)
 {
 	struct alloc a = {{NULL}, {false}};
 
 	for (size_t i = 0; i < DIM(pool); i++)
-		a.usable[i] = pool[i] != RDX || edx_is_free;
+		a.usable[i] = (taken >> pool[i] & 1) == 0;
 	for (uint32_t i = 0; i < p->n; i++) {
 		const struct plan_step *s = &p->v[i];
 
@@ -521,9 +521,9 @@ find_places(struct plan_list *p)
 }
 
 int
-plan_make(struct ir *ir, struct plan_list *ret_plan)
+plan_make(struct ir *ir, uint32_t taken, enum x86_reg len, struct plan_list *ret_plan)
 {
-	struct plan_list p = {.ir = ir};
+	struct plan_list p = {.ir = ir, .len = len};
 
 	if (split_edges(ir) < 0 || find_places(&p) < 0)
 		return -ENOMEM;
@@ -533,7 +533,7 @@ plan_make(struct ir *ir, struct plan_list *ret_plan)
 	if (ir->failed)
 		return -ENOMEM;
 	find_ends(&p);
-	assign_regs(&p, !p.has_len && !p.has_div);
+	assign_regs(&p, taken | (uint32_t)((p.has_len && len == RDX) || p.has_div) << RDX);
 	*ret_plan = p;
 	return 0;
 }

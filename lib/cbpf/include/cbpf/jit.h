@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cbpf/prog.h"
 
@@ -41,6 +42,34 @@ size_t cbpf_arena_used(const struct cbpf_arena *arena);
  */
 int cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *ret_fn,
 	size_t *ret_code_bytes, struct diag *diag);
+
+/*
+ * Programs asked one after another, as one function: no call and no return
+ * between them. A frame is asked about by a key of the caller's, which says what
+ * kind of frame it is, and the numbers of the links that are allowed.
+ */
+#define CBPF_CHAIN_NUMBERS 32
+#define CBPF_CHAIN_NONE UINT32_MAX
+
+struct cbpf_link {
+	const struct cbpf_prog *prog; /* NULL: it matches where it is asked */
+	uint32_t mask, val; /* it is asked where (key & mask) == val */
+	uint32_t number; /* and where this bit (0..31) is allowed; several links may have it */
+};
+
+/*
+ * The number of the first link that is asked and whose program does not return 0,
+ * or CBPF_CHAIN_NONE. Arguments as of cbpf_run(). @allowed: bits by number.
+ */
+typedef uint32_t (*cbpf_chain_fn)(
+	const uint8_t *data, uint32_t caplen, uint32_t wirelen, uint32_t key, uint32_t allowed);
+
+/*
+ * Compile @n links into @arena, where the code lives as long. Returns 0,
+ * -ENOSPC: the arena is full, -ENOMEM.
+ */
+int cbpf_jit_chain(struct cbpf_arena *arena, const struct cbpf_link *links, size_t n,
+	cbpf_chain_fn *ret_fn, size_t *ret_code_bytes, struct diag *diag);
 
 /* One program with an arena of its own. Errors as the two above. */
 int cbpf_jit_new(const struct cbpf_prog *prog, struct cbpf_jit **ret_jit, struct diag *diag);

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Chains: 1 to 12 random, real and mutated programs as one function, with keys
+ * and switches, against the interpreter asked about one after another; on frames
+ * made for one of them, cut at any length. 20,000 chains, 200,000 with
+ * SLUICE_LONG=1. A reference that forgets keys, switches or an order is noticed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/util.h"
+#include "cbpf/jit.h"
+#include "cbpf/prog.h"
+#include "engines.h"
+#include "progs.h"
+
+#define CHAINS 20000
+#define LINKS_MAX 12
+#define FRAMES 6 /* for each */
+#define LENGTHS 4 /* for each of these, and its own */
+#define ARENA_BYTES (16u << 20)
+
+/* What the reference may do wrong, to be noticed. */
+enum fault { NO_FAULT, NO_KEYS, NO_SWITCHES, LAST_FIRST, FAULTS };
+
+static struct {
+	uint64_t asked, found, later, bad, noticed[FAULTS];
+} count;
+
+struct chain {
+	struct cbpf_link links[LINKS_MAX];
+	size_t n;
+	cbpf_chain_fn fn;
+};
+
+/* What is asked about one frame. */
+struct question {
+	const uint8_t *data;
+	uint32_t caplen, wirelen, key, allowed;
+};
+
+static uint32_t
+reference(const struct chain *c, const struct question *q, enum fault fault)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct cbpf_link *l = &c->links[fault == LAST_FIRST ? c->n - 1 - i : i];
+
+		if (fault != NO_KEYS && (q->key & l->mask) != l->val)
+			continue;
+		if (fault != NO_SWITCHES && (q->allowed >> l->number & 1) == 0)
+			continue;
+		if (l->prog == NULL || cbpf_run(l->prog, q->data, q->caplen, q->wirelen) != 0)
+			return l->number;
+	}
+	return CBPF_CHAIN_NONE;
+}
+
+/* As a caller may: whatever is in the upper halves of the registers of 32-bit arguments. */
+static uint32_t
+ask(const struct chain *c, const struct question *q)
+{
+	const uint64_t junk = UINT64_C(0xdeadbeef) << 32;
+	uint32_t (*fn)(const uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t) = (uint32_t(*)(
+		const uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t))(uintptr_t)c->fn;
+
+	return fn(q->data, q->caplen | junk, q->wirelen | junk, q->key | junk, q->allowed | junk);
+}
+
+static void
+make(struct chain *c, struct rng *r)
+{
+	uint32_t number = 0;
+
+	c->n = 1 + rng_below(r, LINKS_MAX);
+	for (size_t i = 0; i < c->n; i++) {
+		struct cbpf_link *l = &c->links[i];
+		const bool same = i > 0 && rng_below(r, 2) == 0;
+
+		*l = (struct cbpf_link){.mask = rng_below(r, 4), .number = number};
+		l->val = rng_below(r, 4) & l->mask;
+		if (same) {
+			l->mask = l[-1].mask;
+			l->val = l[-1].val;
+		}
+		/* Two links of one number are a rule's programs for two families. */
+		number += rng_below(r, 4) != 0;
+		if (rng_below(r, 12) != 0)
+			l->prog = rng_below(r, 2) ? progs_random(r) : progs_real(r);
+	}
+}
+
+static void
+one_question(const struct chain *c, const struct question *q)
+{
+	const uint32_t want = reference(c, q, NO_FAULT), got = ask(c, q);
+
+	count.asked++;
+	count.found += want != CBPF_CHAIN_NONE;
+	count.later += want != CBPF_CHAIN_NONE && want != c->links[0].number;
+	for (enum fault f = NO_FAULT + 1; f < FAULTS; f++)
+		count.noticed[f] += reference(c, q, f) != got;
+	if (want != got && count.bad++ < 3)
+		printf("%zu links, %" PRIu32 " bytes: %" PRIu32 ", expected %" PRIu32 "\n", c->n,
+			q->caplen, got, want);
+}
+
+static void
+one_chain(const struct chain *c, struct rng *r)
+{
+	static struct frame f;
+
+	for (int i = 0; i < FRAMES; i++) {
+		const struct cbpf_link *l = &c->links[rng_below(r, (uint32_t)c->n)];
+
+		frame_random(r, &f);
+		if (l->prog != NULL)
+			(void)frame_solve(l->prog, r, &f);
+		for (int j = 0; j <= LENGTHS; j++) {
+			struct question q = {.wirelen = f.len, .key = rng_below(r, 4)};
+
+			q.caplen = j == 0 ? f.len : rng_below(r, f.len + 1);
+			q.data = fence_end(f.bytes, q.caplen);
+			q.allowed = rng_below(r, 2) ? UINT32_MAX : (uint32_t)rng_next(r);
+			if (rng_below(r, 2)) /* so that programs are asked, too */
+				q.key = (q.key & ~l->mask) | l->val;
+			one_question(c, &q);
+		}
+	}
+}
+
+int
+main(void)
+{
+	struct rng r = {test_seed("test_chain")};
+	struct cbpf_arena *arena = NULL;
+	struct chain c;
+	bool ok;
+
+	if (!cbpf_jit_available())
+		return 77;
+	for (size_t i = 0; i < CHAINS * test_factor(); i++) {
+		struct diag diag = {0};
+
+		if (arena != NULL && cbpf_arena_used(arena) > ARENA_BYTES / 2) {
+			cbpf_arena_free(arena);
+			arena = NULL;
+		}
+		if (arena == NULL && cbpf_arena_new(ARENA_BYTES, &arena, NULL) < 0)
+			abort();
+		make(&c, &r);
+		if (cbpf_jit_chain(arena, c.links, c.n, &c.fn, NULL, &diag) < 0) {
+			printf("NOT OK: %s\n", diag.msg);
+			return 1;
+		}
+		one_chain(&c, &r);
+		for (size_t k = 0; k < c.n; k++)
+			cbpf_prog_free((struct cbpf_prog *)(uintptr_t)c.links[k].prog);
+	}
+	cbpf_arena_free(arena);
+	printf("%" PRIu64 " questions, %" PRIu64 " found, %" PRIu64 " of them behind the first; "
+	       "faults noticed: keys %" PRIu64 ", switches %" PRIu64 ", order %" PRIu64 "\n",
+		count.asked, count.found, count.later, count.noticed[NO_KEYS],
+		count.noticed[NO_SWITCHES], count.noticed[LAST_FIRST]);
+	ok = count.bad == 0 && count.found > count.asked / 10 && count.later > count.asked / 20 &&
+		count.noticed[NO_KEYS] > 0 && count.noticed[NO_SWITCHES] > 0 &&
+		count.noticed[LAST_FIRST] > 0;
+	printf("%s: chains say what their programs do\n", ok ? "ok" : "NOT OK");
+	return ok ? 0 : 1;
+}
