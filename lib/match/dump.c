@@ -398,7 +398,9 @@ tables_of(const struct dump *d, const struct match_image *im, uint32_t before)
 	if (one == NULL)
 		sbuf_addf(d->out, "%zu rules: ", im->n);
 	if (ix == NULL) {
-		sbuf_adds(d->out, one == NULL ? "one by one\n" : "");
+		if (one == NULL)
+			sbuf_adds(d->out,
+				im->base->chain != NULL ? "one function\n" : "one by one\n");
 		return 0;
 	}
 	if (one == NULL)

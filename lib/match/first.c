@@ -2,6 +2,7 @@
 /* The first match from a given rule on, for each frame of a burst. */
 #include <string.h>
 
+#include "chain.h"
 #include "image_impl.h"
 #include "match/image.h"
 #include "merged.h"
@@ -154,6 +155,26 @@ first_by_rule(const struct match_image *im, const struct pkt_view *views, const 
 		search_rules(im, views, &w, start, port);
 }
 
+/* The same as one function. */
+static void
+first_chain(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
+{
+	const uint32_t allowed = chain_allowed(im, port, MATCH_STATE_ENABLED);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pkt_view *v = &views[which[i]];
+		const uint32_t first = from[i];
+
+		if (__builtin_expect(!search_is_odd(im, v), 1)) {
+			ret[i] = chain_ask(im, v, chain_from(allowed, first));
+			continue;
+		}
+		ret[i] = MATCH_NONE;
+		search_alone(im, v, port, first, take_first, &ret[i]);
+	}
+}
+
 void
 match_image_first(const struct match_image *image, const struct pkt_view *views,
 	const uint8_t *which, uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
@@ -162,6 +183,8 @@ match_image_first(const struct match_image *image, const struct pkt_view *views,
 		first_parts(image, views, which, n, port, from, ret);
 	else if (image->index != NULL)
 		first_merged(image, views, which, n, port, from, ret);
+	else if (image->base->chain != NULL)
+		first_chain(image, views, which, n, port, from, ret);
 	else
 		first_by_rule(image, views, which, n, port, from, ret);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cbpf/insn.h"
 #include "cbpf/jit.h"
+#include "chain.h"
 #include "image_impl.h"
 #include "parts.h"
 
@@ -214,6 +215,7 @@ base_drop(struct match_base *base)
 		cbpf_prog_free(base->progs[i]);
 	mem_free(base->progs);
 	cbpf_arena_free(base->code);
+	cbpf_arena_free(base->chain_code);
 	arena_fini(&base->arena);
 	mem_free(base->entries);
 	mem_free(base);
@@ -240,6 +242,34 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 		r = make_entry(im, &rules[i], i, &sets);
 	arena_fini(&scratch);
 	return r == 0 ? 0 : diag_fail(diag, r, "out of memory");
+}
+
+/*
+ * A chain costs what its rules cost, a table the same for all of them: measured,
+ * ten names take as long by either.
+ */
+#define CHAIN_RULES 8
+#define CHAIN_INSNS 512 /* of them all: programs that walk over labels have a thousand each */
+
+static bool
+may_be_chain(
+	const struct match_image *im, enum match_engine engine, const struct match_options *options)
+{
+	if (options->no_chain || engine == MATCH_ENGINE_INTERP || !cbpf_jit_available() ||
+		im->n == 0)
+		return false;
+	switch (options->merge) {
+	case MATCH_MERGE_AUTO: return im->n <= CHAIN_RULES;
+	case MATCH_MERGE_NEVER: return im->n <= CHAIN_MAX;
+	case MATCH_MERGE_ALWAYS: break;
+	}
+	return false;
+}
+
+static size_t
+chain_insns(const struct match_options *options)
+{
+	return options->merge == MATCH_MERGE_AUTO ? CHAIN_INSNS : SIZE_MAX;
 }
 
 int
@@ -276,6 +306,11 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 	start = build_now_us();
 	r = make_entries(im, rules, diag);
 	build_note_pass(notes, "scopes", start);
+	start = build_now_us();
+	if (r == 0 && may_be_chain(im, engine, options) &&
+		chain_new(im, rules, chain_insns(options), options->chain_fault) == -ENOMEM)
+		r = diag_fail(diag, -ENOMEM, "out of memory");
+	build_note_pass(notes, "chain", start);
 	if (r == 0 && index_new(im, rules, options, notes, &im->index) < 0)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
 	start = build_now_us();

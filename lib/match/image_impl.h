@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/util.h"
+#include "cbpf/jit.h"
 #include "cbpf/prog.h"
 #include "index.h"
 #include "match/image.h"
@@ -61,6 +62,8 @@ struct match_base {
 	struct match_index *lone_index; /* the same as one by one, for updates; or NULL */
 	struct arena arena; /* of scopes */
 	struct cbpf_arena *code;
+	cbpf_chain_fn chain; /* chain.h; NULL: there is none */
+	struct cbpf_arena *chain_code;
 	struct cbpf_prog **progs; /* copies, for the interpreter */
 	size_t n_progs;
 	struct build_notes notes;
@@ -97,6 +100,8 @@ struct match_options {
 	enum hash_fault hash_fault;
 	bool bits_fault, tuple_fault, list_fault;
 	bool only_lists; /* no tables */
+	bool no_chain;
+	bool chain_fault; /* it lacks the last rule */
 	bool rank_fault; /* an update gives rules behind the first change wrong numbers */
 	bool no_findings; /* rules that never decide are not looked for */
 	bool update_always; /* also where a full build takes no longer */

@@ -297,7 +297,8 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 {
 	struct build b = {
 		.im = im, .rules = rules, .options = options, .mem = ARENA_INIT, .notes = notes};
-	const bool few = options->merge == MATCH_MERGE_AUTO && im->n < IMAGE_MIN && !any_costly(im);
+	const bool few = im->base->chain != NULL ||
+		(options->merge == MATCH_MERGE_AUTO && im->n < IMAGE_MIN && !any_costly(im));
 	int r = 0;
 
 	*ret_index = NULL;

@@ -19,6 +19,7 @@ static const char *const kernel_names[] = {
 	[MATCH_KERNEL_BITS] = "bits",
 	[MATCH_KERNEL_TUPLE] = "tuple",
 	[MATCH_KERNEL_LIST] = "list",
+	[MATCH_KERNEL_CHAIN] = "chain",
 };
 
 const char *
@@ -66,7 +67,8 @@ report_one(const struct match_image *image, struct match_rule_report *ret)
 	memset(ret, 0, image->n * sizeof(*ret));
 	for (size_t i = 0; i < image->n; i++)
 		if (ix == NULL)
-			ret[i].kernel = MATCH_KERNEL_ONE_BY_ONE;
+			ret[i].kernel = image->base->chain != NULL ? MATCH_KERNEL_CHAIN
+								   : MATCH_KERNEL_ONE_BY_ONE;
 		else if (ix->in_bits[i])
 			ret[i].kernel = MATCH_KERNEL_BITS;
 		else if (ix->in_tuple[i])

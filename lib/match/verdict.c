@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "chain.h"
 #include "image_impl.h"
 #include "merged.h"
 #include "parts.h"
@@ -365,6 +366,39 @@ go_parts(struct burst *b)
 	return odd;
 }
 
+/* The same where the rules are one function. */
+static __attribute__((noinline)) uint64_t
+go_chain(struct burst *b)
+{
+	const struct match_image *im = b->image;
+	const struct pkt_view *views = b->search.views;
+	const uint32_t allowed = chain_allowed(im, b->port, MATCH_STATE_ENABLED);
+	uint64_t alive = b->search.alive, odd = 0;
+	struct probe p; /* of which little is used */
+
+	p.n = b->search.n;
+	for (uint32_t i = 0; im->any_generated && i < p.n; i++)
+		odd |= (uint64_t)search_is_odd(im, &views[i]) << i;
+	alive &= ~odd;
+	memset(p.from, 0, p.n * sizeof(p.from[0]));
+	memset(p.want, MATCH_STATE_ENABLED, p.n);
+	for (uint64_t m = alive; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		p.best[i] = chain_ask(im, &views[i], allowed);
+	}
+	while ((alive = settle_all(b, &p, alive)) != 0)
+		for (uint64_t m = alive; m != 0; m &= m - 1) {
+			const uint32_t i = (uint32_t)__builtin_ctzll(m);
+			const uint32_t some = p.want[i] == MATCH_STATE_ENABLED
+				? allowed
+				: chain_allowed(im, b->port, p.want[i]);
+
+			p.best[i] = chain_ask(im, &views[i], chain_from(some, p.from[i]));
+		}
+	return odd;
+}
+
 /* A frame that goes alone, the only one in the search. */
 static bool
 take_hit(void *ctx, uint32_t index)
@@ -432,6 +466,9 @@ match_verdicts(const struct match_image *image, const struct pkt_view *views, ui
 	if (image->index != NULL) {
 		search_init_frames(&b.search, views, n);
 		odd = image->parts != NULL ? go_parts(&b) : go_merged(&b);
+	} else if (image->base->chain != NULL) {
+		search_init_frames(&b.search, views, n);
+		odd = go_chain(&b);
 	} else {
 		search_init(&b.search, views, n);
 		odd = search_odd(&b.search, image);

@@ -11,6 +11,7 @@
 
 #include "base/diag.h"
 #include "base/util.h"
+#include "chain.h"
 #include "item.h"
 #include "judge.h"
 
@@ -159,14 +160,35 @@ spoil_tuple(struct match_image *im)
 	return t != NULL;
 }
 
+static uint32_t
+find_nothing(const uint8_t *data, uint32_t caplen, uint32_t wirelen, uint32_t key, uint32_t allowed)
+{
+	(void)data;
+	(void)caplen;
+	(void)wirelen;
+	(void)key;
+	(void)allowed;
+	return CBPF_CHAIN_NONE;
+}
+
+static bool
+spoil_chain(struct match_image *im)
+{
+	const bool has = im->index == NULL && im->base->chain != NULL;
+
+	if (has)
+		im->base->chain = find_nothing;
+	return has;
+}
+
 /* Ways in which it can be; TUPLE and BITS: of MERGED those in which that kernel has such rules. */
-enum { MERGED = 1 << 0, ALONE = 1 << 1, TUPLE = 1 << 2, BITS = 1 << 3 };
+enum { MERGED = 1 << 0, ALONE = 1 << 1, TUPLE = 1 << 2, BITS = 1 << 3, CHAIN = 1 << 4 };
 
 static bool
 is_way(unsigned int where, const struct match_options *options)
 {
 	if (options->merge == MATCH_MERGE_NEVER)
-		return (where & ALONE) != 0;
+		return (where & (options->no_chain ? ALONE : CHAIN)) != 0;
 	if (options->merge != MATCH_MERGE_ALWAYS)
 		return false;
 	return (where & (MERGED | (options->no_tuple ? BITS : TUPLE))) != 0;
@@ -194,6 +216,8 @@ static const struct fault {
 	{"windows: the end elsewhere", MERGED, spoil_tail, {0}},
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
 	{"residual: a rule forgotten", MERGED, spoil_residual, {0}},
+	{"chain: a rule forgotten", CHAIN, NULL, {.chain_fault = true}},
+	{"chain: a function that finds nothing", CHAIN, spoil_chain, {0}},
 	{"programs mixed up", MERGED | ALONE, spoil_programs, {0}},
 	{"lists: sources for destinations", MERGED | ALONE, spoil_lists, {0}},
 	{"state: half of a switch", MERGED | ALONE, spoil_state, {0}},
@@ -206,8 +230,8 @@ static struct tally {
 } tally[DIM(faults)][JUDGE_WAYS];
 
 static bool
-noticed(struct family *f, const struct match_rule *rules, const struct match_image *image,
-	struct rng *rng)
+noticed(struct family *f, const struct match_rule *rules, uint32_t n,
+	const struct match_image *image, struct rng *rng)
 {
 	static const uint32_t from[MATCH_BURST];
 	uint8_t buf[FAMILY_FRAME_MAX + JUDGE_GROWTH];
@@ -220,12 +244,12 @@ noticed(struct family *f, const struct match_rule *rules, const struct match_ima
 		judge_begin(&b);
 		while (b.n < MATCH_BURST) {
 			const size_t len = judge_change(
-				rng, buf, judge_frame(f, rng_below(rng, RULES), rng, buf, &aim));
+				rng, buf, judge_frame(f, rng_below(rng, n), rng, buf, &aim));
 
 			judge_add(&b, buf, rng_below(rng, 8) ? len : rng_below(rng, (uint32_t)len),
 				len);
 		}
-		differ = judge_first(image, rules, RULES, &b, from, want, &wrong);
+		differ = judge_first(image, rules, n, &b, from, want, &wrong);
 	}
 	return differ != 0;
 }
@@ -236,6 +260,8 @@ try_fault(
 	struct family *f, const struct match_rule *rules, size_t fault, size_t way, struct rng *rng)
 {
 	struct judge_way spoilt = judge_ways[way];
+	/* A chain has few rules. */
+	const uint32_t n = (faults[fault].where & CHAIN) != 0 ? CHAIN_MAX / 2 : RULES;
 	struct tally *t = &tally[fault][way];
 	struct match_image *image;
 
@@ -243,12 +269,13 @@ try_fault(
 	spoilt.options.bits_fault = faults[fault].options.bits_fault;
 	spoilt.options.list_fault = faults[fault].options.list_fault;
 	spoilt.options.tuple_fault = faults[fault].options.tuple_fault;
-	image = judge_image(rules, RULES, &spoilt);
+	spoilt.options.chain_fault = faults[fault].options.chain_fault;
+	image = judge_image(rules, n, &spoilt);
 	if (image == NULL)
 		abort();
 	if (faults[fault].spoil == NULL || faults[fault].spoil(image)) {
 		t->tried++;
-		t->noticed += noticed(f, rules, image, rng);
+		t->noticed += noticed(f, rules, n, image, rng);
 	}
 	match_image_free(image);
 }

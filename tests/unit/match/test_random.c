@@ -34,7 +34,8 @@ static const struct engine {
 	struct match_options options;
 } engines[] = {
 	{"interpreter, one by one", MATCH_ENGINE_INTERP, FAULT_NONE, {.merge = MATCH_MERGE_NEVER}},
-	{"jit, one by one", MATCH_ENGINE_JIT, FAULT_NONE, {.merge = MATCH_MERGE_NEVER}},
+	{"jit, one by one", MATCH_ENGINE_JIT, FAULT_NONE,
+		{.merge = MATCH_MERGE_NEVER, .no_chain = true}},
 	{"interpreter, merged, c", MATCH_ENGINE_INTERP, FAULT_NONE,
 		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C}},
 	{"jit, merged, avx2", MATCH_ENGINE_JIT, FAULT_NONE,

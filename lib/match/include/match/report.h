@@ -18,6 +18,7 @@ enum match_kernel {
 	MATCH_KERNEL_BITS,
 	MATCH_KERNEL_TUPLE,
 	MATCH_KERNEL_LIST,
+	MATCH_KERNEL_CHAIN, /* all rules in one function */
 	MATCH_KERNELS
 };
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_CHAIN_H
+#define MATCH_CHAIN_H
+
+/*
+ * A few rules as one function of machine code, asked frame by frame: no table
+ * is as fast as two or three comparisons. What a rule's scope asks is part of
+ * it; whether a rule is in force is a bit of an argument, so that switching
+ * rebuilds nothing.
+ */
+
+#include <stdint.h>
+
+#include "image_impl.h"
+#include "match/image.h"
+#include "pkt/view.h"
+#include "scope.h"
+
+/* The most rules that a chain can have. */
+#define CHAIN_MAX CBPF_CHAIN_NUMBERS
+
+/*
+ * Compile the rules of @im, whose entries are complete but for code, of which
+ * there are at most CHAIN_MAX, into @im->base.
+ *
+ * @insns_max:	instructions of all programs; with more it is not worth it
+ * @fault:	for tests: leave the last link out
+ *
+ * Returns 0; -EOPNOTSUPP where a chain cannot say what a rule asks: lists and
+ * prefixes, whole frames; or it is not worth it; -EPERM, -ENOSYS: no machine code; -ENOMEM.
+ */
+int chain_new(
+	const struct match_image *im, const struct match_rule *rules, size_t insns_max, bool fault);
+
+/* The rules in force for frames from @port whose state has the bits @want, as bits. */
+uint32_t chain_allowed(const struct match_image *im, uint32_t port, uint8_t want);
+
+/* Those of @allowed from rule @from on. */
+static inline uint32_t
+chain_from(uint32_t allowed, uint32_t from)
+{
+	return from < CHAIN_MAX ? allowed & UINT32_MAX << from : 0;
+}
+
+/* The first rule of @allowed that @v matches, or MATCH_NONE; for frames not search_is_odd(). */
+static inline uint32_t
+chain_ask(const struct match_image *im, const struct pkt_view *v, uint32_t allowed)
+{
+	_Static_assert(CBPF_CHAIN_NONE == MATCH_NONE, "handed on");
+	return im->base->chain(
+		v->frame + v->l3_off, v->l3_caplen, v->l3_len, scope_key(v), allowed);
+}
+
+#endif
