@@ -297,6 +297,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 {
 	struct build b = {
 		.im = im, .rules = rules, .options = options, .mem = ARENA_INIT, .notes = notes};
+	const struct isa_kernels *kernels = isa_kernels(options->isa);
 	const bool few = im->base->chain != NULL ||
 		(options->merge == MATCH_MERGE_AUTO && im->n < IMAGE_MIN && !any_costly(im));
 	int r = 0;
@@ -307,11 +308,11 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	b.index = mem_zalloc(sizeof(*b.index));
 	if (b.index == NULL)
 		return -ENOMEM;
-	b.index->probe = isa_hash_probe(options->isa);
-	b.index->probe_steps = isa_hash_steps(options->isa);
-	b.index->probe_tuple = isa_tuple_probe(options->isa);
-	b.index->probe_bits = isa_bits_probe(options->isa);
-	b.index->probe_list = isa_list_probe(options->isa);
+	b.index->probe = kernels->hash;
+	b.index->probe_steps = kernels->steps;
+	b.index->probe_tuple = kernels->tuple;
+	b.index->probe_bits = kernels->bits;
+	b.index->probe_list = kernels->list;
 	b.index->bytes = sizeof(*b.index);
 	for (size_t i = 0; i < (few ? PASSES_FOR_FINDINGS : DIM(passes)) && r == 0; i++) {
 		const uint64_t start = build_now_us();

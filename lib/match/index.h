@@ -80,15 +80,20 @@ struct partition_limits index_limits(const struct match_options *options);
 /* Kinds of processors for which there are kernels. */
 enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
 
+/* The kernels of one kind of processor. */
+struct isa_kernels {
+	hash_probe_fn hash;
+	hash_steps_fn steps;
+	bits_probe_fn bits;
+	tuple_probe_fn tuple;
+	list_probe_fn list;
+};
+
 /*
- * The hash kernel for @isa. ISA_AUTO is what the environment's SLUICE_ISA (c,
+ * The kernels for @isa. ISA_AUTO is what the environment's SLUICE_ISA (c,
  * avx2, avx512) says, else the best. What this processor cannot do is taken down
  * to what it can.
  */
-hash_probe_fn isa_hash_probe(enum isa isa);
-hash_steps_fn isa_hash_steps(enum isa isa);
-bits_probe_fn isa_bits_probe(enum isa isa); /* the same for the other kernels */
-tuple_probe_fn isa_tuple_probe(enum isa isa);
-list_probe_fn isa_list_probe(enum isa isa);
+const struct isa_kernels *isa_kernels(enum isa isa);
 
 #endif

@@ -44,67 +44,19 @@ settle(enum isa isa)
 	return MIN(isa, best());
 }
 
-hash_probe_fn
-isa_hash_probe(enum isa isa)
-{
-	isa = settle(isa);
+/* A row for each kind of processor; one that others do not have is not asked for there. */
+static const struct isa_kernels kernels[] = {
+	[ISA_C] = {hash_probe_c, hash_steps_c, bits_probe_c, tuple_probe_c, list_probe_c},
 #if defined(__x86_64__)
-	if (isa == ISA_AVX512)
-		return hash_probe_avx512;
-	if (isa == ISA_AVX2)
-		return hash_probe_avx2;
+	[ISA_AVX2] = {hash_probe_avx2, hash_steps_avx2, bits_probe_avx2, tuple_probe_avx2,
+		list_probe_avx2},
+	[ISA_AVX512] = {hash_probe_avx512, hash_steps_avx512, bits_probe_avx512, tuple_probe_avx512,
+		list_probe_avx512},
 #endif
-	return hash_probe_c;
-}
+};
 
-hash_steps_fn
-isa_hash_steps(enum isa isa)
+const struct isa_kernels *
+isa_kernels(enum isa isa)
 {
-	isa = settle(isa);
-#if defined(__x86_64__)
-	if (isa == ISA_AVX512)
-		return hash_steps_avx512;
-	if (isa == ISA_AVX2)
-		return hash_steps_avx2;
-#endif
-	return hash_steps_c;
-}
-
-bits_probe_fn
-isa_bits_probe(enum isa isa)
-{
-	isa = settle(isa);
-#if defined(__x86_64__)
-	if (isa == ISA_AVX512)
-		return bits_probe_avx512;
-	if (isa == ISA_AVX2)
-		return bits_probe_avx2;
-#endif
-	return bits_probe_c;
-}
-
-tuple_probe_fn
-isa_tuple_probe(enum isa isa)
-{
-	isa = settle(isa);
-#if defined(__x86_64__)
-	if (isa == ISA_AVX512)
-		return tuple_probe_avx512;
-	if (isa == ISA_AVX2)
-		return tuple_probe_avx2;
-#endif
-	return tuple_probe_c;
-}
-
-list_probe_fn
-isa_list_probe(enum isa isa)
-{
-	isa = settle(isa);
-#if defined(__x86_64__)
-	if (isa == ISA_AVX512)
-		return list_probe_avx512;
-	if (isa == ISA_AVX2)
-		return list_probe_avx2;
-#endif
-	return list_probe_c;
+	return &kernels[settle(isa)];
 }
