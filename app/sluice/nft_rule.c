@@ -199,15 +199,6 @@ may_have(const struct maker *m, const struct match_prefixes *p)
 	return p->any || p->n == 0 || count_family(p, m->family) > 0;
 }
 
-static bool
-ranges_have(const struct match_ranges *r, uint16_t value)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (r->v[i].lo <= value && value <= r->v[i].hi)
-			return true;
-	return r->n == 0;
-}
-
 static void
 add_family(struct maker *m, struct sbuf *out)
 {
@@ -226,7 +217,7 @@ add_ports(struct maker *m, size_t kind, struct sbuf *out)
 	for (size_t i = 0; i < 2; i++) {
 		const uint8_t p = port_kinds[kind].protos[i];
 
-		if (ranges_have(&s->proto, p) && (i == 0 || p != port_kinds[kind].protos[0]))
+		if (match_ranges_have(&s->proto, p) && (i == 0 || p != port_kinds[kind].protos[0]))
 			v[protos.n++] = (struct u16_range){p, p};
 	}
 	sbuf_adds(out, " meta l4proto");
@@ -422,8 +413,8 @@ add_kinds(struct maker *m, bool ask, enum frag frag, const char *frag_cond)
 	for (size_t kind = 0; r == 0 && kind < (ports ? DIM(port_kinds) : 1); kind++) {
 		struct sbuf head = SBUF_INIT;
 
-		if (ports && !ranges_have(&s->proto, port_kinds[kind].protos[0]) &&
-			!ranges_have(&s->proto, port_kinds[kind].protos[1]))
+		if (ports && !match_ranges_have(&s->proto, port_kinds[kind].protos[0]) &&
+			!match_ranges_have(&s->proto, port_kinds[kind].protos[1]))
 			continue;
 		m->ports = ports;
 		m->header = ports ? port_kinds[kind].bytes : 0;

@@ -10,15 +10,6 @@
 #define IP6_HEADER 40
 
 static bool
-ranges_have(const struct match_ranges *r, uint16_t value)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (r->v[i].lo <= value && value <= r->v[i].hi)
-			return true;
-	return r->n == 0;
-}
-
-static bool
 prefixes_have(const struct match_prefixes *p, uint8_t family, const uint8_t *addr)
 {
 	for (size_t i = 0; !p->any && i < p->n; i++)
@@ -79,15 +70,15 @@ ask_scope(const struct match_rule *rule, const struct pkt_view *v, uint32_t port
 		return MATCH_KEY_IP;
 	if (!family_fits(rule, v->family))
 		return MATCH_KEY_FAMILY;
-	if (!ranges_have(&s->proto, v->proto))
+	if (!match_ranges_have(&s->proto, v->proto))
 		return MATCH_KEY_PROTO;
 	if (!fragments_fit(rule, v->flags, ret_late))
 		return MATCH_KEY_FRAGMENTS;
 	if (asks_ports && !*ret_late && (v->flags & PKT_PORTS) == 0)
 		return MATCH_KEY_HAS_PORTS;
-	if (!*ret_late && !ranges_have(&s->sport, v->sport))
+	if (!*ret_late && !match_ranges_have(&s->sport, v->sport))
 		return MATCH_KEY_SPORT;
-	if (!*ret_late && !ranges_have(&s->dport, v->dport))
+	if (!*ret_late && !match_ranges_have(&s->dport, v->dport))
 		return MATCH_KEY_DPORT;
 	if (v->family != 0 && !prefixes_have(&s->src, v->family, pkt_src(v)))
 		return MATCH_KEY_SRC;

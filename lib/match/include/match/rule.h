@@ -40,6 +40,16 @@ struct match_ranges {
 	size_t n;
 };
 
+/* Whether @value is in @r, looked for one by one. */
+static inline bool
+match_ranges_have(const struct match_ranges *r, uint16_t value)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].lo <= value && value <= r->v[i].hi)
+			return true;
+	return r->n == 0;
+}
+
 /* Prefixes of both families; any == true is no condition, else an empty list never matches. */
 struct match_prefixes {
 	bool any;
