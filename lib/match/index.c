@@ -19,6 +19,7 @@
 #define COST_TABLE 20
 #define COST_PLAIN 8
 #define COST_ITEM 40
+#define COST_WALK 50 /* more, of a program that walks over labels */
 /* A table of fewer rules costs more than they do. */
 #define RULES_MIN 3
 #define TABLES_MAX 48
@@ -270,14 +271,18 @@ static bool
 is_worth_it(const struct match_index *ix, size_t n)
 {
 	uint32_t together = COST_BASE + COST_TABLE * ix->n_tables, item = COST_PLAIN;
+	uint32_t alone = COST_RULE * (uint32_t)(n - ix->n_residual);
 
 	/* These kernels are chosen where they are worth it. */
 	if (ix->bits != NULL || ix->tuple != NULL)
 		return true;
-	for (uint32_t i = 0; i < ix->n_tables; i++)
+	for (uint32_t i = 0; i < ix->n_tables; i++) {
 		if (ix->tables[i].run == 0)
 			item = COST_ITEM;
-	return together + item < COST_RULE * (n - ix->n_residual);
+		if (ix->tables[i].steps_win != 0)
+			alone += COST_WALK * ix->tables[i].n_rules;
+	}
+	return together + item < alone;
 }
 
 /* Whether some rule has no program, but more to ask than one comparison. */

@@ -236,23 +236,37 @@ sample(struct parting *p, const struct group *g, const struct shape *s)
 	}
 }
 
+static bool
+any_of(const struct item_word *words, uint32_t n, uint8_t win)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (words[i].win == win)
+			return true;
+	return false;
+}
+
 /*
  * Choose from @full the words to hash, each time the one that helps most, until
  * the sample is told apart well enough. Returns how well.
  */
 static uint32_t
-choose_words(struct parting *p, const struct item_word *full, uint32_t n_full,
+choose_words(struct parting *p, const struct item_word *full, uint32_t n_full, uint8_t steps_win,
 	struct item_word *ret_hash, uint32_t *ret_n)
 {
 	struct item_word hash[HASH_WORDS_MAX + 1];
 	uint32_t n = 0, best = UINT32_MAX;
 
+	if (n_full > 0 && steps_win != 0 && !any_of(full, n_full, steps_win))
+		steps_win = 0;
 	while (n < HASH_WORDS_MAX && n < n_full && (n == 0 || best > (p->is_part ? 16 : 17))) {
 		uint32_t best_at = n_full, now = UINT32_MAX;
 
 		for (uint32_t i = 0; i < n_full; i++) {
 			uint32_t at = 0, score;
 
+			/* By what is at each place of a walk first: a filter keeps most out. */
+			if (n == 0 && steps_win != 0 && full[i].win != steps_win)
+				continue;
 			while (at < n && item_word_before(&hash[at], &full[i]))
 				at++;
 			if (at < n && hash[at].win == full[i].win && hash[at].off == full[i].off)
@@ -360,7 +374,7 @@ join(struct parting *p, struct group *g, uint32_t shape)
 	n_hash = n_kept;
 	score = n_kept == g->n_hash ? judge(p, hash, n_hash) : UINT32_MAX;
 	if (score > good)
-		score = choose_words(p, full, n_full, hash, &n_hash);
+		score = choose_words(p, full, n_full, g->steps_win, hash, &n_hash);
 	if (score > good || group_take(p, g, shape) < 0)
 		return false;
 	memcpy(g->full, full, n_full * sizeof(*full));
@@ -383,7 +397,8 @@ start_group(struct parting *p, uint32_t shape)
 	g->n_full = s->like->n_words;
 	g->steps_win = s->like->steps_win;
 	sample(p, NULL, s);
-	if (choose_words(p, g->full, g->n_full, g->hash, &g->n_hash) <= CHAIN_BEARABLE &&
+	if (choose_words(p, g->full, g->n_full, g->steps_win, g->hash, &g->n_hash) <=
+			CHAIN_BEARABLE &&
 		group_take(p, g, shape) == 0)
 		p->n_groups++;
 }
@@ -513,7 +528,9 @@ settle(struct parting *p, const struct partition_limits *limits, struct cluster 
 		again = false;
 		for (uint32_t i = 0; i < n; i++) {
 			tidy(p->items, &c[i]);
-			if (c[i].n_items > 0 && c[i].n_rules < limits->rules_min) {
+			/* A program that walks costs more than a table. */
+			if (c[i].n_items > 0 && c[i].n_rules < limits->rules_min &&
+				p->items->v[c[i].items[0]].steps_win == 0) {
 				dissolve(p->items, &c[i]);
 				again = true;
 			}
