@@ -6,7 +6,8 @@
 #include "item.h"
 #include "match/sym.h"
 
-#define BITS_MIN 6 /* a test that more frames pass is not worth it */
+#define BITS_MIN 6 /* of a word; a test that more frames pass is not worth it */
+#define BITS_LEAST 2 /* of arithmetic, where the alternative is to run the program */
 
 /* A computation under construction. */
 struct making {
@@ -144,7 +145,7 @@ put_shift(struct making *m, uint32_t n, const struct sym_node *of)
 	if (m->valid < 16 || of->umax > UINT16_MAX)
 		m->valid = m->valid > n ? m->valid - n : 0;
 	s = step_for(m, PHASE_SHIFT);
-	if (m->valid < BITS_MIN || s == NULL || s->shift + n > 15)
+	if (m->valid < BITS_LEAST || s == NULL || s->shift + n > 15)
 		return false;
 	s->shift = (uint16_t)(s->shift + n);
 	return true;
@@ -232,7 +233,7 @@ test(struct making *m, uint32_t mask, uint32_t val)
 	l->add = (uint16_t)(0 - (val & l->mask));
 	l->span = 0;
 	l->bits = (uint8_t)__builtin_popcount(l->mask);
-	return l->bits >= BITS_MIN;
+	return l->bits >= BITS_LEAST;
 }
 
 bool

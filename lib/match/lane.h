@@ -38,7 +38,7 @@ struct lane_step {
 	uint16_t shift; /* 0..15 */
 };
 
-#define LANE_STEPS_MAX 5
+#define LANE_STEPS_MAX 8
 
 static inline bool
 lane_value_equal(const struct lane_value *a, const struct lane_value *b)
