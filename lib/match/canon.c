@@ -12,6 +12,7 @@
 #include "scope.h"
 
 #define ITEMS_OF_RULE 16
+#define SCOPE_WORDS 5 /* the key, and addresses of IPv6 */
 #define PREFIXES_MAX 4 /* longer lists are asked behind the look-up */
 
 /* An item under construction. */
@@ -21,6 +22,7 @@ struct draft {
 	struct lane lane; /* bits == 0: none */
 	struct item_range ranges[ITEM_RANGES_MAX];
 	bool never;
+	uint32_t room; /* words there may be; some are kept for the scope, which no program asks */
 };
 
 struct canon {
@@ -165,7 +167,7 @@ word_ask(struct draft *d, uint8_t win, int off, uint64_t mask, uint64_t val)
 		w->val |= val;
 		return;
 	}
-	if (d->item.n_words == ITEM_WORDS_MAX) {
+	if (d->item.n_words == d->room) {
 		d->item.flags |= ITEM_RUN;
 		return;
 	}
@@ -195,7 +197,7 @@ byte_ask(struct items *items, struct draft *d, uint8_t win, int off, uint8_t mas
 static bool
 ranges_join(struct draft *d, struct item_range *a, const struct item_range *b)
 {
-	const uint32_t most = a->size == 4 ? UINT32_MAX : (1u << 8 * a->size) - 1;
+	const uint32_t most = a->size % 4 == 0 ? UINT32_MAX : (1u << 8 * a->size) - 1;
 	const uint64_t a_end = (uint64_t)a->lo + a->span, b_end = (uint64_t)b->lo + b->span;
 	const uint32_t lo = MAX(a->lo, b->lo), hi = (uint32_t)MIN(MIN(a_end, b_end), most);
 
@@ -220,7 +222,7 @@ range_ask(struct draft *d, const struct item_range *r)
 	return true;
 }
 
-/* What atom @a, which is no equation, asks of a number. False when it is none of a range. */
+/* What atom @a asks of a number as a whole. False when it is none of a range. */
 static bool
 atom_ask_range(struct draft *d, uint8_t win, int off, const struct sym_atom *a)
 {
@@ -230,11 +232,11 @@ atom_ask_range(struct draft *d, uint8_t win, int off, const struct sym_atom *a)
 		r.mask = UINT32_MAX;
 		r.lo = 0 - a->mask;
 		r.span = a->val;
-	} else if (a->kind == SYM_EQ && a->neg) {
-		/* All but one: from behind it on around to before it. */
+	} else if (a->kind == SYM_EQ) {
+		/* One, or all but one: from behind it on around to before it. */
 		r.mask = a->mask;
-		r.lo = a->val + 1;
-		r.span = UINT32_MAX - 1;
+		r.lo = a->val + a->neg;
+		r.span = a->neg ? UINT32_MAX - 1 : 0;
 	} else {
 		return false;
 	}
@@ -263,6 +265,8 @@ atom_ask(struct items *items, struct draft *d, enum space space, const struct sy
 	uint32_t back;
 	int win;
 
+	if (n->op == SYM_LEN)
+		return atom_ask_range(d, WINDOW_OF_START(space), 0, a);
 	if (n->op != SYM_LOAD || n->k > ITEM_OFF_MAX)
 		return false;
 	win = canon_window(items, space, n->a, &back);
@@ -341,10 +345,14 @@ path_ask(struct canon *c, struct draft *d, enum space space, const struct sym_pa
 	bool exact = path->exact;
 
 	for (uint32_t i = 0; i < path->n_atoms; i++) {
-		if (atom_ask(c->items, d, space, &path->atoms[i]))
+		struct sym_atom a;
+		const enum sym_truth t = sym_atom_of_value(path, i, &a);
+
+		d->never |= t == SYM_NEVER;
+		if (t != SYM_OPEN || atom_ask(c->items, d, space, &a))
 			continue;
 		exact = false;
-		lane_ask(c->items, d, space, &path->atoms[i]);
+		lane_ask(c->items, d, space, &a);
 	}
 	for (uint32_t i = 0; i < path->n_needs; i++)
 		exact &= need_ask(c->items, d, space, &path->needs[i]);
@@ -498,7 +506,7 @@ scope_ask(struct canon *c, struct draft *d, const struct match_rule *rule,
 static struct draft
 draft_of(uint32_t index, const struct match_entry *e)
 {
-	struct draft d = {.item.rule = index};
+	struct draft d = {.item.rule = index, .room = ITEM_WORDS_MAX};
 
 	if (e->generated && e->run != MATCH_RUN_NONE && e->run != MATCH_RUN_ETHER)
 		d.item.flags |= ITEM_GENERATED;
@@ -520,7 +528,9 @@ prog_ask(struct canon *c, uint32_t index, const struct match_rule *rule, int fam
 	for (uint32_t i = 0; r == 0 && i < sym.n_paths && !c->residual; i++) {
 		struct draft d = draft_of(index, e);
 
+		d.room -= SCOPE_WORDS;
 		path_ask(c, &d, space, &sym.paths[i]);
+		d.room += SCOPE_WORDS;
 		if (space == SPACE_RAW)
 			key_ask(&d);
 		if (family != 0)

@@ -42,6 +42,24 @@ item_of(const struct builder *b, uint32_t i)
 
 /* ---- shapes of items ---- */
 
+/*
+ * How many words are compared for @it. Words of one window that are near each
+ * other become a run: those between them are compared under no mask.
+ */
+static uint32_t
+words_of(const struct item *it)
+{
+	const bool has_key = it->n_words > 0 && it->words[0].win == WINDOW_OF_KEY;
+	const uint32_t n = it->n_words - has_key;
+	const struct item_word *first = &it->words[has_key];
+	uint32_t span;
+
+	if (it->prog_says_all || n == 0)
+		return 0;
+	span = (uint32_t)(first[n - 1].off - first->off) / 8 + 1;
+	return first[n - 1].win == first->win && span <= sizeof(uint64_t) ? span : n;
+}
+
 static void
 find_run(struct hash_shape *s)
 {
@@ -67,19 +85,27 @@ find_run(struct hash_shape *s)
 static struct hash_shape
 shape_of(const struct items *items, const struct item *it)
 {
+	const uint32_t n = words_of(it);
 	struct hash_shape s;
+	uint32_t i = 0;
 
 	memset(&s, 0, sizeof(s));
-	for (uint32_t i = 0; i < it->n_words; i++) {
+	if (it->n_words > 0 && it->words[0].win == WINDOW_OF_KEY)
+		s.key_mask = it->words[i++].mask;
+	for (const bool fill = n > it->n_words - i; s.n_words < n; s.n_words++) {
 		const struct item_word *w = &it->words[i];
+		struct hash_word *to = &s.words[s.n_words];
 
-		if (w->win == WINDOW_OF_KEY)
-			s.key_mask = w->mask;
-		else if (!it->prog_says_all)
-			s.words[s.n_words++] = (struct hash_word){
-				w->mask, w->off, w->win, items->windows[w->win].space};
+		if (fill && s.n_words > 0 && to[-1].off + 8 < w->off) {
+			*to = to[-1];
+			to->mask = 0;
+			to->off += 8;
+			continue;
+		}
+		*to = (struct hash_word){w->mask, w->off, w->win, items->windows[w->win].space};
+		i++;
 	}
-	for (uint32_t i = 0; i < it->n_ranges && !it->prog_says_all; i++) {
+	for (i = 0; i < it->n_ranges && !it->prog_says_all; i++) {
 		const struct item_range *r = &it->ranges[i];
 		struct hash_range *to = &s.ranges[s.n_ranges++];
 
@@ -123,7 +149,7 @@ shape_number(struct builder *b, const struct item *it, uint32_t hint)
 static uint32_t
 item_units(const struct item *it)
 {
-	const size_t n_words = it->prog_says_all ? 0 : (size_t)it->n_words + it->n_ranges;
+	const size_t n_words = words_of(it) + (it->prog_says_all ? 0 : (size_t)it->n_ranges);
 	const size_t units = sizeof(struct hash_item) / sizeof(uint64_t) + 1 + n_words;
 
 	return (uint32_t)((units + LINE_UNITS - 1) / LINE_UNITS * LINE_UNITS);
@@ -192,11 +218,11 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 	h->n_needs = b->fault == HASH_FAULT_NEED ? 0 : it->n_needs;
 	memcpy(h->needs, it->needs, sizeof(h->needs));
 	ranges = &h->val[1 + b->t->shapes[*shape].n_words];
-	for (uint32_t k = 0; k < it->n_words; k++) {
-		if (it->words[k].win == WINDOW_OF_KEY)
-			h->val[0] = it->words[k].val;
-		else if (!it->prog_says_all)
-			h->val[n++] = it->words[k].val;
+	h->val[0] = masked_word(it, WINDOW_OF_KEY, 0, UINT64_MAX);
+	for (uint32_t k = 0; k < b->t->shapes[*shape].n_words; k++) {
+		const struct hash_word *w = &b->t->shapes[*shape].words[k];
+
+		h->val[n++] = masked_word(it, w->win, w->off, w->mask);
 	}
 	for (uint32_t k = 0; k < it->n_ranges && !it->prog_says_all; k++) {
 		const struct item_range *r = &it->ranges[k];

@@ -63,7 +63,9 @@ ranges_hold(
 		const struct hash_range *r = &s->ranges[k];
 		uint32_t x = p->steps;
 
-		if (r->win != WINDOW_OF_KEY)
+		if (r->size == 0)
+			x = probe_len(p, i, r->space);
+		else if (r->win != WINDOW_OF_KEY)
 			x = __builtin_bswap32((uint32_t)probe_load(&p->at[r->win][i], r->off)) >>
 				8 * (4u - r->size);
 		if ((x & r->mask) - (uint32_t)v[k] > (uint32_t)(v[k] >> 32))

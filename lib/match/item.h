@@ -73,7 +73,8 @@ struct item_need {
 
 /*
  * The big-endian number of @size bytes at window + off, under @mask, minus @lo is
- * at most @span, modulo 2^32. WINDOW_OF_KEY: the steps made to a WINDOW_STEPS.
+ * at most @span, modulo 2^32. WINDOW_OF_KEY: the steps made to a WINDOW_STEPS. @size
+ * 0: what "ld #len" reads, where @win starts.
  */
 struct item_range {
 	uint8_t win, size;

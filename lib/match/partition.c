@@ -21,6 +21,7 @@
 #define CHAIN_GOOD 24
 #define CHAIN_GOOD_PART 18 /* of a sample */
 #define CHAIN_MAX 16
+#define MANY 4096 /* items, of which a frame meets chains more often than tables are few */
 /* Where even one shape alone has longer chains its rules are better asked one by one. */
 #define CHAIN_BEARABLE 64
 
@@ -369,6 +370,9 @@ join(struct parting *p, struct group *g, uint32_t shape)
 	p->tries++;
 	sample(p, g, s);
 	good = p->is_part ? CHAIN_GOOD_PART : CHAIN_GOOD;
+	/* A few items do not spoil what tells many apart. */
+	if (g->n_items >= MANY)
+		good = CHAIN_GOOD_PART;
 	/* The hash as it is, where all its bits are shared; that is cheap to try. */
 	n_kept = shared(g->hash, g->n_hash, s->like, hash);
 	n_hash = n_kept;

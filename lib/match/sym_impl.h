@@ -72,8 +72,6 @@ struct sym_fact {
 	uint32_t mark; /* so, if the ways that are joined match; a number of that try */
 };
 
-enum sym_truth { SYM_NEVER, SYM_ALWAYS, SYM_OPEN };
-
 /*
  * "(v & mask) == val" in its simplest form. Returns SYM_OPEN and the atom, or
  * what it always is.

@@ -124,6 +124,16 @@ int sym_cover(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_re
 /* The step of @walk, a SYM_WALK. */
 struct sym_step sym_walk_step(const struct sym_node *walk);
 
+/* Whether something holds: never, always, or it depends. */
+enum sym_truth { SYM_NEVER, SYM_ALWAYS, SYM_OPEN };
+
+/*
+ * Atom number @i of @path, but of quotients and remainders as a condition on what
+ * is divided, where all atoms of the path together say that. SYM_ALWAYS: the
+ * others, or what they become, say it. SYM_NEVER: they contradict it.
+ */
+enum sym_truth sym_atom_of_value(const struct sym_path *path, uint32_t i, struct sym_atom *ret);
+
 /*
  * The only path of @r where that is exact and consists of nothing but masked
  * comparisons, (node & mask) == val, of loads; else NULL.
