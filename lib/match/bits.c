@@ -92,6 +92,35 @@ first_prefix(const struct match_prefixes *list)
 	return list->any || list->n == 0 ? (struct ip_prefix){.len = 0} : list->v[0];
 }
 
+/* The family that all prefixes of @list have, or 0. */
+static uint8_t
+family_of(const struct match_prefixes *list)
+{
+	const uint8_t family = list->any || list->n == 0 ? 0 : list->v[0].addr.family;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (list->any || list->v[i].addr.family != family)
+			return 0;
+	return family;
+}
+
+/* What all entries ask in common. */
+static void
+narrow(struct maker *m, const struct match_scope *s, struct scope_test test)
+{
+	struct scope_test *common = &m->bits->test;
+	const uint8_t family = MAX(family_of(&s->src), family_of(&s->dst));
+
+	if (family != 0) {
+		test.mask |= KEY_FAMILY(KEY_FAMILY_BITS);
+		test.val = (test.val & ~KEY_FAMILY(KEY_FAMILY_BITS)) | KEY_FAMILY(family);
+	}
+	if (m->n == 1)
+		*common = test;
+	common->mask &= test.mask & ~(common->val ^ test.val);
+	common->val &= common->mask;
+}
+
 static int
 add_entry(struct maker *m, uint32_t rule, const struct scope_test *test, bool late)
 {
@@ -111,6 +140,7 @@ add_entry(struct maker *m, uint32_t rule, const struct scope_test *test, bool la
 		.src = first_prefix(&s->src),
 		.dst = first_prefix(&s->dst),
 	};
+	narrow(m, s, *test);
 	return kind_of(m, test, m->im->entries[rule].scope.more, &e->kind);
 }
 

@@ -27,6 +27,7 @@
 
 #include "base/mem.h"
 #include "prefixes_impl.h"
+#include "scope.h"
 
 struct match_image;
 struct match_rule;
@@ -88,6 +89,7 @@ struct bits {
 	uint32_t n_cross; /* of them, 1 at least */
 	struct bits_address address[BITS_ADDRESSES];
 	const uint32_t *rule; /* by bit: the rule */
+	struct scope_test test; /* which no frame fails that some rule could match */
 	uint32_t n_lines; /* of a whole row */
 	uint32_t first_rule;
 	uint32_t line_first[BITS_LINES_MAX]; /* the first rule of each line */

@@ -303,6 +303,7 @@ ask_bits(struct probe *p, uint64_t alive)
 
 	if (ix->n_tables > 0 || ix->tuple != NULL)
 		alive &= ~merged_at_most(p, p->best, ix->bits->first_rule);
+	alive &= search_keys_test(p->key, p->n, ix->bits->test);
 	if (alive != 0)
 		ix->probe_bits(ix->bits, p, alive);
 }
