@@ -106,8 +106,6 @@ judge(struct burst *b, const char *path)
 					r = -1;
 				}
 		}
-	for (uint32_t i = 0; i < b->n; i++)
-		free(b->frames[i].data);
 	b->n = 0;
 	return r;
 }

@@ -517,7 +517,6 @@ worlds(void **state)
 			for (size_t k = 0; k < n; k++)
 				if (!is_true(v, &found[k], &r))
 					tell("world", v, &found[k], &r);
-			free(frames[i].data);
 		}
 		for (size_t k = 0; k < n; k++) {
 			said[found[k].rule] = true;

@@ -161,7 +161,6 @@ test_random(void **state)
 			pkt_parse_ether(f.data, f.caplen, f.wirelen, &v);
 			for (size_t k = 0; k < rules.n; k++)
 				check(&rules.v[k], &v, port, seen);
-			free(f.data);
 		}
 		world_rules_fini(&rules);
 	}

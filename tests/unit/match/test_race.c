@@ -263,8 +263,6 @@ race(bool broken, double seconds)
 		(unsigned long long)total);
 	put(b, NULL);
 	qsbr_free(qsbr);
-	for (size_t i = 0; i < (size_t)BURSTS * MATCH_BURST; i++)
-		free(frames[i].data);
 	free(frames);
 	free(views);
 	world_rules_fini(&b->pool);

@@ -257,7 +257,6 @@ check_row(const struct row *row, const struct match_image *image, const char *en
 		if (ref_matches(&rules[i], &ref, 0) != want)
 			fail_msg("reference: %s: '%s'", row->what, rule_names[i]);
 	}
-	free(f.data);
 }
 
 static void

@@ -243,13 +243,6 @@ burst_make(struct burst *b, const struct set *s)
 	}
 }
 
-static void
-burst_fini(struct burst *b)
-{
-	for (uint32_t i = 0; i < b->n; i++)
-		free(b->frames[i].data);
-}
-
 /* ---- images ---- */
 
 static struct match_image *
@@ -277,7 +270,6 @@ differences(const struct match_image *image, const struct set *s, uint32_t *ret_
 		bad += got[i] != ref_first(s->rules, s->n, &b.refs[i], 3, b.from[i]);
 		*ret_hits += got[i] != MATCH_NONE;
 	}
-	burst_fini(&b);
 	return bad;
 }
 

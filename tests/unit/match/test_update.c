@@ -295,13 +295,6 @@ burst_make(struct burst *b)
 	}
 }
 
-static void
-burst_fini(struct burst *b)
-{
-	for (uint32_t i = 0; i < b->n; i++)
-		free(b->frames[i].data);
-}
-
 static long
 compare_first(const struct set *s, const struct burst *b)
 {
@@ -380,7 +373,6 @@ compare(const struct set *s, struct match_counters *counters, long *pairs)
 	bad += compare_first(s, &b);
 	bad += compare_verdicts(s, &b, counters);
 	*pairs += 2 * b.n;
-	burst_fini(&b);
 	return bad;
 }
 

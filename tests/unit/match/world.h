@@ -39,7 +39,8 @@ void world_rules_fini(struct world_rules *r);
 /* A program by its text: an expression, "dns ..." or "asm ...". */
 struct cbpf_prog *world_prog(const char *text, int dlt, int family);
 
-/* A frame in memory of its own size. */
+/* A frame that ends at an unreadable page, until WORLD_FRAMES more have been made. */
+#define WORLD_FRAMES 2048
 struct world_frame {
 	uint8_t *data;
 	uint32_t caplen, wirelen;

@@ -181,7 +181,6 @@ run_frames(struct loaded *l, struct world_rules *rules, const struct xdp_opts *h
 	while (bad == 0 && next(ctx, &f)) {
 		if (f.caplen >= 14 && f.caplen <= FRAME_MAX)
 			bad += run_frame(l, rules, how, &f, want, &notes, &dropped);
-		free(f.data);
 	}
 	for (uint32_t i = 0; i < rules->n; i++)
 		bad += !counters_agree(l, i, &want[i]);
