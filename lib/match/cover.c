@@ -36,7 +36,7 @@
 #define STEPS_OF_RULE 1024
 #define STEPS_BASE 100000
 #define FILTER_BITS (UINT32_C(1) << 18)
-#define WHYS_MAX 64 /* rules that never match of which the reason is looked for */
+#define WHYS_MAX 64 /* rules that never match whose reason is looked for */
 
 /* An item that waits at a node, with its first word that is left: most are told by it. */
 struct held {
@@ -95,6 +95,8 @@ struct cover {
 	uint64_t steps, steps_max; /* of all */
 	uint32_t left; /* of this item */
 	const struct item *asked;
+	struct item_word words[ITEM_WORDS_MAX + 1]; /* its, and the key once more */
+	uint32_t n_words;
 	uint32_t best; /* the first rule found that takes all of asked */
 };
 
@@ -180,42 +182,12 @@ ranges_within(const struct item *y, const struct item *x)
 	return true;
 }
 
-/*
- * Generated rules see a datagram of IPv6 without its extension headers, others
- * with them. The same of both are the key and the header but for the length and
- * the next header's number.
- */
-static bool
-sees_the_same(const struct item *y, const struct item *x)
-{
-	const struct item_word *key = x->words;
-	const uint64_t family = KEY_FAMILY(KEY_FAMILY_BITS);
-
-	if (((y->flags ^ x->flags) & ITEM_GENERATED) == 0)
-		return true;
-	if (x->n_words > 0 && key->win == WINDOW_OF_KEY && (key->mask & family) == family &&
-		(key->val & family) == KEY_FAMILY(4))
-		return true;
-	if ((y->flags & ITEM_GENERATED) != 0 || y->n_needs > 0)
-		return false;
-	for (uint32_t i = 0; i < y->n_words; i++) {
-		const struct item_word *w = &y->words[i];
-		const uint64_t other = w->off == 0 ? UINT64_C(0x00ffffff00000000) : 0;
-
-		if (w->win != WINDOW_OF_KEY &&
-			(w->win != WINDOW_OF_START(SPACE_RAW) || w->off < 0 || w->off > 32 ||
-				(w->mask & other) != 0))
-			return false;
-	}
-	return true;
-}
-
 /* Whether rule y->rule takes every frame that meets @x. The item says all of y but for its lists. */
 static bool
 is_within(struct cover *c, const struct item *y, const struct item *x)
 {
 	uint32_t cost = 0;
-	const bool within = words_within(y, x) && ranges_within(y, x) && sees_the_same(y, x) &&
+	const bool within = words_within(y, x) && ranges_within(y, x) && cover_sees_same(y, x) &&
 		needs_within(c->items, y, x) && cover_rest(c->im, c->rules, y, x, &cost);
 
 	c->left -= MIN(c->left, cost);
@@ -360,6 +332,18 @@ child_of(struct cover *c, uint32_t n, const struct item_word *w)
 	return child;
 }
 
+/*
+ * Word number @i of @it in the order of the tree. Of scopes the key, which tells few
+ * of them apart, comes last. What is looked for has it at both ends.
+ */
+static const struct item_word *
+word_at(const struct cover *c, const struct item *it, uint32_t i)
+{
+	if (it->words[0].win != WINDOW_OF_KEY || !c->rules[it->rule].scope_only)
+		return &it->words[i];
+	return &it->words[i + 1 < it->n_words ? i + 1 : 0];
+}
+
 static void put(struct cover *c, uint32_t n, uint32_t held);
 
 /* The items that wait at node @n and have words left go on. */
@@ -384,13 +368,13 @@ put(struct cover *c, uint32_t n, uint32_t held)
 	struct node *node = &c->nodes[n];
 
 	while (node->split && node->depth < it->n_words) {
-		n = child_of(c, n, &it->words[node->depth]);
+		n = child_of(c, n, word_at(c, it, node->depth));
 		if (n == 0)
 			return;
 		node = &c->nodes[n];
 	}
 	c->held[held].word =
-		node->depth < it->n_words ? it->words[node->depth] : (struct item_word){0};
+		node->depth < it->n_words ? *word_at(c, it, node->depth) : (struct item_word){0};
 	c->held[held].next = node->held;
 	node->held = held;
 	node->n_held += node->depth < it->n_words;
@@ -416,14 +400,14 @@ step(struct cover *c)
 	return true;
 }
 
-/* Whether @x asks all that @w does, by its words from @from on. */
+/* Whether what is asked about asks all that @w does, by its words from @from on. */
 static bool
-word_within(const struct item_word *w, const struct item *x, uint32_t from)
+word_within(const struct cover *c, const struct item_word *w, uint32_t from)
 {
-	for (uint32_t i = from; i < x->n_words; i++)
-		if (x->words[i].win == w->win && x->words[i].off == w->off)
-			return (w->mask & ~x->words[i].mask) == 0 &&
-				((x->words[i].val ^ w->val) & w->mask) == 0;
+	for (uint32_t i = from; i < c->n_words; i++)
+		if (c->words[i].win == w->win && c->words[i].off == w->off)
+			return (w->mask & ~c->words[i].mask) == 0 &&
+				((c->words[i].val ^ w->val) & w->mask) == 0;
 	return w->mask == 0;
 }
 
@@ -431,27 +415,32 @@ word_within(const struct item_word *w, const struct item *x, uint32_t from)
 static void
 look(struct cover *c, uint32_t n, uint32_t from)
 {
-	const struct item *x = c->asked;
+	/* The word at the place of the last kind: kinds of one place mostly come together. */
+	const struct kind *place = NULL;
+	uint32_t i = from;
 
 	for (uint32_t h = c->nodes[n].held; h != 0 && step(c); h = c->held[h].next) {
 		const struct item *y = &c->items->v[c->held[h].item];
 
-		if (word_within(&c->held[h].word, x, from) && y->rule < c->best &&
-			is_within(c, y, x))
+		if (word_within(c, &c->held[h].word, from) && y->rule < c->best &&
+			is_within(c, y, c->asked))
 			c->best = y->rule;
 	}
 	for (uint32_t k = c->nodes[n].kinds; k != 0 && step(c); k = c->kinds[k].next) {
 		const struct kind *kind = &c->kinds[k];
-		uint32_t i = from, at;
+		uint32_t at;
 
-		while (i < x->n_words &&
-			(x->words[i].win != kind->win || x->words[i].off != kind->off))
-			i++;
-		if (i == x->n_words || (kind->mask & ~x->words[i].mask) != 0)
+		if (place == NULL || kind->win != place->win || kind->off != place->off) {
+			for (i = from; i < c->n_words &&
+				(c->words[i].win != kind->win || c->words[i].off != kind->off);)
+				i++;
+			place = kind;
+		}
+		if (i == c->n_words || (kind->mask & ~c->words[i].mask) != 0)
 			continue;
-		if (!child_may_be(c, child_hash(k, x->words[i].val & kind->mask)))
+		if (!child_may_be(c, child_hash(k, c->words[i].val & kind->mask)))
 			continue;
-		at = child_place(c, k, x->words[i].val & kind->mask);
+		at = child_place(c, k, c->words[i].val & kind->mask);
 		if (c->children[at].node != 0)
 			look(c, c->children[at].node, i + 1);
 	}
@@ -462,6 +451,10 @@ static uint32_t
 taker_of(struct cover *c, const struct item *x)
 {
 	c->asked = x;
+	memcpy(c->words, x->words, x->n_words * sizeof(*c->words));
+	c->n_words = x->n_words;
+	if (x->n_words > 0 && x->words[0].win == WINDOW_OF_KEY)
+		c->words[c->n_words++] = x->words[0];
 	c->best = MATCH_NONE;
 	c->left = (uint32_t)MIN(STEPS_OF_ITEM, c->steps_max - c->steps);
 	c->steps += c->left;

@@ -49,6 +49,14 @@ bool cover_rest(const struct match_image *im, const struct match_rule *rules, co
 	const struct item *x, uint32_t *cost);
 
 /*
+ * Whether item @y of one rule is asked of the same bytes as item @x of another one.
+ * Generated rules see a datagram of IPv6 without its extension headers, others with
+ * them: the same of both are the key and the header but for the length and the next
+ * header's number.
+ */
+bool cover_sees_same(const struct item *y, const struct item *x);
+
+/*
  * Whether @rule, whose compiled scope is @s, never matches. @no_items: that is what
  * canon() says of its words.
  */

@@ -167,3 +167,28 @@ cover_rest(const struct match_image *im, const struct match_rule *rules, const s
 		(prefixes_within(&s->src, &t->src, cost) &&
 			prefixes_within(&s->dst, &t->dst, cost));
 }
+
+bool
+cover_sees_same(const struct item *y, const struct item *x)
+{
+	const struct item_word *key = x->words;
+	const uint64_t family = KEY_FAMILY(KEY_FAMILY_BITS);
+
+	if (((y->flags ^ x->flags) & ITEM_GENERATED) == 0)
+		return true;
+	if (x->n_words > 0 && key->win == WINDOW_OF_KEY && (key->mask & family) == family &&
+		(key->val & family) == KEY_FAMILY(4))
+		return true;
+	if ((y->flags & ITEM_GENERATED) != 0 || y->n_needs > 0)
+		return false;
+	for (uint32_t i = 0; i < y->n_words; i++) {
+		const struct item_word *w = &y->words[i];
+		const uint64_t other = w->off == 0 ? UINT64_C(0x00ffffff00000000) : 0;
+
+		if (w->win != WINDOW_OF_KEY &&
+			(w->win != WINDOW_OF_START(SPACE_RAW) || w->off < 0 || w->off > 32 ||
+				(w->mask & other) != 0))
+			return false;
+	}
+	return true;
+}
