@@ -216,7 +216,7 @@ static bool
 rebase_need(const struct loop *l, const struct sym_need *need, struct sym_need *ret)
 {
 	struct sym_val v;
-	uint32_t end;
+	int64_t end;
 
 	/* The byte that is stepped over, of which a step asks. */
 	if (need->base == l->from && need->end <= l->step.at + 1u) {
@@ -225,10 +225,11 @@ rebase_need(const struct loop *l, const struct sym_need *need, struct sym_need *
 	}
 	if (!rebase(l, need->base, REBASE_DEPTH, &v))
 		return false;
-	end = need->end + v.add;
-	if (end > INT32_MAX)
-		end = 0;
-	*ret = (struct sym_need){v.node, end};
+	/* What is before the walk's place cannot be said. */
+	end = (int64_t)need->end + (int32_t)v.add;
+	if (end <= 0)
+		return false;
+	*ret = (struct sym_need){v.node, (uint32_t)end};
 	return true;
 }
 
