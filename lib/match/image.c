@@ -246,9 +246,12 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 
 /*
  * A chain costs what its rules cost, a table the same for all of them: measured,
- * ten names take as long by either.
+ * ten names take as long by either. What needs many tables, or programs behind them,
+ * takes longer than twenty rules.
  */
 #define CHAIN_RULES 8
+#define CHAIN_COST 40 /* tenths of a nanosecond, and for each rule */
+#define CHAIN_COST_RULE 11
 #define CHAIN_INSNS 512 /* of them all: programs that walk over labels have a thousand each */
 
 static bool
@@ -264,6 +267,19 @@ may_be_chain(
 	case MATCH_MERGE_ALWAYS: break;
 	}
 	return false;
+}
+
+/* Whether a chain would beat what @im was compiled to. */
+static bool
+is_chain_better(
+	const struct match_image *im, enum match_engine engine, const struct match_options *options)
+{
+	if (options->merge != MATCH_MERGE_AUTO || options->no_chain ||
+		engine == MATCH_ENGINE_INTERP || !cbpf_jit_available() || im->n <= CHAIN_RULES ||
+		im->n > CHAIN_MAX)
+		return false;
+	return im->index == NULL ||
+		CHAIN_COST + CHAIN_COST_RULE * (uint32_t)im->n < index_cost(im->index);
 }
 
 static size_t
@@ -313,6 +329,14 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 	build_note_pass(notes, "chain", start);
 	if (r == 0 && index_new(im, rules, options, notes, &im->index) < 0)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
+	if (r == 0 && is_chain_better(im, engine, options)) {
+		r = chain_new(im, rules, chain_insns(options), options->chain_fault);
+		if (r == 0) {
+			index_free(im->index);
+			im->index = NULL;
+		}
+		r = r == -ENOMEM ? diag_fail(diag, r, "out of memory") : 0;
+	}
 	start = build_now_us();
 	if (r == 0) {
 		im->base->index = im->index;

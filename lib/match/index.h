@@ -71,6 +71,9 @@ int index_new(const struct match_image *im, const struct match_rule *rules,
 	struct match_index **ret_index);
 void index_free(struct match_index *index);
 
+/* What a frame costs in @index, about, in tenths of a nanosecond. */
+uint32_t index_cost(const struct match_index *index);
+
 /* An index without tables of @n rules that all go one by one. Returns 0 or -ENOMEM. */
 int index_new_lone(size_t n, struct match_index **ret_index);
 
