@@ -348,10 +348,11 @@ compare_counters(const struct burst *b)
 
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct pkt_view *v = &b->views[i];
-		struct match_counters *c = &counters[b->want[i]];
+		struct match_counters *c;
 
 		if (b->want[i] == MATCH_NONE)
 			continue;
+		c = &counters[b->want[i]];
 		c->packets--;
 		c->dropped--;
 		c->bytes -= v->family != 0 ? v->l3_len : v->wirelen;

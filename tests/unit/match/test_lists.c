@@ -33,6 +33,7 @@ static const struct option {
 	{"c", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C, .only_lists = true}},
 	{"avx2", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2, .only_lists = true}},
 	{"avx512", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512, .only_lists = true}},
+	{"tables", {.merge = MATCH_MERGE_ALWAYS}},
 };
 
 static struct match_rule rules[RULES];
@@ -93,6 +94,32 @@ program(const char *text, const char *end)
 	return prog;
 }
 
+/*
+ * A rule that wants a quotient and a remainder of a number of one of the frames,
+ * or one of them, or one less, and perhaps that number, too.
+ */
+static struct cbpf_prog *
+divided(const struct pkt_view *v)
+{
+	const uint32_t off = rng_below(&rng, 10), ask = 1 + rng_below(&rng, 7);
+	const uint32_t k = 1 + rng_below(&rng, rng_below(&rng, 2) == 0 ? 5 : 300);
+	const uint32_t x = load_be16(v->frame + off), wrong = rng_below(&rng, 2);
+	char text[400];
+	/* Something that can be hashed, and the number. */
+	size_t n = (size_t)snprintf(text, sizeof(text),
+		"ld [20]\njneq #%u, no\nldh [%u]\nst M[0]\n", load_be32(v->frame + 20), off);
+
+	if ((ask & 1) != 0)
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n, "div #%u\njneq #%u, no\n", k, x / k - wrong);
+	if ((ask & 2) != 0)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+			"ld M[0]\nmod #%u\njneq #%u, no\n", k, (x + wrong) % k);
+	if ((ask & 4) != 0)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "ld M[0]\njneq #%u, no\n", x);
+	return program(text, "ret #1\nno: ret #0");
+}
+
 /* A rule that wants what its computation gives for one of the frames. */
 static void
 make_rule(uint32_t i)
@@ -102,6 +129,16 @@ make_rule(uint32_t i)
 	struct cbpf_prog *plain;
 	uint32_t want, mask = rng_below(&rng, 4) == 0 ? (uint32_t)rng_next(&rng) : UINT32_MAX;
 
+	rules[i] = (struct match_rule){.name = "r",
+		.slot = i,
+		.action = MATCH_DROP,
+		.enabled = rng_below(&rng, 10) != 0,
+		.scope = {.src.any = true, .dst.any = true, .ports = UINT64_MAX}};
+	if (rng_below(&rng, 4) == 0) {
+		progs[i] = divided(v);
+		rules[i].prog[0] = rules[i].prog[1] = progs[i];
+		return;
+	}
 	draw_program(text, sizeof(text));
 	plain = program(text, "ret a");
 	want = cbpf_run(plain, v->frame, v->l3_caplen, v->l3_len) & mask;
@@ -113,12 +150,7 @@ make_rule(uint32_t i)
 		(void)snprintf(
 			end, sizeof(end), "and #%u\njeq #%u, yes\nret #0\nyes: ret #1", mask, want);
 	progs[i] = program(text, end);
-	rules[i] = (struct match_rule){.name = "r",
-		.slot = i,
-		.action = MATCH_DROP,
-		.enabled = rng_below(&rng, 10) != 0,
-		.scope = {.src.any = true, .dst.any = true, .ports = UINT64_MAX},
-		.prog = {progs[i], progs[i]}};
+	rules[i].prog[0] = rules[i].prog[1] = progs[i];
 }
 
 static void
