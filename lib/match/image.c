@@ -331,7 +331,7 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 		r = diag_fail(diag, -ENOMEM, "out of memory");
 	if (r == 0 && is_chain_better(im, engine, options)) {
 		r = chain_new(im, rules, chain_insns(options), options->chain_fault);
-		if (r == 0) {
+		if (r == 0 || r == -ENOMEM) {
 			index_free(im->index);
 			im->index = NULL;
 		}
