@@ -76,9 +76,9 @@ static const struct engine broken[] = {
 
 /* Sets of rules for each engine; a sanitizer takes four times as long for one. */
 #ifdef __SANITIZE_ADDRESS__
-#define SETS_QUICK 100
+#define SETS_QUICK 40
 #else
-#define SETS_QUICK 250
+#define SETS_QUICK 120
 #endif
 
 #define SLOTS 256
