@@ -11,6 +11,7 @@
 
 #include "base/diag.h"
 #include "base/util.h"
+#include "cbpf/jit.h"
 #include "chain.h"
 #include "item.h"
 #include "judge.h"
@@ -187,8 +188,10 @@ enum { MERGED = 1 << 0, ALONE = 1 << 1, TUPLE = 1 << 2, BITS = 1 << 3, CHAIN = 1
 static bool
 is_way(unsigned int where, const struct match_options *options)
 {
+	if (options->merge == MATCH_MERGE_NEVER && !options->no_chain)
+		return (where & CHAIN) != 0 && cbpf_jit_available();
 	if (options->merge == MATCH_MERGE_NEVER)
-		return (where & (options->no_chain ? ALONE : CHAIN)) != 0;
+		return (where & ALONE) != 0;
 	if (options->merge != MATCH_MERGE_ALWAYS)
 		return false;
 	return (where & (MERGED | (options->no_tuple ? BITS : TUPLE))) != 0;
