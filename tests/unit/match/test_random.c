@@ -76,7 +76,7 @@ static const struct engine broken[] = {
 
 /* Sets of rules for each engine; a sanitizer takes four times as long for one. */
 #ifdef __SANITIZE_ADDRESS__
-#define SETS_QUICK 40
+#define SETS_QUICK 60
 #else
 #define SETS_QUICK 120
 #endif
