@@ -347,15 +347,8 @@ judge_books_differ(const struct judge_books *books)
 {
 	uint32_t differ = memcmp(&books->notes, &books->want_notes, sizeof(books->notes)) != 0;
 
-	for (size_t i = 0; i < books->n; i++) {
-		const struct match_counters *a = &books->got[i];
-		const struct ref_counters *b = &books->want[i];
-
-		differ += a->packets != b->packets || a->bytes != b->bytes ||
-			a->dropped != b->dropped || a->would_drop != b->would_drop ||
-			a->would_drop_passed != b->would_drop_passed || a->prot != b->prot ||
-			a->last_hit_s != b->last_hit_s || a->limited != 0;
-	}
+	for (size_t i = 0; i < books->n; i++)
+		differ += ref_counters_differ(&books->got[i], &books->want[i]);
 	return differ;
 }
 
@@ -410,8 +403,7 @@ judge_verdicts(const struct match_image *image, const struct match_rule *rules, 
 		else if (got[i].shadow_slot != want.shadow_slot)
 			differ += note(
 				wrong, "shadow rule", i, 0, want.shadow_slot, got[i].shadow_slot);
-		else if (got[i].slot != want.slot || got[i].kind != want.kind ||
-			got[i].is_protected != want.is_protected)
+		else if (ref_verdict_differs(&got[i], &want))
 			differ += note(wrong, "verdict", i, 0, want.index, got[i].index);
 	}
 	return differ;

@@ -296,3 +296,18 @@ ref_verdict(const struct match_rule *rules, size_t n, const struct ref_frame *f,
 	for (size_t i = 0; i < n_would && ret->kind == MATCH_VERDICT_PASS; i++)
 		counters[would[i]].would_drop_passed++;
 }
+
+bool
+ref_counters_differ(const struct match_counters *a, const struct ref_counters *b)
+{
+	return a->packets != b->packets || a->bytes != b->bytes || a->dropped != b->dropped ||
+		a->would_drop != b->would_drop || a->would_drop_passed != b->would_drop_passed ||
+		a->prot != b->prot || a->last_hit_s != b->last_hit_s || a->limited != 0;
+}
+
+bool
+ref_verdict_differs(const struct match_verdict *a, const struct match_verdict *b)
+{
+	return a->slot != b->slot || a->shadow_slot != b->shadow_slot || a->index != b->index ||
+		a->kind != b->kind || a->is_protected != b->is_protected;
+}

@@ -42,9 +42,13 @@ struct ref_counters {
 	uint64_t packets, bytes, dropped, would_drop, would_drop_passed, prot, last_hit_s;
 };
 
+bool ref_counters_differ(const struct match_counters *a, const struct ref_counters *b);
+
 /* As match_verdicts(), for one frame. */
 void ref_verdict(const struct match_rule *rules, size_t n, const struct ref_frame *f, uint32_t port,
 	bool vital, bool enforce, struct ref_counters *counters, uint64_t now_s,
 	struct match_verdict *ret, struct match_notes *notes);
+
+bool ref_verdict_differs(const struct match_verdict *a, const struct match_verdict *b);
 
 #endif

@@ -174,14 +174,6 @@ compare_first(const struct match_image *image, const struct world_rules *rules,
 	return bad;
 }
 
-static bool
-counters_differ(const struct match_counters *a, const struct ref_counters *b)
-{
-	return a->packets != b->packets || a->bytes != b->bytes || a->dropped != b->dropped ||
-		a->would_drop != b->would_drop || a->would_drop_passed != b->would_drop_passed ||
-		a->prot != b->prot || a->last_hit_s != b->last_hit_s || a->limited != 0;
-}
-
 static long
 compare_verdicts(const struct match_image *image, const struct world_rules *rules,
 	const struct burst *b, const struct pkt_view *views, struct match_counters *counters,
@@ -200,15 +192,13 @@ compare_verdicts(const struct match_image *image, const struct world_rules *rule
 	for (uint32_t i = 0; i < b->n; i++) {
 		ref_verdict(rules->v, rules->n, &b->refs[i], port, vital >> i & 1, enforce, ref,
 			12345, &want, &want_notes);
-		if (got[i].slot != want.slot || got[i].shadow_slot != want.shadow_slot ||
-			got[i].index != want.index || got[i].kind != want.kind ||
-			got[i].is_protected != want.is_protected) {
+		if (ref_verdict_differs(&got[i], &want)) {
 			*ret_what = "verdict";
 			bad++;
 		}
 	}
 	for (size_t s = 0; s < SLOTS; s++)
-		if (counters_differ(&counters[s], &ref[s])) {
+		if (ref_counters_differ(&counters[s], &ref[s])) {
 			*ret_what = "counters";
 			bad++;
 		}

@@ -314,14 +314,6 @@ compare_first(const struct set *s, const struct burst *b)
 	return bad;
 }
 
-static bool
-counters_differ(const struct match_counters *a, const struct ref_counters *b)
-{
-	return a->packets != b->packets || a->bytes != b->bytes || a->dropped != b->dropped ||
-		a->would_drop != b->would_drop || a->would_drop_passed != b->would_drop_passed ||
-		a->prot != b->prot || a->last_hit_s != b->last_hit_s || a->limited != 0;
-}
-
 static long
 compare_verdicts(const struct set *s, const struct burst *b, struct match_counters *counters)
 {
@@ -339,12 +331,10 @@ compare_verdicts(const struct set *s, const struct burst *b, struct match_counte
 	for (uint32_t i = 0; i < b->n; i++) {
 		ref_verdict(s->rules, s->n, &b->refs[i], port, vital >> i & 1, enforce, ref, 12345,
 			&want, &want_notes);
-		bad += got[i].slot != want.slot || got[i].shadow_slot != want.shadow_slot ||
-			got[i].index != want.index || got[i].kind != want.kind ||
-			got[i].is_protected != want.is_protected;
+		bad += ref_verdict_differs(&got[i], &want);
 	}
 	for (size_t k = 0; k < POOL; k++)
-		bad += counters_differ(&counters[k], &ref[k]);
+		bad += ref_counters_differ(&counters[k], &ref[k]);
 	return bad + (memcmp(&notes, &want_notes, sizeof(notes)) != 0);
 }
 
