@@ -79,6 +79,34 @@ find_run(struct hash_shape *s)
 }
 
 /*
+ * Whether the ranges of @s can be read as 4 bytes each where @it's need holds. Not
+ * from the tail on, where bytes are before the window.
+ */
+static void
+find_near(struct hash_shape *s, const struct items *items, const struct item *it)
+{
+	const struct item_need *need = &it->needs[0];
+
+	if (s->run == 0 || it->n_needs != 1 || items->windows[need->win].kind == WINDOW_TAIL)
+		return;
+	for (uint32_t i = 0; i < s->n_ranges; i++) {
+		const struct hash_range *r = &s->ranges[i];
+
+		if (r->size == 0 || r->win != need->win || r->win == WINDOW_OF_KEY ||
+			r->off + r->size < 4 || r->off + r->size > need->a)
+			return;
+	}
+	for (uint32_t i = 0; i < ITEM_RANGES_MAX; i++) {
+		/* Those that are not there read what the first does. */
+		const struct hash_range *r = &s->ranges[i < s->n_ranges ? i : 0];
+
+		s->near_off[i] = r->off + r->size - 4;
+		s->near_mask[i] = r->mask & (UINT32_MAX >> (32 - 8 * r->size));
+	}
+	s->near = (1u << s->n_ranges) - 1;
+}
+
+/*
  * What is to be compared: all words, but only the key where the program asks the
  * rest anyway: 7 words of a p0f rule cost 90 instructions.
  */
@@ -117,6 +145,8 @@ shape_of(const struct items *items, const struct item *it)
 		to->size = r->size;
 	}
 	find_run(&s);
+	if (s.n_ranges > 0)
+		find_near(&s, items, it);
 	return s;
 }
 
@@ -134,9 +164,12 @@ shape_number(struct builder *b, const struct item *it, uint32_t hint)
 		if (memcmp(&t->shapes[i], &s, sizeof(s)) == 0)
 			return i;
 	if ((t->n_shapes & (t->n_shapes - 1)) == 0) {
-		v = mem_realloc(t->shapes, (2 * t->n_shapes + 1) * sizeof(*v));
+		v = mem_zalloc_aligned(BASE_CACHE_LINE, (2 * t->n_shapes + 1) * sizeof(*v));
 		if (v == NULL)
 			return UINT32_MAX;
+		if (t->n_shapes > 0)
+			memcpy(v, t->shapes, t->n_shapes * sizeof(*v));
+		mem_free(t->shapes);
 		t->shapes = v;
 	}
 	t->shapes[t->n_shapes] = s;

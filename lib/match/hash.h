@@ -15,6 +15,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "item.h"
@@ -64,18 +65,26 @@ struct hash_range {
  */
 struct hash_shape {
 	uint64_t key_mask;
+	uint64_t run_bytes; /* bit b: some bit of byte b of the run is asked */
+	/*
+	 * Where the ranges are numbers in the run's window whose bytes are there if the
+	 * item's need holds: each as the end of the 4 bytes at near_off of the window, under
+	 * near_mask. near: a bit each; 0: they are not.
+	 */
+	int32_t near_off[ITEM_RANGES_MAX];
+	uint32_t near_mask[ITEM_RANGES_MAX];
+	uint32_t near;
 	uint32_t n_words, n_ranges;
 	uint32_t run; /* bytes, 32 or 64; 0: it is no run */
-	uint32_t unused_too;
 	struct hash_word words[ITEM_WORDS_MAX];
 	struct hash_range ranges[ITEM_RANGES_MAX];
+	uint8_t unused[16];
 	/* So that the mask can be read from before its start. */
 	uint8_t no_mask[64], run_mask[64];
-	uint64_t run_bytes; /* bit b: some bit of byte b of the run is asked */
-	uint8_t unused[48];
 };
 
 _Static_assert(sizeof(struct hash_shape) == 512, "indexed by a shift");
+_Static_assert(offsetof(struct hash_shape, run_mask) % 64 == 0, "one line");
 
 #define HASH_DATA_WORDS 3
 

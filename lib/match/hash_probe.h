@@ -396,7 +396,10 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 			(again ? in_force(p, i, rule)
 			       : (atomic_load_explicit(&state[rule], memory_order_relaxed) &
 					 MATCH_STATE_ENABLED) != 0) &&
-			(s->n_ranges == 0 || ranges_hold(s, it, p, i)))
+			(s->n_ranges == 0 ||
+				(s->near != 0 ? hash_near_hold(
+							s, &it->val[1 + s->n_words], at->bytes)
+					      : ranges_hold(s, it, p, i))))
 			p->best[i] = rule;
 		else if (it->next != 0)
 			try_chain(t, p, i, it->next);
