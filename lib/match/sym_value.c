@@ -54,24 +54,53 @@ undo_division(const struct sym_path *path, const struct sym_atom *a, struct sym_
 	return SYM_OPEN;
 }
 
-/* Whether @a, of a value "x op k", holds where @path says what x is; SYM_OPEN: it does not say. */
+/*
+ * The atom of @path that says all of @x, with what it is in *@ret_val: by itself, or a
+ * quotient whose remainder is asked, too. NULL: none does.
+ */
+static const struct sym_atom *
+says(const struct sym_path *path, const struct sym_node *x, uint64_t *ret_val)
+{
+	for (uint32_t i = 0; i < path->n_atoms; i++) {
+		const struct sym_atom *is = &path->atoms[i];
+
+		if (is->kind == SYM_EQ && !is->neg && is->node == x && is->mask >= x->umax &&
+			(is->mask & (is->mask + 1)) == 0) {
+			*ret_val = is->val;
+			return is;
+		}
+	}
+	for (uint32_t i = 0; i < path->n_atoms; i++) {
+		const struct sym_atom *is = &path->atoms[i], *rest;
+
+		if (!is_result(is, CBPF_ALU_DIV) || is->node->a != x)
+			continue;
+		rest = partner(path, is->node, CBPF_ALU_MOD);
+		if (rest == NULL)
+			continue;
+		*ret_val = (uint64_t)is->val * is->node->b->k + rest->val;
+		return is;
+	}
+	return NULL;
+}
+
+/*
+ * Whether @a, of a value "x op k", holds where @path says what x is; SYM_OPEN: it
+ * does not say, or says it by @a.
+ */
 static enum sym_truth
 of_known(const struct sym_path *path, const struct sym_atom *a)
 {
 	const struct sym_node *n = a->node;
+	uint64_t x = 0;
+	const struct sym_atom *by = says(path, n->a, &x);
 	uint32_t v;
 
-	for (uint32_t i = 0; i < path->n_atoms; i++) {
-		const struct sym_atom *is = &path->atoms[i];
-
-		if (is->kind != SYM_EQ || is->neg || is->node != n->a || is->mask < n->a->umax ||
-			(is->mask & (is->mask + 1)) != 0)
-			continue;
-		if (!cbpf_alu((enum cbpf_alu_op)n->alu, is->val, n->b->k, &v))
-			return SYM_NEVER;
-		return ((v & a->mask) == a->val) != a->neg ? SYM_ALWAYS : SYM_NEVER;
-	}
-	return SYM_OPEN;
+	if (by == NULL || by == a)
+		return SYM_OPEN;
+	if (x > n->a->umax || !cbpf_alu((enum cbpf_alu_op)n->alu, (uint32_t)x, n->b->k, &v))
+		return SYM_NEVER;
+	return ((v & a->mask) == a->val) != a->neg ? SYM_ALWAYS : SYM_NEVER;
 }
 
 enum sym_truth

@@ -156,6 +156,31 @@ families_go_to_one_table(void **state)
 	expect_index("p0f 4:64:0:14@:8192,0:mss,sok,ts,nop,ws:df,id+:0", 1, 0);
 }
 
+/* Conditions on quotients and remainders that together say what is divided are words. */
+static void
+divisions_need_no_program(void **state)
+{
+	static const char *const patterns[] = {
+		"p0f 4:64:0:14@:mss*20,0:mss,sok,ts,nop,ws:df,id+:0",
+		"ip[8:2] = @ and ip[4:2] / 7 = 5 and ip[4:2] % 7 = 3 and not ip[4:2] % 5 = 2",
+		"ip[8:2] = @ and ip[4:2] / 7 = 5 and ip[4:2] % 7 = 3 and ip[4:2] / 3 = 12 and ip[4:2] % 3 = 2",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DIM(patterns); i++) {
+		struct match_image *image = NULL;
+		struct match_rule_report report[RULES];
+
+		rules_make(&patterns[i], 1);
+		assert_int_equal(match_image_new(rules, RULES, MATCH_ENGINE_AUTO, &image, NULL), 0);
+		match_image_report(image, report);
+		assert_int_equal(report[0].kernel, MATCH_KERNEL_HASH);
+		assert_int_equal(report[0].runs, 0);
+		match_image_free(image);
+		rules_fini();
+	}
+}
+
 static void
 what_no_hash_tells_apart_goes_one_by_one(void **state)
 {
@@ -240,6 +265,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_failed_allocation_leaves_nothing),
 		cmocka_unit_test(families_go_to_one_table),
+		cmocka_unit_test(divisions_need_no_program),
 		cmocka_unit_test(what_no_hash_tells_apart_goes_one_by_one),
 		cmocka_unit_test(equal_rules_are_found_in_order),
 		cmocka_unit_test(rules_are_reported),
