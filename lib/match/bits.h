@@ -41,7 +41,7 @@ struct bits_line {
 	uint64_t w[BITS_OF_LINE / 64];
 } __attribute__((aligned(64)));
 
-/* What is a number in a table: the upper half of scope_key(), and the ports. */
+/* What is a number in a table: the upper half of pkt_key(), and the ports. */
 enum bits_field { BITS_META, BITS_SPORT, BITS_DPORT, BITS_FIELDS };
 
 /*

@@ -107,7 +107,7 @@ struct hash_table {
 	bool together;
 	int32_t left;
 	uint32_t n_shapes;
-	/* What all items ask of scope_key(). */
+	/* What all items ask of pkt_key(). */
 	struct scope_test test;
 	uint32_t windows; /* bit w: window w is used */
 	/* A WINDOW_STEPS, at each of whose places frames are looked up, or 0; steps at most. */

@@ -27,7 +27,7 @@ struct match_rule;
 enum space { SPACE_RAW, SPACE_ETHER, SPACES };
 
 enum window_kind {
-	WINDOW_KEY, /* no place: what scope_key() gives, above it the source port */
+	WINDOW_KEY, /* no place: what pkt_key() gives, above it the source port */
 	WINDOW_START,
 	WINDOW_IHL, /* 4 * (byte at off & 15) */
 	WINDOW_TAIL, /* behind the last byte */

@@ -35,7 +35,7 @@ struct list_step {
 struct list_block {
 	uint16_t start[LIST_LANES], mask[LIST_LANES], add[LIST_LANES], span[LIST_LANES];
 	uint32_t rule[LIST_LANES];
-	struct scope_test test; /* what all lanes ask of scope_key() */
+	struct scope_test test; /* what all lanes ask of pkt_key() */
 	uint32_t step, n_steps; /* in list.steps */
 } __attribute__((aligned(64)));
 

@@ -40,7 +40,7 @@ take_frames(struct probe *p, const struct pkt_view *views, const uint8_t *which,
 		const struct pkt_view *v = &views[which != NULL ? which[i] : i];
 
 		p->view[i] = v;
-		p->key[i] = scope_key(v);
+		p->key[i] = v->key;
 		p->at[WINDOW_OF_START(SPACE_RAW)][i] =
 			(struct probe_at){v->frame + v->l3_off, (int32_t)v->l3_caplen, 0};
 	}

@@ -19,26 +19,14 @@ struct arena;
 struct prefixes;
 struct scope_sets;
 
-/* The key's fields; see scope_key(). */
-#define KEY_DPORT(p) ((uint32_t)(p))
-#define KEY_PROTO(p) ((uint32_t)(p) << 16)
-#define KEY_FAMILY(f) ((uint32_t)(f) << 26)
-#define KEY_FLAGS(f) ((uint32_t)(f) << 23)
-#define KEY_FAMILY_BITS 6 /* of 0, 4 and 6 */
-#define KEY_FLAGS_BITS (PKT_FRAGMENT | PKT_FRAG_LATER | PKT_PORTS | PKT_IP_OPTIONS)
+/* The key's fields; see pkt_key(). */
+#define KEY_DPORT(p) PKT_KEY_DPORT(p)
+#define KEY_PROTO(p) PKT_KEY_PROTO(p)
+#define KEY_FAMILY(f) PKT_KEY_FAMILY(f)
+#define KEY_FLAGS(f) PKT_KEY_FLAGS(f)
+#define KEY_FAMILY_BITS PKT_KEY_FAMILY_BITS
+#define KEY_FLAGS_BITS PKT_KEY_FLAGS_BITS
 #define KEY_IP KEY_FAMILY(4) /* a bit that 4 and 6 have and 0 has not */
-
-/* The fields do not overlap. */
-_Static_assert((KEY_FAMILY(KEY_FAMILY_BITS) & KEY_FLAGS(KEY_FLAGS_BITS)) == 0, "key");
-_Static_assert(KEY_FLAGS(KEY_FLAGS_BITS) >> 24 << 24 == KEY_FLAGS(KEY_FLAGS_BITS), "key");
-_Static_assert((uint64_t)KEY_FLAGS_BITS << 23 <= UINT32_MAX, "key");
-
-static inline uint32_t
-scope_key(const struct pkt_view *v)
-{
-	return KEY_DPORT(v->dport) | KEY_PROTO(v->proto) | KEY_FAMILY(v->family & KEY_FAMILY_BITS) |
-		KEY_FLAGS(v->flags & KEY_FLAGS_BITS);
-}
 
 /* One comparison: (key & mask) == val. */
 struct scope_test {

@@ -36,7 +36,7 @@ search_init(struct search *s, const struct pkt_view *views, uint32_t n)
 
 	search_init_frames(s, views, n);
 	for (i = 0; i < n; i++)
-		s->key[i] = scope_key(&views[i]);
+		s->key[i] = views[i].key;
 	for (; i % SEARCH_KEYS != 0; i++)
 		s->key[i] = 0;
 }
@@ -47,7 +47,7 @@ search_add(struct search *s, uint32_t frame)
 	if (s->n % SEARCH_KEYS == 0)
 		for (uint32_t i = s->n; i < s->n + SEARCH_KEYS; i++)
 			s->key[i] = 0;
-	s->key[s->n] = scope_key(&s->views[frame]);
+	s->key[s->n] = s->views[frame].key;
 	s->frame[s->n] = (uint8_t)frame;
 	s->alive |= UINT64_C(1) << s->n;
 	s->in_order = false;
@@ -258,14 +258,14 @@ search_late(const struct match_entry *e, const struct pkt_view *v)
 {
 	bool late;
 
-	return scope_holds(e, scope_key(v), v, &late) && late;
+	return scope_holds(e, v->key, v, &late) && late;
 }
 
 void
 search_alone(const struct match_image *im, const struct pkt_view *v, uint32_t port, uint32_t from,
 	search_hit hit, void *ctx)
 {
-	const uint32_t key = scope_key(v);
+	const uint32_t key = v->key;
 	struct pkt_view plain;
 	uint8_t buf[SEARCH_DATAGRAM_MAX];
 	bool found = false, copied = false, late, match;

@@ -259,11 +259,11 @@ pkt_parse_ether_any(
 	const uint8_t *frame, uint32_t caplen, uint32_t wirelen, struct pkt_view *ret_view)
 {
 	view_init(ret_view, frame, caplen, wirelen);
-	if (caplen < PKT_ETHER_BYTES) {
+	if (caplen < PKT_ETHER_BYTES)
 		ret_view->flags = PKT_TRUNCATED;
-		return;
-	}
-	parse_type(ret_view, load_be16(frame + 12), PKT_ETHER_BYTES);
+	else
+		parse_type(ret_view, load_be16(frame + 12), PKT_ETHER_BYTES);
+	ret_view->key = pkt_key(ret_view);
 }
 
 /* A datagram at @off, at most caplen, that says itself which IP it is. */
@@ -285,6 +285,7 @@ pkt_parse_ip(const uint8_t *frame, uint32_t caplen, uint32_t wirelen, struct pkt
 {
 	view_init(ret_view, frame, caplen, wirelen);
 	parse_version(ret_view, 0);
+	ret_view->key = pkt_key(ret_view);
 }
 
 /*
@@ -374,4 +375,5 @@ pkt_parse_link(
 	case LINK_SLL: parse_sll(v, 16, 14, 2); break;
 	case LINK_SLL2: parse_sll(v, 20, 0, 8); break;
 	}
+	v->key = pkt_key(v);
 }

@@ -14,6 +14,7 @@
 static void
 holds(const struct pkt_view *v, uint32_t caplen)
 {
+	fuzz_check(v->key == pkt_key(v));
 	fuzz_check(v->family == 0 || v->family == 4 || v->family == 6);
 	if (v->family == 0) {
 		fuzz_check(v->l3_caplen == 0 && v->l3_len == 0);

@@ -169,6 +169,7 @@ make_frames(void)
 			.l3_len = len,
 			.family = 4,
 			.proto = 17};
+		views[i].key = pkt_key(&views[i]);
 	}
 }
 

@@ -116,6 +116,7 @@ break_view(enum fault fault, struct pkt_view *v)
 	case FAULT_NONE:
 	case FAULT_LAST: break;
 	}
+	v->key = pkt_key(v);
 }
 
 static struct match_image *

@@ -158,6 +158,7 @@ make_frames(uint32_t cut)
 			.l3_len = len,
 			.family = 4,
 			.proto = 17};
+		views[i].key = pkt_key(&views[i]);
 	}
 }
 

@@ -62,6 +62,7 @@ check_view(const struct pkt_view *v)
 	const uint32_t end = v->l3_off + v->l3_caplen;
 
 	assert_true(v->l3_off <= v->caplen);
+	assert_int_equal(v->key, pkt_key(v));
 	assert_true(v->family == 0 || v->family == 4 || v->family == 6);
 	if (v->family == 0) {
 		assert_int_equal(v->l3_len, 0);

@@ -51,6 +51,7 @@ struct pkt_view {
 	uint8_t tcp_flags; /* valid for TCP with 14 bytes readable, else 0 */
 	uint16_t sport, dport; /* host order, 0 without PKT_PORTS */
 
+	uint32_t key; /* of pkt_key(): what nearly every rule asks, in one word */
 	/*
 	 * The datagram as a program of link raw sees it: from l3_off, l3_caplen
 	 * bytes readable (never more than l3_len: padding and trailer are not
@@ -62,6 +63,30 @@ struct pkt_view {
 	uint32_t l3_caplen;
 	uint32_t l3_len;
 };
+
+/* The fields of a key: ports that are valid, and no more of flags than rules ask for. */
+#define PKT_KEY_DPORT(p) ((uint32_t)(p))
+#define PKT_KEY_PROTO(p) ((uint32_t)(p) << 16)
+#define PKT_KEY_FAMILY(f) ((uint32_t)(f) << 26)
+#define PKT_KEY_FLAGS(f) ((uint32_t)(f) << 23)
+#define PKT_KEY_FAMILY_BITS 6 /* of 0, 4 and 6 */
+#define PKT_KEY_FLAGS_BITS (PKT_FRAGMENT | PKT_FRAG_LATER | PKT_PORTS | PKT_IP_OPTIONS)
+
+/* The fields do not overlap. */
+_Static_assert(
+	(PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS) & PKT_KEY_FLAGS(PKT_KEY_FLAGS_BITS)) == 0, "key");
+_Static_assert(
+	PKT_KEY_FLAGS(PKT_KEY_FLAGS_BITS) >> 24 << 24 == PKT_KEY_FLAGS(PKT_KEY_FLAGS_BITS), "key");
+_Static_assert((uint64_t)PKT_KEY_FLAGS_BITS << 23 <= UINT32_MAX, "key");
+
+/* What v->key is, of the other fields of @v. */
+static inline uint32_t
+pkt_key(const struct pkt_view *v)
+{
+	return PKT_KEY_DPORT(v->dport) | PKT_KEY_PROTO(v->proto) |
+		PKT_KEY_FAMILY(v->family & PKT_KEY_FAMILY_BITS) |
+		PKT_KEY_FLAGS(v->flags & PKT_KEY_FLAGS_BITS);
+}
 
 /* The addresses, 4 or 16 bytes in network order; valid when family != 0. */
 static inline const uint8_t *
@@ -87,6 +112,10 @@ _Static_assert(offsetof(struct pkt_view, proto) == offsetof(struct pkt_view, fam
 		offsetof(struct pkt_view, sport) == offsetof(struct pkt_view, family) + 4 &&
 		offsetof(struct pkt_view, dport) == offsetof(struct pkt_view, family) + 6,
 	"what it is");
+
+/* Read as one word, see below and lib/match. */
+_Static_assert(offsetof(struct pkt_view, l3_caplen) == offsetof(struct pkt_view, key) + 4,
+	"what rules ask first");
 
 /* Behind pkt_parse_ether(), for any frame; not for direct use. */
 void pkt_parse_ether_any(
@@ -130,6 +159,8 @@ pkt_parse_ether_common(
 	ret_view->wirelen = wirelen < caplen ? caplen : wirelen;
 	memcpy(&ret_view->flags, &layers, sizeof(layers));
 	memcpy(&ret_view->family, &what, sizeof(what));
+	ret_view->key = PKT_KEY_FAMILY(4) | PKT_KEY_FLAGS(PKT_PORTS) | PKT_KEY_PROTO(proto) |
+		PKT_KEY_DPORT(ports & UINT16_MAX);
 	ret_view->l3_caplen = have;
 	ret_view->l3_len = len;
 	return true;
