@@ -179,3 +179,28 @@ arena_fini(struct arena *a)
 	}
 	a->bytes = 0;
 }
+
+void
+arena_reset(struct arena *a)
+{
+	struct arena_chunk *kept = NULL;
+
+	while (a->head != NULL) {
+		struct arena_chunk *next = a->head->next;
+
+		if (kept == NULL && a->head->cap == ARENA_CHUNK)
+			kept = a->head;
+		else
+			mem_free(a->head);
+		a->head = next;
+	}
+	a->bytes = 0;
+	if (kept == NULL)
+		return;
+	/* What is handed out is zeroed; the rest of the chunk still is. */
+	memset(kept->bytes, 0, kept->used);
+	kept->used = 0;
+	kept->next = NULL;
+	a->head = kept;
+	a->bytes = sizeof(*kept) + kept->cap;
+}

@@ -120,6 +120,7 @@ sym_atom_range(struct sym_pool *p, struct sym_val v, uint32_t lo, uint32_t hi, s
 struct known {
 	uint32_t mask, val;
 	uint32_t lo, hi;
+	bool numbers; /* some of it is of a fact with a number that differs within a shape */
 };
 
 /* The values that range @a allows, as an interval that does not wrap; false: it does. */
@@ -149,6 +150,7 @@ learn_bits(struct known *k, const struct sym_node *n, const struct sym_atom *f)
 		val = behind >= 0 ? val >> 8 * behind : val << -8 * behind;
 	}
 	mask &= bits_of(n);
+	k->numbers |= mask != 0 && f->of_shape != 0;
 	k->val = (uint32_t)((k->val & ~mask) | (val & mask));
 	k->mask |= (uint32_t)mask;
 }
@@ -163,6 +165,7 @@ learn(struct known *k, const struct sym_node *n, const struct sym_atom *f)
 	} else if (f->kind == SYM_RANGE && f->node == n && range_of(f, &lo, &hi)) {
 		k->lo = MAX(k->lo, lo);
 		k->hi = MIN(k->hi, hi);
+		k->numbers |= f->of_shape != 0;
 	}
 }
 
@@ -212,19 +215,22 @@ flip(enum sym_truth t, bool neg)
 }
 
 enum sym_truth
-sym_decide(const struct sym_fact *facts, const struct sym_atom *atom)
+sym_decide(const struct sym_fact *facts, const struct sym_atom *atom, bool *ret_numbers)
 {
-	struct known k = {0, 0, 0, atom->node->umax};
+	struct known k = {0, 0, 0, atom->node->umax, atom->of_shape != 0};
 	enum sym_truth t = SYM_OPEN;
 
 	for (int i = 0; facts != NULL && i < FACTS_MAX; facts = facts->before, i++) {
-		if (sym_same_atom(&facts->atom, atom))
+		if (sym_same_atom(&facts->atom, atom)) {
+			*ret_numbers = facts->atom.of_shape != 0 || atom->of_shape != 0;
 			return facts->atom.neg == atom->neg ? SYM_ALWAYS : SYM_NEVER;
+		}
 		learn(&k, atom->node, &facts->atom);
 	}
 	if (atom->kind == SYM_EQ)
 		t = judge_eq(&k, atom);
 	else if (atom->kind == SYM_RANGE)
 		t = judge_range(&k, atom);
+	*ret_numbers = t != SYM_OPEN && k.numbers;
 	return flip(t, atom->neg);
 }

@@ -226,7 +226,7 @@ sym_flow(struct run *r)
 		if (r->pool->flows[i].n == r->n && is_like(&r->pool->flows[i], r->insns))
 			return r->pool->flows[i].flow;
 	flow = analyse(
-		keeps && r->pool->n_flows < KEPT_MAX ? &r->pool->mem : &r->mem, r->insns, r->n);
+		keeps && r->pool->n_flows < KEPT_MAX ? &r->pool->mem : r->mem, r->insns, r->n);
 	if (flow != NULL && keeps)
 		keep(r->pool, flow, r->insns, r->n);
 	return flow;

@@ -13,6 +13,8 @@ struct sym_pool {
 	uint32_t n_slots, n_nodes;
 	struct sym_flow_kept *flows; /* of programs run before; see sym_flow.c */
 	uint32_t n_flows;
+	struct sym_shapes *shapes; /* what such have in common; see sym_shape.c */
+	struct arena run; /* of the program that is run; between programs it is empty */
 	bool failed; /* out of memory; seen once, at the end of a run */
 	struct sym_node nil; /* what every constructor returns once failed */
 };
@@ -85,7 +87,11 @@ enum sym_truth sym_atom_range(
 /* Whether they ask the same, negated or not. */
 bool sym_same_atom(const struct sym_atom *a, const struct sym_atom *b);
 
-/* What @facts say of @atom. */
-enum sym_truth sym_decide(const struct sym_fact *facts, const struct sym_atom *atom);
+/*
+ * What @facts say of @atom. *@ret_numbers: that hangs on numbers that differ within
+ * a shape (sym_shape.c).
+ */
+enum sym_truth sym_decide(
+	const struct sym_fact *facts, const struct sym_atom *atom, bool *ret_numbers);
 
 #endif

@@ -141,6 +141,9 @@ find_range(struct loop *l, const struct sym_fact *facts)
 	a = &facts->atom;
 	if (facts->before != NULL || a->node != byte)
 		return false;
+	/* Its numbers become the step's. */
+	if (a->of_shape != 0)
+		sym_shape_spoil(l->r);
 	if (a->kind == SYM_RANGE) {
 		lo = 0 - a->mask;
 		hi = lo + a->val;
@@ -280,6 +283,8 @@ make_path(struct loop *l, const struct way *w, const struct sym_path *path)
 		if (l->in_range != NULL && sym_same_atom(&a, l->in_range) &&
 			a.neg == l->in_range->neg) {
 			in_range = true;
+			if (a.of_shape != 0)
+				sym_shape_spoil(r);
 			continue;
 		}
 		if (!rebase(l, a.node, REBASE_DEPTH, &x) ||
@@ -359,9 +364,12 @@ static bool
 roll(struct loop *l, struct way *w)
 {
 	struct run *r = l->r;
+	struct arena mem = ARENA_INIT;
 	struct run round = {
 		.pool = r->pool,
-		.mem = ARENA_INIT,
+		.mem = &mem,
+		.shape = r->shape,
+		.first = r->first + l->pc,
 		.insns = r->insns + l->pc,
 		.n = l->len,
 		.last = l->len,
@@ -374,11 +382,11 @@ roll(struct loop *l, struct way *w)
 	bool ok = false;
 
 	l->from = sym_walk(r->pool, w->regs[l->reg], NULL);
-	round.at = arena_zalloc(&round.mem, (l->len + 1) * sizeof(struct way *));
+	round.at = arena_zalloc(&mem, (l->len + 1) * sizeof(struct way *));
 	first = sym_way_new(&round, NULL);
 	if (l->from == NULL || round.at == NULL || first == NULL) {
 		r->pool->failed |= l->from != NULL;
-		arena_fini(&round.mem);
+		arena_fini(&mem);
 		return false;
 	}
 	memcpy(first->regs, w->regs, sizeof(first->regs));
@@ -393,7 +401,7 @@ roll(struct loop *l, struct way *w)
 		out = sym_join(&round, l->len, out, &n);
 		ok = n == 1 && say(l, &round, out, w);
 	}
-	arena_fini(&round.mem);
+	arena_fini(&mem);
 	return ok;
 }
 
@@ -412,6 +420,7 @@ sym_loop(struct run *r, size_t pc, struct way *w)
 		if (l.rounds < ROUNDS_MIN)
 			continue;
 		r->loop_tries++;
+		sym_shape_loop(r, pc, l.len, (l.rounds - 1) * l.len);
 		return find_walker(&l) && roll(&l, w);
 	}
 	return false;

@@ -33,6 +33,7 @@ sym_pool_free(struct sym_pool *pool)
 	if (pool == NULL)
 		return;
 	arena_fini(&pool->mem);
+	arena_fini(&pool->run);
 	mem_free(pool->slots);
 	mem_free(pool);
 }
@@ -40,7 +41,8 @@ sym_pool_free(struct sym_pool *pool)
 size_t
 sym_pool_bytes(const struct sym_pool *pool)
 {
-	return pool->mem.bytes + pool->n_slots * sizeof(struct sym_node *) + sizeof(*pool);
+	return pool->mem.bytes + pool->run.bytes + pool->n_slots * sizeof(struct sym_node *) +
+		sizeof(*pool);
 }
 
 static uint64_t

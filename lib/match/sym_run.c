@@ -20,7 +20,7 @@ sym_way_new(struct run *r, const struct way *like)
 	if (w != NULL)
 		r->free = w->next;
 	else
-		w = arena_zalloc(&r->mem, sizeof(*w));
+		w = arena_zalloc(r->mem, sizeof(*w));
 	if (w == NULL)
 		r->pool->failed = true;
 	else if (like != NULL)
@@ -55,6 +55,17 @@ sym_way_goto(struct run *r, struct way *w, size_t pc)
 
 /* ---- what a way knows ---- */
 
+static enum sym_truth
+decide(struct run *r, const struct sym_fact *facts, const struct sym_atom *atom)
+{
+	bool numbers;
+	const enum sym_truth t = sym_decide(facts, atom, &numbers);
+
+	if (numbers)
+		sym_shape_spoil(r);
+	return t;
+}
+
 /* One more fact of @w; NULL where there is no room for it. */
 static struct sym_fact *
 add_fact(struct run *r, struct way *w, const struct sym_atom *atom)
@@ -66,7 +77,7 @@ add_fact(struct run *r, struct way *w, const struct sym_atom *atom)
 		w->exact = false;
 		return NULL;
 	}
-	f = arena_zalloc(&r->mem, sizeof(*f));
+	f = arena_zalloc(r->mem, sizeof(*f));
 	if (f == NULL) {
 		r->pool->failed = true;
 		return NULL;
@@ -89,7 +100,7 @@ demand(struct run *r, struct way *w, enum sym_truth t, const struct sym_atom *at
 {
 	*ret_fact = NULL;
 	if (t == SYM_OPEN)
-		t = sym_decide(w->facts, atom);
+		t = decide(r, w->facts, atom);
 	if (t == SYM_OPEN)
 		*ret_fact = add_fact(r, w, atom);
 	return t != SYM_NEVER;
@@ -140,7 +151,7 @@ sym_merge(struct run *r, struct way *list)
  * many are left.
  */
 static uint32_t
-drop_implied(struct sym_fact *f, uint32_t n)
+drop_implied(struct run *r, struct sym_fact *f, uint32_t n)
 {
 	struct sym_fact *behind = NULL; /* the next one that is kept */
 	const struct sym_fact *last = n > 0 ? &f[n - 1] : NULL;
@@ -156,7 +167,7 @@ drop_implied(struct sym_fact *f, uint32_t n)
 			behind->before = f[i].before;
 		else
 			last = f[i].before;
-		if (!plain && sym_decide(last, &f[i].atom) == SYM_ALWAYS) {
+		if (!plain && decide(r, last, &f[i].atom) == SYM_ALWAYS) {
 			f[i].depth = 0;
 			continue;
 		}
@@ -192,7 +203,7 @@ accept(struct run *r, struct way *w)
 	path.exact = w->exact;
 	for (const struct sym_fact *f = w->facts; f != NULL; f = f->before)
 		facts[f->depth - 1] = *f;
-	path.n_atoms = n = drop_implied(facts, n);
+	path.n_atoms = n = drop_implied(r, facts, n);
 	atoms = arena_zalloc(&r->pool->mem, (n + 1) * sizeof(*atoms));
 	needs = arena_zalloc(&r->pool->mem, (w->needs.n + 1) * sizeof(*needs));
 	if (atoms == NULL || needs == NULL) {
@@ -305,6 +316,18 @@ test_values(struct run *r, enum test test, struct sym_val a, struct sym_val x, b
 	return SYM_OPEN;
 }
 
+/* What the test at @pc says of @w where it comes out @yes. */
+static enum sym_truth
+outcome(struct run *r, const struct way *w, size_t pc, enum test test, struct sym_val x, bool yes,
+	struct sym_atom *ret)
+{
+	const enum sym_truth t = test_values(r, test, w->regs[REG_A], x, yes, ret);
+
+	if (r->insns[pc].code == CBPF_CODE_JEQ_K)
+		sym_shape_ask(r, pc, w->regs[REG_A], !yes, t, ret);
+	return t;
+}
+
 static void
 branch(struct run *r, struct way *w, size_t pc, enum test test, struct sym_val x)
 {
@@ -322,9 +345,9 @@ branch(struct run *r, struct way *w, size_t pc, enum test test, struct sym_val x
 	other = sym_way_new(r, w);
 	if (other == NULL)
 		return;
-	t = test_values(r, test, w->regs[REG_A], x, true, &atom);
+	t = outcome(r, w, pc, test, x, true, &atom);
 	yes = demand(r, w, t, &atom, &f_yes);
-	t = test_values(r, test, other->regs[REG_A], x, false, &atom);
+	t = outcome(r, other, pc, test, x, false, &atom);
 	no = demand(r, other, t, &atom, &f_no);
 	/* Which of the two is left out if the other one matches; see sym_join.c. */
 	if (f_yes != NULL) {
@@ -528,16 +551,16 @@ sym_walk_ways(struct run *r)
 }
 
 static int
-run(struct sym_pool *pool, const struct cbpf_prog *prog, bool joins, struct sym_result *ret_result)
+run(struct sym_pool *pool, const struct cbpf_prog *prog, bool joins, struct sym_shape *shape,
+	struct sym_result *ret_result)
 {
-	struct run r = {.pool = pool, .mem = ARENA_INIT, .steps_max = STEPS_MAX};
+	struct run r = {.pool = pool, .mem = &pool->run, .shape = shape, .steps_max = STEPS_MAX};
 	struct sym_path *paths = NULL;
 	struct way *first;
 
-	pool->failed = false;
 	r.insns = cbpf_prog_insns(prog, &r.n);
 	r.last = r.n - 1;
-	r.at = arena_zalloc(&r.mem, r.n * sizeof(struct way *));
+	r.at = arena_zalloc(r.mem, r.n * sizeof(struct way *));
 	first = sym_way_new(&r, NULL);
 	if (joins && r.at != NULL && first != NULL) {
 		r.flow = sym_flow(&r);
@@ -558,7 +581,7 @@ run(struct sym_pool *pool, const struct cbpf_prog *prog, bool joins, struct sym_
 		paths = arena_zalloc(&pool->mem, (r.n_paths + 1) * sizeof(*paths));
 	if (paths != NULL)
 		memcpy(paths, r.paths, r.n_paths * sizeof(*paths));
-	arena_fini(&r.mem);
+	arena_reset(r.mem);
 	if (paths == NULL || pool->failed)
 		return -ENOMEM;
 	*ret_result = (struct sym_result){paths, r.n_paths};
@@ -568,13 +591,32 @@ run(struct sym_pool *pool, const struct cbpf_prog *prog, bool joins, struct sym_
 int
 sym_run(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result)
 {
-	return run(pool, prog, false, ret_result);
+	pool->failed = false;
+	return run(pool, prog, false, NULL, ret_result);
 }
 
 int
 sym_cover(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result)
 {
-	return run(pool, prog, true, ret_result);
+	const struct cbpf_insn *insns;
+	struct sym_shape *shape;
+	size_t n;
+	int r;
+
+	pool->failed = false;
+	insns = cbpf_prog_insns(prog, &n);
+	shape = sym_shape_of(pool, insns, n);
+	if (shape == NULL || shape->spoilt)
+		return run(pool, prog, true, NULL, ret_result);
+	if (shape->result.paths == NULL) {
+		r = run(pool, prog, true, shape, ret_result);
+		if (r == 0)
+			sym_shape_done(shape, ret_result);
+		return r;
+	}
+	if (sym_shape_fill(pool, shape, insns, ret_result))
+		return 0;
+	return pool->failed ? -ENOMEM : run(pool, prog, true, NULL, ret_result);
 }
 
 const struct sym_path *

@@ -42,9 +42,38 @@ struct flow {
 
 #define LOOP_TRIES 4 /* in one program */
 
+/* A comparison with a number that differs within a shape. */
+struct sym_asked {
+	size_t pc;
+	struct sym_val v; /* what is compared with it */
+	bool neg; /* where it is not equal */
+};
+
+/* Programs that differ in numbers that they compare with alone; see sym_shape.c. */
+struct sym_shape {
+	struct sym_shape *next; /* by hash */
+	uint64_t hash;
+	const struct cbpf_insn *insns; /* @n of them; numbers that differ are 0 */
+	size_t n;
+	/* What was found hangs on the numbers, or was never said completely: of no use to others. */
+	bool spoilt;
+	struct sym_asked *asked; /* by sym_atom.of_shape - 1 */
+	uint32_t n_asked, cap_asked;
+	struct {
+		size_t pc,
+			n; /* as many instructions are equal to those that are @len behind them */
+		size_t len;
+	} loops[LOOP_TRIES];
+	uint32_t n_loops;
+	struct sym_result result;
+	uint32_t n_atoms; /* of all paths */
+};
+
 struct run {
 	struct sym_pool *pool;
-	struct arena mem; /* ways and facts, until the end of the run */
+	struct arena *mem; /* of ways and facts, until the end of the run */
+	struct sym_shape *shape; /* to be told what is found; or NULL */
+	size_t first; /* in the program, of the instructions that are run */
 	const struct cbpf_insn *insns;
 	size_t n, last; /* instructions; the last one that ways may come to */
 	struct way **at; /* by instruction */
@@ -87,6 +116,28 @@ bool sym_need_follows(
 bool sym_need_in(const struct needs *needs, const struct sym_node *base, uint32_t end);
 /* @needs ask @end bytes from @base, too. *@exact is false when there is no room. */
 void sym_need_add(struct needs *needs, const struct sym_node *base, uint32_t end, bool *exact);
+
+/* The shape of program @insns in @p, new if it has no result; or NULL: there is no room. */
+struct sym_shape *sym_shape_of(struct sym_pool *p, const struct cbpf_insn *insns, size_t n);
+
+/*
+ * The paths of @insns, which is of shape @s, from what is known of that. False when it
+ * does not say or memory is out, which p->failed tells.
+ */
+bool sym_shape_fill(struct sym_pool *p, const struct sym_shape *s, const struct cbpf_insn *insns,
+	struct sym_result *ret_result);
+
+/*
+ * For who runs a program for its shape, which may be NULL: at @pc @v was compared
+ * with a number that differs, for equality or (@neg) the opposite, which gave @atom,
+ * where @t is SYM_OPEN; numbers were looked at to find something out; @n instructions from @pc on are equal to those
+ * @len behind them; this is the result.
+ */
+void sym_shape_ask(struct run *r, size_t pc, struct sym_val v, bool neg, enum sym_truth t,
+	struct sym_atom *atom);
+void sym_shape_spoil(struct run *r);
+void sym_shape_loop(struct run *r, size_t pc, size_t len, size_t n);
+void sym_shape_done(struct sym_shape *s, const struct sym_result *result);
 
 /*
  * The *@n ways in @list, all that have come to @pc, as one where nothing is lost

@@ -213,6 +213,32 @@ walk_frames(struct run *run, struct rng *r)
 	}
 }
 
+/*
+ * @prog with other numbers to compare with: what is known of its shape is said of it.
+ * Equal ones mostly stay equal, as rounds of a loop need it.
+ */
+static struct cbpf_prog *
+sibling(const struct cbpf_prog *prog, struct rng *r)
+{
+	const uint32_t flip = rng_below(r, 3) == 0 ? rng_below(r, 256) : rng_below(r, 4);
+	const uint32_t place = 8 * rng_below(r, 4) * rng_below(r, 2), odd = rng_below(r, 4);
+	struct cbpf_prog *other = NULL;
+	struct cbpf_insn *insns;
+	size_t n;
+
+	(void)cbpf_prog_insns(prog, &n);
+	insns = mem_calloc(n, sizeof(*insns));
+	if (insns == NULL)
+		return NULL;
+	memcpy(insns, cbpf_prog_insns(prog, &n), n * sizeof(*insns));
+	for (size_t i = 0; i < n; i++)
+		if (insns[i].code == CBPF_CODE_JEQ_K && (odd != 0 || rng_below(r, 3) > 0))
+			insns[i].k ^= flip << place;
+	(void)cbpf_prog_new(insns, n, &other, NULL);
+	mem_free(insns);
+	return other;
+}
+
 static void
 one_program(
 	struct run *run, struct sym_pool *pool, struct cbpf_prog *prog, bool walks, struct rng *r)
@@ -245,7 +271,9 @@ one_program(
 static int
 many(struct run *run, uint64_t pairs, struct rng *r)
 {
+	struct cbpf_prog *prog, *next = NULL;
 	struct sym_pool *pool = NULL;
+	bool walks = false;
 
 	while (run->c.pairs < pairs && (run->c.wrong < 3 || run->fault != FAULT_NONE)) {
 		/* Some hundred programs share their nodes. */
@@ -255,12 +283,17 @@ many(struct run *run, uint64_t pairs, struct rng *r)
 			if (sym_pool_new(&pool) < 0)
 				return -1;
 		}
-		switch (rng_below(r, 3)) {
-		case 0: one_program(run, pool, progs_random(r), false, r); break;
-		case 1: one_program(run, pool, progs_real(r), false, r); break;
-		default: one_program(run, pool, walk_prog(r), true, r); break;
+		if (next == NULL) {
+			const uint32_t kind = rng_below(r, 3);
+
+			walks = kind == 2;
+			next = kind == 0 ? progs_random(r) : walks ? walk_prog(r) : progs_real(r);
 		}
+		prog = next;
+		next = rng_below(r, 2) ? sibling(prog, r) : NULL;
+		one_program(run, pool, prog, walks, r);
 	}
+	cbpf_prog_free(next);
 	sym_pool_free(pool);
 	return 0;
 }

@@ -230,6 +230,31 @@ arena_goes_on_in_its_chunk_after_a_large_block(void **state)
 	arena_fini(&a);
 }
 
+/* What is handed out again is zero, and of chunks only one is kept. */
+static void
+arena_starts_again(void **state)
+{
+	struct arena a = ARENA_INIT;
+	unsigned char *p;
+
+	(void)state;
+	arena_reset(&a);
+	assert_int_equal(a.bytes, 0);
+	for (int round = 0; round < 3; round++) {
+		for (size_t size = 1; size < 60000; size *= 3) {
+			p = arena_zalloc(&a, size);
+			assert_non_null(p);
+			for (size_t i = 0; i < size; i++)
+				assert_int_equal(p[i], 0);
+			memset(p, 0xff, size);
+		}
+		arena_reset(&a);
+		assert_in_range(a.bytes, 16384, 17000);
+	}
+	arena_fini(&a);
+	assert_int_equal(a.bytes, 0);
+}
+
 static void
 arena_refuses_cleanly(void **state)
 {
@@ -262,6 +287,7 @@ main(void)
 		cmocka_unit_test(aligned_is_aligned_and_zero),
 		cmocka_unit_test(arena_blocks_do_not_overlap),
 		cmocka_unit_test(arena_goes_on_in_its_chunk_after_a_large_block),
+		cmocka_unit_test(arena_starts_again),
 		cmocka_unit_test(arena_refuses_cleanly),
 	};
 

@@ -58,4 +58,7 @@ char *arena_strndup(struct arena *a, const char *s, size_t n);
 /* Free all that was allocated from @a; @a can be used again. */
 void arena_fini(struct arena *a);
 
+/* The same, but keep a chunk for what comes next: for who does so thousands of times. */
+void arena_reset(struct arena *a);
+
 #endif

@@ -76,6 +76,7 @@ enum sym_atom_kind {
 struct sym_atom {
 	uint8_t kind; /* enum sym_atom_kind */
 	bool neg; /* holds when the comparison does not */
+	uint16_t of_shape; /* what sym_shape.c knows it by; 0: nothing */
 	uint32_t mask, val;
 	const struct sym_node *node, *b;
 };
