@@ -99,7 +99,8 @@ bound_of(const struct ir_val *v)
 {
 	switch (v->op) {
 	case IR_CONST: return v->k;
-	case IR_LEN: return UINT32_MAX;
+	case IR_LEN:
+	case IR_ARG: return UINT32_MAX;
 	case IR_LOAD: return v->size == 4 ? UINT32_MAX : (1u << 8 * v->size) - 1;
 	case IR_RAW: return UINT32_MAX;
 	case IR_ALU: return bound_alu(v);
@@ -184,6 +185,12 @@ struct ir_val *
 ir_len(struct ir *ir, struct ir_block *b)
 {
 	return find_val(ir, b, &(struct ir_val){.op = IR_LEN});
+}
+
+struct ir_val *
+ir_arg(struct ir *ir, struct ir_block *b, enum ir_arg arg)
+{
+	return find_val(ir, b, &(struct ir_val){.op = IR_ARG, .k = arg});
 }
 
 struct ir_val *

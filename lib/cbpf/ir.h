@@ -25,11 +25,15 @@ struct cbpf_prog;
 enum ir_op {
 	IR_CONST, /* k */
 	IR_LEN, /* the length on the wire */
+	IR_ARG, /* what a chain's function is asked with: enum ir_arg k */
 	IR_LOAD, /* big-endian number of size bytes at a + k; a may be NULL */
 	IR_RAW, /* the same bytes as the machine reads them; size may be 8 */
 	IR_ALU, /* a alu b */
 	IR_PHI, /* args[i] when the block was entered from preds[i] */
 };
+
+/* Of chains, see cbpf_chain_fn. */
+enum ir_arg { IR_ARG_KEY, IR_ARG_ALLOWED, IR_ARG_SPORT };
 
 struct ir_block;
 
@@ -44,6 +48,10 @@ struct ir_val {
 	struct ir_val **args;
 	struct ir_block *block; /* where it was made; its guards dominate this block's end */
 	struct ir_val *hash_next;
+
+	/* Of a link's program, while it becomes part of a chain. */
+	uint32_t expr; /* equal numbers, equal values */
+	struct ir_val *copy; /* the last in the chain's graph, or NULL */
 
 	/* Code generation. */
 	struct ir_block *place; /* where it is computed; NULL when nobody needs it */
@@ -64,6 +72,7 @@ enum ir_test_kind {
 	IR_SET,
 	IR_MEM, /* (size bytes at base a + off, as the machine reads them, & mask) == want */
 	IR_RAWEQ, /* (a & mask) == want */
+	IR_THERE, /* the guard's question; only where many programs are one graph, see ir_chain.h */
 };
 
 struct ir_test {
@@ -76,6 +85,7 @@ struct ir_test {
 	uint32_t order; /* within the block, as the program asked */
 	struct ir_val *a, *b;
 	uint64_t mask, want;
+	const struct ir_guard *guard; /* of IR_THERE, which has neither a nor b */
 };
 
 /* Must hold or the program ends with 0: v + end <= caplen, or v != 0 where end is 0. */
@@ -142,6 +152,7 @@ void opt_windows(struct ir *ir);
 /* Values, found again if a dominating block already has them. */
 struct ir_val *ir_const(struct ir *ir, struct ir_block *b, uint32_t k);
 struct ir_val *ir_len(struct ir *ir, struct ir_block *b);
+struct ir_val *ir_arg(struct ir *ir, struct ir_block *b, enum ir_arg arg);
 struct ir_val *ir_load(
 	struct ir *ir, struct ir_block *b, struct ir_val *base, uint32_t k, uint8_t size);
 struct ir_val *ir_raw(

@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "ir.h"
+#include "ir_facts.h"
 #include "prog_impl.h"
 
 #define FACTS_MAX 64 /* dominating tests looked at; bounds the work for long chains */
@@ -212,63 +213,6 @@ end_ret(struct ir_block *blk, struct ir_val *v)
 	blk->ret = v;
 }
 
-/* The interval that a value must lie in. */
-struct known {
-	uint32_t lo, hi;
-};
-
-static void
-narrow(struct known *k, enum ir_test_kind kind, bool holds, uint32_t c)
-{
-	switch (kind) {
-	case IR_EQ:
-		if (holds) {
-			k->lo = MAX(k->lo, c);
-			k->hi = MIN(k->hi, c);
-		}
-		break;
-	case IR_GT:
-		if (!holds)
-			k->hi = MIN(k->hi, c);
-		else if (c < UINT32_MAX)
-			k->lo = MAX(k->lo, c + 1);
-		break;
-	case IR_GE:
-		if (holds)
-			k->lo = MAX(k->lo, c);
-		else if (c > 0)
-			k->hi = MIN(k->hi, c - 1);
-		break;
-	case IR_SET:
-	case IR_MEM:
-	case IR_RAWEQ: break;
-	}
-}
-
-/* 1 and 0 when values in @k always and never pass, else -1. */
-static int
-judge(const struct known *k, enum ir_test_kind kind, uint32_t c)
-{
-	switch (kind) {
-	case IR_EQ:
-		if (c < k->lo || c > k->hi)
-			return 0;
-		return k->lo == k->hi ? 1 : -1;
-	case IR_GT: return k->lo > c ? 1 : k->hi <= c ? 0 : -1;
-	case IR_GE: return k->lo >= c ? 1 : k->hi < c ? 0 : -1;
-	case IR_SET:
-		if (c == 0)
-			return 0;
-		if (k->lo == k->hi)
-			return (k->lo & c) != 0;
-		/* No bit of c can be set in a value this small. */
-		return (c & (UINT32_MAX >> __builtin_clz(k->hi | 1))) == 0 ? 0 : -1;
-	case IR_MEM:
-	case IR_RAWEQ: break;
-	}
-	return -1;
-}
-
 /*
  * jeq #5, L1		jeq #5, L1
  * ...		->	...
@@ -279,7 +223,7 @@ judge(const struct known *k, enum ir_test_kind kind, uint32_t c)
 static int
 decide(struct ir_block *blk, enum ir_test_kind kind, const struct ir_val *a, const struct ir_val *b)
 {
-	struct known k = {0, a->umax};
+	struct ir_range k = {0, a->umax};
 	struct ir_block *s = blk;
 
 	if (a->op == IR_CONST)
@@ -293,9 +237,9 @@ decide(struct ir_block *blk, enum ir_test_kind kind, const struct ir_val *a, con
 		if (d->tests->kind == kind && d->tests->b == b)
 			return holds;
 		if (d->tests->b->op == IR_CONST)
-			narrow(&k, d->tests->kind, holds, d->tests->b->k);
+			ir_range_learn(&k, d->tests->kind, holds, d->tests->b->k);
 	}
-	return b->op == IR_CONST ? judge(&k, kind, b->k) : -1;
+	return b->op == IR_CONST ? ir_range_decide(&k, kind, b->k) : -1;
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "arena_impl.h"
 #include "base/diag.h"
 #include "base/mem.h"
+#include "ir_chain.h"
 #include "jit_emit.h"
 
 /*
@@ -23,11 +24,10 @@ struct cbpf_jit {
 	size_t bytes;
 };
 
-/* What is spelt: a program, or a chain of them. */
+/* What is spelt. */
 struct spelt {
-	const struct plan_list *plan; /* NULL: links */
-	const struct emit_link *links;
-	size_t n_links;
+	const struct plan_list *plan;
+	bool is_chain;
 	uint32_t n_labels, n_jumps; /* at most */
 };
 
@@ -39,10 +39,7 @@ run(struct x86_buf *b, const struct spelt *what)
 	b->len = 0;
 	b->njumps = 0;
 	b->changed = false;
-	if (what->plan != NULL)
-		emit_plan(b, what->plan);
-	else
-		emit_chain(b, what->links, what->n_links);
+	emit_plan(b, what->plan, what->is_chain);
 	b->label_was = b->label_is;
 	b->label_is = was;
 }
@@ -92,36 +89,21 @@ spell(struct cbpf_arena *arena, struct arena *mem, const struct spelt *what, con
 	return 0;
 }
 
+/* Plan what @ir says and spell it into @arena. A step makes at most two jumps. */
 static int
-plan(struct ir *ir, const struct cbpf_prog *prog, uint32_t taken, enum x86_reg len,
-	struct plan_list *ret_plan)
-{
-	int r;
-
-	if ((r = ir_build(ir, prog)) < 0 || (r = ir_optimise(ir)) < 0)
-		return r;
-	return plan_make(ir, taken, len, ret_plan);
-}
-
-/* A step makes at most two jumps. */
-static uint32_t
-jumps_of(const struct plan_list *p)
-{
-	return 2 * p->n + 2;
-}
-
-static int
-compile(struct ir *ir, struct cbpf_arena *arena, const struct cbpf_prog *prog,
-	const void **ret_code, size_t *ret_bytes)
+compile(struct ir *ir, bool is_chain, struct cbpf_arena *arena, const void **ret_code,
+	size_t *ret_bytes)
 {
 	struct plan_list list = {0};
-	int r = plan(ir, prog, 0, RDX, &list);
+	int r = plan_make(ir, is_chain ? EMIT_ARGS : 0, &list);
 
 	if (r < 0)
 		return r;
 	return spell(arena, &ir->mem,
-		&(struct spelt){
-			.plan = &list, .n_labels = emit_nlabels(&list), .n_jumps = jumps_of(&list)},
+		&(struct spelt){.plan = &list,
+			.is_chain = is_chain,
+			.n_labels = emit_nlabels(&list),
+			.n_jumps = 2 * list.n + 2},
 		ret_code, ret_bytes);
 }
 
@@ -130,6 +112,8 @@ not_compiled(int r, struct diag *diag)
 {
 	if (r == -ENOSPC)
 		return diag_fail(diag, r, "the memory for compiled programs is full");
+	if (r == -E2BIG)
+		return diag_fail(diag, r, "the programs are too large for one function");
 	return diag_fail(diag, r, "out of memory");
 }
 
@@ -142,7 +126,8 @@ cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *r
 	size_t bytes;
 	int r;
 
-	r = compile(&ir, arena, prog, &code, &bytes);
+	if ((r = ir_build(&ir, prog)) == 0 && (r = ir_optimise(&ir)) == 0)
+		r = compile(&ir, false, arena, &code, &bytes);
 	ir_fini(&ir);
 	if (r < 0)
 		return not_compiled(r, diag);
@@ -152,60 +137,18 @@ cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *r
 	return 0;
 }
 
-/* ---- chains ---- */
-
-/* What is made of a link on the way. */
-struct link_work {
-	struct ir ir;
-	struct plan_list plan;
-};
-
-/* Plan all links, and number their labels. */
-static int
-plan_links(const struct cbpf_link *links, size_t n, struct link_work *work, struct emit_link *emit,
-	struct spelt *what)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct emit_link *l = &emit[i];
-		int r;
-
-		*l = (struct emit_link){.mask = links[i].mask,
-			.val = links[i].val,
-			.number = links[i].number,
-			.label = what->n_labels};
-		if (links[i].prog != NULL) {
-			r = plan(&work[i].ir, links[i].prog, EMIT_CHAIN_TAKEN, EMIT_CHAIN_LEN,
-				&work[i].plan);
-			if (r < 0)
-				return r;
-			l->plan = &work[i].plan;
-			what->n_jumps += jumps_of(l->plan);
-		}
-		what->n_labels += emit_link_nlabels(l);
-		what->n_jumps += 2; /* of its key and of what is allowed */
-	}
-	return 0;
-}
-
 int
 cbpf_jit_chain(struct cbpf_arena *arena, const struct cbpf_link *links, size_t n,
 	cbpf_chain_fn *ret_fn, size_t *ret_code_bytes, struct diag *diag)
 {
-	struct arena mem = ARENA_INIT;
-	struct link_work *work = arena_zalloc(&mem, (n + 1) * sizeof(*work));
-	struct emit_link *emit = arena_zalloc(&mem, (n + 1) * sizeof(*emit));
-	struct spelt what = {.links = emit, .n_links = n};
+	struct ir ir = {.mem = ARENA_INIT};
 	const void *code;
 	size_t bytes;
-	int r = work != NULL && emit != NULL ? 0 : -ENOMEM;
+	int r = ir_chain(&ir, links, n);
 
 	if (r == 0)
-		r = plan_links(links, n, work, emit, &what);
-	if (r == 0)
-		r = spell(arena, &mem, &what, &code, &bytes);
-	for (size_t i = 0; work != NULL && i < n; i++)
-		ir_fini(&work[i].ir);
-	arena_fini(&mem);
+		r = compile(&ir, true, arena, &code, &bytes);
+	ir_fini(&ir);
 	if (r < 0)
 		return not_compiled(r, diag);
 	*ret_fn = (cbpf_chain_fn)(uintptr_t)code;

@@ -12,12 +12,8 @@
 struct emitter {
 	struct x86_buf *b;
 	const struct plan_list *p;
-	int first; /* label: of block 0 */
-	int drop; /* the label of "return 0", or of the next program of a chain */
+	int drop; /* the label of "return 0" */
 	bool drop_used;
-	bool is_link; /* of a chain, which returns not what programs do but @number */
-	uint32_t number;
-	uint32_t saved, nslots; /* of the frame */
 };
 
 static struct x86_rm
@@ -25,6 +21,12 @@ slot_of(const struct ir_val *v)
 {
 	return x86_mem(RSP, X86_NONE, 0, 8 * v->slot);
 }
+
+static const enum x86_reg arg_regs[] = {
+	[IR_ARG_KEY] = EMIT_KEY,
+	[IR_ARG_ALLOWED] = EMIT_ALLOWED,
+	[IR_ARG_SPORT] = EMIT_SPORT,
+};
 
 /* The register that holds @v; @scratch, loaded with it, when it is in none. */
 static enum x86_reg
@@ -35,7 +37,9 @@ get(struct emitter *e, const struct ir_val *v, enum x86_reg scratch)
 		return scratch;
 	}
 	if (v->op == IR_LEN && !e->p->has_div)
-		return e->p->len;
+		return RDX;
+	if (v->op == IR_ARG)
+		return arg_regs[v->k];
 	if (v->reg >= 0)
 		return (enum x86_reg)v->reg;
 	x86_load(e->b, v->op == IR_RAW && v->size == 8 ? 8 : 4, scratch, slot_of(v));
@@ -245,9 +249,10 @@ emit_val(struct emitter *e, const struct ir_val *v)
 {
 	switch (v->op) {
 	case IR_CONST:
+	case IR_ARG:
 	case IR_PHI: break;
 	case IR_LEN:
-		x86_mov(e->b, 4, dest(v), x86_reg(e->p->len));
+		x86_mov(e->b, 4, dest(v), x86_reg(RDX));
 		put(e, v);
 		break;
 	case IR_LOAD:
@@ -256,23 +261,21 @@ emit_val(struct emitter *e, const struct ir_val *v)
 	}
 }
 
-static void
-emit_guard(struct emitter *e, const struct ir_guard *g)
+/* The condition under which the guard @g is passed. */
+static enum x86_cc
+emit_there(struct emitter *e, const struct ir_guard *g)
 {
 	enum x86_reg v;
 	uint8_t scale;
 
-	e->drop_used = true;
 	if (g->end == 0) {
 		v = get(e, g->v, RAX);
 		x86_test(e->b, 4, v, x86_reg(v));
-		x86_jcc(e->b, CC_E, e->drop);
-		return;
+		return CC_NE;
 	}
 	if (g->v == NULL) {
 		x86_alu_imm(e->b, X86_CMP, 4, x86_reg(RSI), (uint32_t)g->end);
-		x86_jcc(e->b, CC_B, e->drop);
-		return;
+		return CC_AE;
 	}
 	v = get(e, plan_shifted(g->v, &scale), RCX);
 	if (plan_guard_is_narrow(g)) {
@@ -286,7 +289,14 @@ emit_guard(struct emitter *e, const struct ir_guard *g)
 		x86_lea(e->b, 8, RAX, x86_mem(RAX, v, scale, 0));
 		x86_alu(e->b, X86_CMP, 8, RSI, x86_reg(RAX));
 	}
-	x86_jcc(e->b, CC_B, e->drop);
+	return CC_AE;
+}
+
+static void
+emit_guard(struct emitter *e, const struct ir_guard *g)
+{
+	e->drop_used = true;
+	x86_jcc(e->b, emit_there(e, g) ^ 1, e->drop);
 }
 
 /* What a test that compares the bits of @t compares them in: a register or memory. */
@@ -372,7 +382,8 @@ cc_of(enum ir_test_kind kind)
 	case IR_SET: return CC_NE;
 	case IR_EQ:
 	case IR_MEM:
-	case IR_RAWEQ: break;
+	case IR_RAWEQ:
+	case IR_THERE: break;
 	}
 	return CC_E;
 }
@@ -381,11 +392,14 @@ cc_of(enum ir_test_kind kind)
 static enum x86_cc
 emit_compare(struct emitter *e, const struct ir_test *t)
 {
-	uint8_t size = t->a->inline_ ? 1 : 4;
+	uint8_t size;
 	struct x86_rm a;
 
+	if (t->kind == IR_THERE)
+		return emit_there(e, t->guard);
 	if (t->kind == IR_RAWEQ)
 		return emit_raw(e, t);
+	size = t->a->inline_ ? 1 : 4;
 	a = raw_operand(e, t);
 	if (t->b->op == IR_CONST && t->kind == IR_SET)
 		x86_test_imm(e->b, size, a, t->b->k);
@@ -404,7 +418,7 @@ static int
 label_of(struct emitter *e, const struct ir_block *b)
 {
 	if (!ir_is_drop(b))
-		return e->first + (int)b->index;
+		return (int)b->index;
 	e->drop_used = true;
 	return e->drop;
 }
@@ -428,26 +442,28 @@ emit_test(struct emitter *e, const struct plan_step *s, const struct ir_block *n
 
 /* The frame exists only where values did not find registers of the caller. */
 static void
-emit_prologue(struct emitter *e, bool wide_guard)
+emit_prologue(struct emitter *e, bool is_chain)
 {
 	for (int r = 0; r < 16; r++)
-		if (e->saved >> r & 1)
+		if (e->p->saved >> r & 1)
 			x86_push(e->b, (enum x86_reg)r);
-	if (e->nslots > 0)
-		x86_alu_imm(e->b, X86_SUB, 8, x86_reg(RSP), 8 * e->nslots);
+	if (e->p->nslots > 0)
+		x86_alu_imm(e->b, X86_SUB, 8, x86_reg(RSP), 8 * e->p->nslots);
 	/* The caller leaves anything in the upper half. */
-	if (wide_guard)
+	if (e->p->wide_guard)
 		x86_store(e->b, 4, x86_reg(RSI), RSI);
+	if (is_chain)
+		x86_mov(e->b, 4, EMIT_KEY, x86_reg(RCX));
 }
 
 /* Return eax. */
 static void
 emit_epilogue(struct emitter *e)
 {
-	if (e->nslots > 0)
-		x86_alu_imm(e->b, X86_ADD, 8, x86_reg(RSP), 8 * e->nslots);
+	if (e->p->nslots > 0)
+		x86_alu_imm(e->b, X86_ADD, 8, x86_reg(RSP), 8 * e->p->nslots);
 	for (int r = 15; r >= 0; r--)
-		if (e->saved >> r & 1)
+		if (e->p->saved >> r & 1)
 			x86_pop(e->b, (enum x86_reg)r);
 	x86_ret(e->b);
 }
@@ -463,30 +479,6 @@ emit_return(struct emitter *e, const struct ir_val *v)
 }
 
 static void
-emit_found(struct emitter *e)
-{
-	x86_mov_imm(e->b, RAX, e->number);
-	emit_epilogue(e);
-}
-
-/* What a program of a chain would return: 0 goes on, all else is found. */
-static void
-emit_link_return(struct emitter *e, const struct ir_val *v)
-{
-	enum x86_reg r;
-
-	if (v->op != IR_CONST) {
-		r = get(e, v, RAX);
-		x86_test(e->b, 4, r, x86_reg(r));
-		x86_jcc(e->b, CC_E, e->drop);
-	} else if (v->k == 0) {
-		x86_jmp(e->b, e->drop);
-		return;
-	}
-	emit_found(e);
-}
-
-static void
 emit_move(struct emitter *e, const struct ir_val *phi, const struct ir_val *arg)
 {
 	x86_mov(e->b, 4, dest(phi), x86_reg(get(e, arg, dest(phi))));
@@ -497,7 +489,7 @@ static void
 emit_step(struct emitter *e, const struct plan_step *s, const struct ir_block *next)
 {
 	switch (s->kind) {
-	case PLAN_BLOCK: x86_label(e->b, e->first + (int)s->block->index); return;
+	case PLAN_BLOCK: x86_label(e->b, (int)s->block->index); return;
 	case PLAN_VAL: emit_val(e, s->val); return;
 	case PLAN_GUARD: emit_guard(e, s->guard); return;
 	case PLAN_TEST:
@@ -507,12 +499,7 @@ emit_step(struct emitter *e, const struct plan_step *s, const struct ir_block *n
 		if (s->block->yes != next)
 			x86_jmp(e->b, label_of(e, s->block->yes));
 		return;
-	case PLAN_RET:
-		if (e->is_link)
-			emit_link_return(e, s->val);
-		else
-			emit_return(e, s->val);
-		return;
+	case PLAN_RET: emit_return(e, s->val); return;
 	}
 }
 
@@ -532,88 +519,12 @@ emit_steps(struct emitter *e)
 }
 
 void
-emit_plan(struct x86_buf *b, const struct plan_list *p)
+emit_plan(struct x86_buf *b, const struct plan_list *p, bool is_chain)
 {
-	struct emitter e = {
-		.b = b,
-		.p = p,
-		.drop = (int)p->ir->nblocks,
-		.saved = p->saved,
-		.nslots = p->nslots,
-	};
+	struct emitter e = {.b = b, .p = p, .drop = (int)p->ir->nblocks};
 
-	emit_prologue(&e, p->wide_guard);
+	emit_prologue(&e, is_chain);
 	emit_steps(&e);
 	if (e.drop_used)
 		emit_return(&e, NULL);
-}
-
-/* ---- chains ---- */
-
-/* The key is in r10d, what is allowed in r11d, the length on the wire in EMIT_CHAIN_LEN. */
-static void
-emit_link(struct emitter *e, const struct emit_link *l)
-{
-	e->p = l->plan;
-	e->first = (int)l->label;
-	e->drop = (int)(l->label + emit_link_nlabels(l) - 1);
-	e->number = l->number;
-	x86_test_imm(e->b, 4, x86_reg(R11), UINT32_C(1) << l->number);
-	x86_jcc(e->b, CC_E, e->drop);
-	if (l->plan != NULL) {
-		emit_steps(e);
-		return;
-	}
-	emit_found(e);
-	x86_label(e->b, e->drop);
-}
-
-/* The links from @i on that are asked of the same frames; see there where to go else. */
-static size_t
-same_key(const struct emit_link *links, size_t n, size_t i)
-{
-	size_t end = i + 1;
-
-	while (end < n && links[end].mask == links[i].mask && links[end].val == links[i].val)
-		end++;
-	return end;
-}
-
-static void
-emit_key_test(struct emitter *e, const struct emit_link *l, int otherwise)
-{
-	if (l->mask == 0)
-		return;
-	x86_mov(e->b, 4, RAX, x86_reg(R10));
-	x86_alu_imm(e->b, X86_AND, 4, x86_reg(RAX), l->mask);
-	x86_alu_imm(e->b, X86_CMP, 4, x86_reg(RAX), l->val);
-	x86_jcc(e->b, CC_NE, otherwise);
-}
-
-void
-emit_chain(struct x86_buf *b, const struct emit_link *links, size_t n)
-{
-	struct emitter e = {.b = b, .is_link = true};
-	bool wide_guard = false;
-
-	for (size_t i = 0; i < n; i++)
-		if (links[i].plan != NULL) {
-			e.saved |= links[i].plan->saved;
-			e.nslots = MAX(e.nslots, links[i].plan->nslots);
-			wide_guard |= links[i].plan->wide_guard;
-		}
-	emit_prologue(&e, wide_guard);
-	x86_mov(b, 4, EMIT_CHAIN_LEN, x86_reg(RDX));
-	x86_mov(b, 4, R10, x86_reg(RCX));
-	x86_mov(b, 4, R11, x86_reg(R8));
-	for (size_t i = 0, end; i < n; i = end) {
-		end = same_key(links, n, i);
-		/* The last one's end is the end of all. */
-		emit_key_test(&e, &links[i],
-			(int)(links[end - 1].label + emit_link_nlabels(&links[end - 1]) - 1));
-		for (size_t k = i; k < end; k++)
-			emit_link(&e, &links[k]);
-	}
-	x86_mov_imm(b, RAX, UINT32_MAX);
-	emit_epilogue(&e);
 }

@@ -2,7 +2,7 @@
 #ifndef CBPF_JIT_EMIT_H
 #define CBPF_JIT_EMIT_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 #include "jit_plan.h"
 
@@ -13,29 +13,20 @@ emit_nlabels(const struct plan_list *p)
 	return p->ir->nblocks + 1;
 }
 
-/* A program of a chain, see struct cbpf_link. */
-struct emit_link {
-	const struct plan_list *plan; /* NULL: it matches where it is asked */
-	uint32_t mask, val;
-	uint32_t number;
-	uint32_t label; /* its first */
-};
+/*
+ * Where the arguments of a chain's function are, see cbpf_chain_fn: as they come, but for the key,
+ * which comes in a scratch register.
+ */
+#define EMIT_ALLOWED R8
+#define EMIT_SPORT R9
+#define EMIT_KEY R10
+#define EMIT_ARGS (1u << EMIT_ALLOWED | 1u << EMIT_SPORT | 1u << EMIT_KEY)
 
-/* What emit_chain() keeps in registers all the time, as bits. */
-#define EMIT_CHAIN_LEN R9
-#define EMIT_CHAIN_TAKEN (1u << EMIT_CHAIN_LEN | 1u << R10 | 1u << R11)
-
-/* Labels of @l: a plan's, or one. */
-static inline uint32_t
-emit_link_nlabels(const struct emit_link *l)
-{
-	return l->plan != NULL ? emit_nlabels(l->plan) : 1;
-}
-
-/* Spell the @n links at @b; plans were made with EMIT_CHAIN_TAKEN and EMIT_CHAIN_LEN. */
-void emit_chain(struct x86_buf *b, const struct emit_link *links, size_t n);
-
-/* Spell @p in machine code at @b, whose labels and jumps belong to this plan. */
-void emit_plan(struct x86_buf *b, const struct plan_list *p);
+/*
+ * Spell @p in machine code at @b, whose labels and jumps belong to this plan.
+ *
+ * @is_chain:	it has arguments, and was made with EMIT_ARGS taken
+ */
+void emit_plan(struct x86_buf *b, const struct plan_list *p, bool is_chain);
 
 #endif

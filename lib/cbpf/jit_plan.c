@@ -43,9 +43,20 @@ use_base_in(struct ir_val *v, struct ir_block *at)
 }
 
 static void
+use_guard(const struct ir_guard *g, struct ir_block *b)
+{
+	if (g->end > 0)
+		use_base_in(g->v, b);
+	else
+		use_in(g->v, b);
+}
+
+static void
 use_test(struct ir *ir, struct ir_block *b, struct ir_test *t)
 {
-	if (t->kind == IR_MEM) {
+	if (t->kind == IR_THERE) {
+		use_guard(t->guard, b);
+	} else if (t->kind == IR_MEM) {
 		/* The same bytes asked about twice are loaded once. */
 		t->kind = IR_RAWEQ;
 		t->a = t->size == 1 ? ir_load(ir, b, t->a, t->off, 1)
@@ -59,10 +70,7 @@ static void
 use_roots(struct ir *ir, struct ir_block *b)
 {
 	for (const struct ir_guard *g = b->guards; g != NULL; g = g->next)
-		if (g->end > 0)
-			use_base_in(g->v, b);
-		else
-			use_in(g->v, b);
+		use_guard(g, b);
 	if (b->term == IR_BRANCH)
 		for (struct ir_test *t = b->tests; t != NULL; t = t->next)
 			use_test(ir, b, t);
@@ -82,7 +90,8 @@ use_operands(struct ir_val *v)
 		return;
 	switch (v->op) {
 	case IR_CONST:
-	case IR_LEN: return;
+	case IR_LEN:
+	case IR_ARG: return;
 	case IR_LOAD:
 	case IR_RAW: use_base_in(v->a, v->place); return;
 	case IR_ALU:
@@ -110,7 +119,7 @@ inline_operand(struct ir_test *t)
 {
 	struct ir_val *v = t->a;
 
-	if (v->uses != 1 || (v->op != IR_RAW && v->op != IR_LOAD))
+	if (v == NULL || v->uses != 1 || (v->op != IR_RAW && v->op != IR_LOAD))
 		return;
 	if (t->kind == IR_RAWEQ)
 		v->inline_ = true;
@@ -221,6 +230,7 @@ need_operands(struct plan_list *p, struct ir_block *b, struct ir_val *v)
 	switch (v->op) {
 	case IR_CONST:
 	case IR_LEN:
+	case IR_ARG:
 	case IR_PHI: return;
 	case IR_LOAD:
 	case IR_RAW: need_base(p, b, v->a); return;
@@ -238,7 +248,7 @@ need_operands(struct plan_list *p, struct ir_block *b, struct ir_val *v)
 static void
 need(struct plan_list *p, struct ir_block *b, struct ir_val *v)
 {
-	if (v == NULL || v->op == IR_CONST || v->op == IR_PHI || v->start != 0)
+	if (v == NULL || v->op == IR_CONST || v->op == IR_ARG || v->op == IR_PHI || v->start != 0)
 		return;
 	if (v->op == IR_LEN && !p->has_div)
 		return; /* stays in edx */
@@ -279,9 +289,21 @@ put_moves(struct plan_list *p, struct ir_block *b)
 }
 
 static void
+need_guard(struct plan_list *p, struct ir_block *b, const struct ir_guard *g)
+{
+	if (g->end > 0)
+		need_base(p, b, g->v);
+	else
+		need(p, b, g->v);
+	p->wide_guard |= !plan_guard_is_narrow(g);
+}
+
+static void
 put_tests(struct plan_list *p, struct ir_block *b)
 {
 	for (struct ir_test *t = b->tests; t != NULL; t = t->next) {
+		if (t->kind == IR_THERE)
+			need_guard(p, b, t->guard);
 		need(p, b, t->a);
 		need(p, b, t->b);
 		add_step(p,
@@ -301,12 +323,8 @@ put_block(struct plan_list *p, struct ir_block *b)
 			if (v->op == IR_LEN)
 				need(p, b, v);
 	for (const struct ir_guard *g = b->guards; g != NULL; g = g->next) {
-		if (g->end > 0)
-			need_base(p, b, g->v);
-		else
-			need(p, b, g->v);
+		need_guard(p, b, g);
 		add_step(p, &(struct plan_step){.kind = PLAN_GUARD, .block = b, .guard = g});
-		p->wide_guard |= !plan_guard_is_narrow(g);
 	}
 	need_outside(p, b);
 	switch (b->term) {
@@ -344,6 +362,7 @@ touch_operands(struct ir_val *v, uint32_t pos)
 	switch (v->op) {
 	case IR_CONST:
 	case IR_LEN:
+	case IR_ARG:
 	case IR_PHI: return;
 	case IR_LOAD:
 	case IR_RAW: touch_base(v->a, pos); return;
@@ -355,6 +374,29 @@ touch_operands(struct ir_val *v, uint32_t pos)
 			touch(v->b, pos);
 		return;
 	}
+}
+
+static void
+touch_guard(const struct ir_guard *g, uint32_t pos)
+{
+	if (g->end > 0)
+		touch_base(g->v, pos);
+	else
+		touch(g->v, pos);
+}
+
+static void
+touch_test(const struct ir_test *t, uint32_t pos)
+{
+	if (t->kind == IR_THERE) {
+		touch_guard(t->guard, pos);
+		return;
+	}
+	if (t->a->inline_)
+		touch_operands(t->a, pos);
+	else
+		touch(t->a, pos);
+	touch(t->b, pos);
 }
 
 /* Positions count from 1: step i is at i + 1. */
@@ -372,20 +414,9 @@ find_ends(struct plan_list *p)
 			touch(s->val, pos);
 			touch_operands(s->val, pos);
 			break;
-		case PLAN_GUARD:
-			if (s->guard->end > 0)
-				touch_base(s->guard->v, pos);
-			else
-				touch(s->guard->v, pos);
-			break;
+		case PLAN_GUARD: touch_guard(s->guard, pos); break;
 		case PLAN_TEST:
-		case PLAN_LAST_TEST:
-			if (s->test->a->inline_)
-				touch_operands(s->test->a, pos);
-			else
-				touch(s->test->a, pos);
-			touch(s->test->b, pos);
-			break;
+		case PLAN_LAST_TEST: touch_test(s->test, pos); break;
 		case PLAN_MOVE:
 			touch(s->val, pos);
 			touch(s->arg, pos);
@@ -521,9 +552,9 @@ find_places(struct plan_list *p)
 }
 
 int
-plan_make(struct ir *ir, uint32_t taken, enum x86_reg len, struct plan_list *ret_plan)
+plan_make(struct ir *ir, uint32_t taken, struct plan_list *ret_plan)
 {
-	struct plan_list p = {.ir = ir, .len = len};
+	struct plan_list p = {.ir = ir};
 
 	if (split_edges(ir) < 0 || find_places(&p) < 0)
 		return -ENOMEM;
@@ -533,7 +564,7 @@ plan_make(struct ir *ir, uint32_t taken, enum x86_reg len, struct plan_list *ret
 	if (ir->failed)
 		return -ENOMEM;
 	find_ends(&p);
-	assign_regs(&p, taken | (uint32_t)((p.has_len && len == RDX) || p.has_div) << RDX);
+	assign_regs(&p, taken | (uint32_t)(p.has_len || p.has_div) << RDX);
 	*ret_plan = p;
 	return 0;
 }

@@ -36,7 +36,6 @@ struct plan_list {
 	uint32_t nslots; /* 8 bytes of stack each */
 	uint32_t saved; /* callee-saved registers in use, as bits */
 	bool has_div; /* edx is not free */
-	enum x86_reg len; /* the length on the wire, unless has_div took it from there */
 	bool has_len; /* somebody asks for it */
 	bool wide_guard; /* some guard is computed in 64 bits */
 };
@@ -45,9 +44,8 @@ struct plan_list {
  * Returns 0 or -ENOMEM. Steps live in @ir's arena.
  *
  * @taken:	registers, as bits, in which there is something that must stay
- * @len:	the register with the length on the wire; RDX, as it comes, or one of @taken
  */
-int plan_make(struct ir *ir, uint32_t taken, enum x86_reg len, struct plan_list *ret_plan);
+int plan_make(struct ir *ir, uint32_t taken, struct plan_list *ret_plan);
 
 /*
  * @v as index << scale where an address takes the shift for free, else @v and 0.

@@ -82,7 +82,7 @@ chain_new(
 	cbpf_arena_free(base->chain_code);
 	base->chain_code = NULL;
 	/* More room than any program takes: one that does not fit is a strange one. */
-	return r == -ENOSPC ? -EOPNOTSUPP : r;
+	return r == -ENOSPC || r == -E2BIG ? -EOPNOTSUPP : r;
 }
 
 uint32_t

@@ -47,7 +47,8 @@ static inline uint32_t
 chain_ask(const struct match_image *im, const struct pkt_view *v, uint32_t allowed)
 {
 	_Static_assert(CBPF_CHAIN_NONE == MATCH_NONE, "handed on");
-	return im->base->chain(v->frame + v->l3_off, v->l3_caplen, v->l3_len, v->key, allowed);
+	return im->base->chain(
+		v->frame + v->l3_off, v->l3_caplen, v->l3_len, v->key, allowed, v->sport);
 }
 
 #endif

@@ -48,6 +48,7 @@ compute(struct run *r, const struct ir_val *v)
 		if (!cbpf_alu(v->alu, (uint32_t)value(r, v->a), (uint32_t)value(r, v->b), &result))
 			abort();
 		return result;
+	case IR_ARG: abort(); /* of chains alone */
 	case IR_PHI: abort(); /* known since its block was entered */
 	}
 	abort();
@@ -79,6 +80,7 @@ test_holds(struct run *r, const struct ir_test *t)
 		holds = (bytes_at(r, t->a, t->off, t->size, false) & t->mask) == t->want;
 		break;
 	case IR_RAWEQ: holds = (value(r, t->a) & t->mask) == t->want; break;
+	case IR_THERE: abort(); /* of chains alone */
 	}
 	return holds != t->neg;
 }

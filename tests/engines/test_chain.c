@@ -63,10 +63,12 @@ static uint32_t
 ask(const struct chain *c, const struct question *q)
 {
 	const uint64_t junk = UINT64_C(0xdeadbeef) << 32;
-	uint32_t (*fn)(const uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t) = (uint32_t(*)(
-		const uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t))(uintptr_t)c->fn;
+	uint32_t (*fn)(const uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) =
+		(uint32_t(*)(const uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t))(
+			uintptr_t)c->fn;
 
-	return fn(q->data, q->caplen | junk, q->wirelen | junk, q->key | junk, q->allowed | junk);
+	return fn(q->data, q->caplen | junk, q->wirelen | junk, q->key | junk, q->allowed | junk,
+		junk);
 }
 
 static void

@@ -162,13 +162,15 @@ spoil_tuple(struct match_image *im)
 }
 
 static uint32_t
-find_nothing(const uint8_t *data, uint32_t caplen, uint32_t wirelen, uint32_t key, uint32_t allowed)
+find_nothing(const uint8_t *data, uint32_t caplen, uint32_t wirelen, uint32_t key, uint32_t allowed,
+	uint32_t sport)
 {
 	(void)data;
 	(void)caplen;
 	(void)wirelen;
 	(void)key;
 	(void)allowed;
+	(void)sport;
 	return CBPF_CHAIN_NONE;
 }
 

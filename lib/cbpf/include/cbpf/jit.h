@@ -44,8 +44,8 @@ int cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_f
 	size_t *ret_code_bytes, struct diag *diag);
 
 /*
- * Programs asked one after another, as one function: no call and no return
- * between them. A frame is asked about by a key of the caller's, which says what
+ * Programs asked one after another, as one function, in which they share what
+ * they load and ask. A frame is asked about by a key of the caller's, which says what
  * kind of frame it is, and the numbers of the links that are allowed.
  */
 #define CBPF_CHAIN_NUMBERS 32
@@ -61,12 +61,12 @@ struct cbpf_link {
  * The number of the first link that is asked and whose program does not return 0,
  * or CBPF_CHAIN_NONE. Arguments as of cbpf_run(). @allowed: bits by number.
  */
-typedef uint32_t (*cbpf_chain_fn)(
-	const uint8_t *data, uint32_t caplen, uint32_t wirelen, uint32_t key, uint32_t allowed);
+typedef uint32_t (*cbpf_chain_fn)(const uint8_t *data, uint32_t caplen, uint32_t wirelen,
+	uint32_t key, uint32_t allowed, uint32_t sport);
 
 /*
  * Compile @n links into @arena, where the code lives as long. Returns 0,
- * -ENOSPC: the arena is full, -ENOMEM.
+ * -ENOSPC: the arena is full, -E2BIG: the links are too large for one function, -ENOMEM.
  */
 int cbpf_jit_chain(struct cbpf_arena *arena, const struct cbpf_link *links, size_t n,
 	cbpf_chain_fn *ret_fn, size_t *ret_code_bytes, struct diag *diag);
