@@ -18,8 +18,9 @@
 #include "base/util.h"
 #include "judge.h"
 #include "match/report.h"
+#include "quick.h"
 
-#define PAIRS_TEST 2000000
+#define PAIRS_TEST QUICK(2000000)
 #define PAIRS_LONG 100000000
 #define CUT_RULES 40 /* of each family, whose frames are cut at every length */
 #define CUT_RULES_LONG 150

@@ -28,6 +28,7 @@
 #include "match/verdict.h"
 #include "parts.h"
 #include "pkt/view.h"
+#include "quick.h"
 #include "ref.h"
 #include "world.h"
 
@@ -397,11 +398,7 @@ run(const struct engine *engine, struct match_counters *counters, long *pairs, l
 	return bad;
 }
 
-#ifdef __SANITIZE_ADDRESS__
-#define SETS_QUICK 6
-#else
-#define SETS_QUICK 20
-#endif
+#define SETS_QUICK QUICK(20)
 
 static void
 updates_give_what_the_reference_says(void **state)
