@@ -530,6 +530,118 @@ make_filter(struct builder *b)
 	return 0;
 }
 
+#define ENDS_AN_ITEM 4 /* entries, at least: one that means nothing costs a look at the filter */
+#define ENDS_MIN 64
+#define ENDS_MAX (1 << 16)
+
+/* Byte @off behind window @win of @it, where @it says all of it; or -1. */
+static int
+whole_byte(const struct item *it, uint8_t win, int32_t off)
+{
+	for (uint32_t i = 0; i < it->n_words; i++) {
+		const struct item_word *w = &it->words[i];
+		const int32_t b = off - w->off;
+
+		if (w->win == win && b >= 0 && b < 8 && (w->mask >> 8 * b & UINT8_MAX) == UINT8_MAX)
+			return (int)(w->val >> 8 * b & UINT8_MAX);
+	}
+	return -1;
+}
+
+/* How far behind a place of the walk @it has the byte that stops it; or -1. */
+static int
+end_of(const struct builder *b, const struct item *it)
+{
+	const struct sym_step *step = &b->items->windows[b->t->steps_win].step;
+	int off = 0;
+
+	while (off < ENDS_BITS) {
+		const int length = whole_byte(it, b->t->steps_win, off);
+
+		if (length < step->lo || length > step->hi)
+			return length < 0 ? -1 : off;
+		off += length + step->behind;
+	}
+	return -1;
+}
+
+/* The 8 bytes up to byte @end behind the places of the walk, as far as @it says what they are. */
+static struct item_word
+word_before(const struct builder *b, const struct item *it, int end)
+{
+	struct item_word ret = {.win = b->t->steps_win, .off = (int16_t)(end - 7)};
+
+	for (int k = 0; k < 8; k++) {
+		for (uint32_t i = 0; i < it->n_words; i++) {
+			const struct item_word *w = &it->words[i];
+			const int32_t at = ret.off + k - w->off;
+
+			if (w->win != ret.win || at < 0 || at >= 8)
+				continue;
+			ret.mask |= (w->mask >> 8 * at & UINT8_MAX) << 8 * k;
+			ret.val |= (w->val >> 8 * at & UINT8_MAX) << 8 * k;
+		}
+	}
+	return ret;
+}
+
+/* Whether all items end where the walk does; what their ends share, and how near is near enough. */
+static bool
+all_end(struct builder *b)
+{
+	const struct sym_step *step = &b->items->windows[b->t->steps_win].step;
+	struct hash_table *t = b->t;
+	uint32_t steps = t->steps_max;
+
+	/* A byte that is not there is 0, and stops it. */
+	if (t->filter == NULL || step->lo == 0 || step->hi + step->behind > UINT8_MAX)
+		return false;
+	t->ends_word = UINT64_MAX;
+	for (uint32_t i = 0; i < b->c->n_items; i++) {
+		const struct item *it = item_of(b, i);
+		const int end = end_of(b, it);
+
+		if (end < 0)
+			return false;
+		t->ends_word &= word_before(b, it, end).mask;
+		for (uint32_t k = 0; k < it->n_ranges; k++) {
+			const struct item_range *r = &it->ranges[k];
+
+			if (r->win != WINDOW_OF_KEY || r->size == 0)
+				continue;
+			if (r->lo > 1 || r->mask != UINT32_MAX)
+				return false;
+			steps = MIN(steps, r->lo + r->span);
+		}
+	}
+	t->ends_near = steps * (step->lo + step->behind);
+	return true;
+}
+
+static int
+make_ends(struct builder *b)
+{
+	struct hash_table *t = b->t;
+	uint64_t n = ENDS_MIN;
+
+	if (!all_end(b))
+		return 0;
+	while (n < ENDS_MAX && n < (uint64_t)ENDS_AN_ITEM * t->n_items)
+		n *= 2;
+	t->ends = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->ends));
+	if (t->ends == NULL)
+		return -ENOMEM;
+	t->bytes += n * sizeof(*t->ends);
+	t->ends_mask = n - 1;
+	for (uint32_t i = b->fault == HASH_FAULT_ENDS; i < b->c->n_items; i++) {
+		const int end = end_of(b, item_of(b, i));
+		const struct item_word w = word_before(b, item_of(b, i), end);
+
+		t->ends[hash_filter_bit(w.val & t->ends_word, t->ends_mask)] |= UINT64_C(1) << end;
+	}
+	return 0;
+}
+
 int
 hash_init(struct hash_table *t, const struct items *items, const struct cluster *c, uint64_t seed,
 	enum hash_fault fault)
@@ -548,6 +660,8 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 		r = make_buckets(&b);
 	if (r == 0)
 		r = make_filter(&b);
+	if (r == 0)
+		r = make_ends(&b);
 	mem_free(b.hash);
 	mem_free(b.place);
 	return r;
@@ -559,6 +673,7 @@ hash_fini(struct hash_table *t)
 	mem_free(t->buckets);
 	mem_free(t->items);
 	mem_free(t->filter);
+	mem_free(t->ends);
 	mem_free(t->shapes);
 	memset(t, 0, sizeof(*t));
 }

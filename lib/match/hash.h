@@ -116,6 +116,15 @@ struct hash_table {
 	uint64_t *filter;
 	uint64_t filter_word; /* mask of these */
 	uint64_t filter_mask; /* of numbers of bits */
+	/*
+	 * Where all items end at the byte that walks stop at, by the masked 8 bytes up to it:
+	 * bit b: an item may start b bytes before it. NULL: not all do.
+	 */
+	uint64_t *ends;
+	uint64_t ends_word; /* mask of these */
+	uint64_t ends_mask; /* of numbers of ends[] */
+	uint32_t
+		ends_near; /* so many bytes from where a walk starts are few enough steps for all */
 	uint32_t first_rule, last_rule;
 	uint32_t n_items, n_rules, n_buckets, n_chained, chain_max;
 	size_t bytes; /* of memory */
@@ -130,6 +139,7 @@ enum hash_fault {
 	HASH_FAULT_RANGE,
 	HASH_FAULT_STEPS,
 	HASH_FAULT_FILTER,
+	HASH_FAULT_ENDS,
 };
 
 /* Build the table of @c. Returns 0 or -ENOMEM; hash_fini() in any case. */
@@ -155,7 +165,9 @@ uint64_t hash_steps_c(const struct hash_table *t, struct probe *p, uint64_t some
 uint64_t hash_steps_avx2(const struct hash_table *t, struct probe *p, uint64_t some);
 uint64_t hash_steps_avx512(const struct hash_table *t, struct probe *p, uint64_t some);
 
-/* Which bit of a filter is that of the masked word @w. */
+#define ENDS_BITS 64
+
+/* Which bit of a filter, or number of ends[], is that of the masked word @w. */
 #define HASH_FILTER_LOW UINT64_C(0x9e3779b1)
 #define HASH_FILTER_HIGH UINT64_C(0x85ebca77)
 #define HASH_FILTER_SHIFT 28 /* in the middle, where each byte says something */

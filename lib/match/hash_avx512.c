@@ -104,6 +104,7 @@ walk_on(struct walkers *v, const struct hash_table *t, const struct sym_step *st
 	v->n_stopped = stopped;
 }
 
+#include "hash_ends_avx512.h"
 #include "hash_probe.h"
 
 #endif

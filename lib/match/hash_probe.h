@@ -61,7 +61,7 @@ ranges_hold(
 
 	for (uint32_t k = 0; k < s->n_ranges; k++) {
 		const struct hash_range *r = &s->ranges[k];
-		uint32_t x = p->steps;
+		uint32_t x = p->steps[i];
 
 		if (r->size == 0)
 			x = probe_len(p, i, r->space);

@@ -8,6 +8,7 @@
  * step before the next, since where a name ends is anybody's guess.
  */
 
+#include "hash_ends.h"
 #include "hash_walk.h"
 
 /* Those of @some that have a place to start from. Returns those that are too short for it. */
@@ -83,11 +84,15 @@ HASH_STEPS(const struct hash_table *t, struct probe *p, uint64_t some)
 	struct walkers v;
 	uint64_t odd;
 
+	if (t->ends != NULL)
+		return ask_ends(t, p, some);
 	odd = walk_init(&v, from, (int32_t)w->off, some);
 	/* Where it starts is none of the places. */
 	walk_on(&v, t, &w->step);
-	for (p->steps = 1; v.n > 0 && p->steps <= t->steps_max; p->steps++) {
+	for (uint32_t steps = 1; v.n > 0 && steps <= t->steps_max; steps++) {
 		uint64_t likely = 0;
+
+		memset(p->steps, (int)steps, sizeof(p->steps));
 
 		walk_on(&v, t, &w->step);
 		for (uint32_t k = 0; k < v.n_stopped; k++) {

@@ -261,10 +261,11 @@ ask_steps(struct probe *p, const struct hash_table *t, uint64_t some)
 			at[i] = (struct probe_at){
 				from.bytes + off, from.left - off, from.pos + (uint32_t)off};
 	}
-	for (p->steps = 1; p->steps <= t->steps_max; p->steps++) {
+	for (uint32_t steps = 1; steps <= t->steps_max; steps++) {
 		some = make_step(w, at, some);
 		if (some == 0)
 			return;
+		memset(p->steps, (int)steps, sizeof(p->steps));
 		find_windows(p, t, some, w->below & ~(1u << t->steps_win));
 		ix->probe(t, p, some);
 	}

@@ -56,7 +56,7 @@ struct probe {
 	const struct pkt_view *views; /* the caller's */
 	uint32_t n; /* frames */
 	uint32_t port;
-	uint32_t steps; /* to the places of the WINDOW_STEPS that is asked about */
+	uint8_t steps[MATCH_BURST]; /* to the places of the WINDOW_STEPS that is asked about */
 	/*
 	 * Items for which words do not say all: (flags ^ flip) & ask_flags. Where
 	 * ITEM_GENERATED is in ask_flags only generated rules are looked for, with it

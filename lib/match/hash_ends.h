@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Walks of a table whose items all end where the walk does: included by hash_steps.h.
+ * A frame is walked to the end once, and what is in front of it says how far before it
+ * items may start. Of these places those are looked up that the walk came by: it keeps
+ * them as bits, counted from where it stands.
+ */
+
+#include "hash_walk.h"
+
+#ifndef HASH_ENDS
+#define ENDS_AT_ONCE 4 /* walks do not wait for each other's loads */
+
+struct ends_walker {
+	const uint8_t *start[ENDS_AT_ONCE], *place[ENDS_AT_ONCE], *end[ENDS_AT_ONCE];
+	uint64_t starts[ENDS_AT_ONCE]; /* bit b: the walk came by b bytes before its place */
+	uint32_t frame[ENDS_AT_ONCE], n;
+};
+
+/* Take frames from @some, as many as there is room for. */
+static inline void
+ends_begin(struct ends_walker *w, struct walk_ends *v, const struct probe_at *from, int32_t off,
+	uint64_t *some)
+{
+	memset(w, 0, sizeof(*w));
+	for (; w->n < ENDS_AT_ONCE && *some != 0; *some &= *some - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(*some);
+
+		if (from[i].left <= off)
+			continue;
+		/* From 8 bytes up to any place one can load. */
+		if (__builtin_expect((int64_t)from[i].pos + off < 7, 0)) {
+			v->odd |= UINT64_C(1) << i;
+			continue;
+		}
+		w->frame[w->n] = i;
+		w->start[w->n] = w->place[w->n] = from[i].bytes + off;
+		w->end[w->n] = from[i].bytes + from[i].left;
+		w->n++;
+	}
+	/* Who has no frame goes with the first one. */
+	for (uint32_t k = w->n; k < ENDS_AT_ONCE; k++) {
+		w->place[k] = w->place[0];
+		w->end[k] = w->end[0];
+	}
+}
+
+/* Go on to where no step leads on, or for @rounds steps. */
+static inline void
+ends_walk(struct ends_walker *w, const struct sym_step *step, uint32_t rounds)
+{
+	const uint32_t lo = step->lo, span = step->hi - lo, behind = step->behind;
+	uint32_t moved = 1;
+
+	for (; rounds > 0 && moved != 0; rounds--) {
+		moved = 0;
+		for (uint32_t k = 0; k < ENDS_AT_ONCE; k++) {
+			const uint8_t *place = w->place[k], *last = w->end[k] - 1;
+			const uint32_t length = *(place < last ? place : last);
+			const bool on = (length - lo <= span) & (place <= last);
+			const uint32_t by = on ? length + behind : 0;
+
+			w->place[k] = place + by;
+			w->starts[k] = (by < ENDS_BITS ? w->starts[k] << (by & 63) : 0) | 1;
+			moved |= by;
+		}
+	}
+}
+
+/* Note which of them may have items at their ends. */
+static inline void
+ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_walker *w)
+{
+	for (uint32_t k = 0; k < w->n; k++) {
+		const uint8_t *end = w->place[k];
+		const uint64_t by = (uint64_t)(end - w->start[k]);
+		uint64_t word, may;
+
+		if (end >= w->end[k])
+			continue;
+		memcpy(&word, end - 7, sizeof(word));
+		may = t->ends[hash_filter_bit(word & t->ends_word, t->ends_mask)] & w->starts[k];
+		/* Where it starts is none of the places. */
+		if (by < ENDS_BITS)
+			may &= (UINT64_C(1) << by) - 1;
+		v->may[v->n] = may;
+		v->end[v->n] = end;
+		v->frame[v->n] = w->frame[k];
+		v->n += may != 0;
+	}
+}
+
+static __attribute__((noinline)) void
+find_ends(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct probe_at *from, int32_t off, uint64_t some)
+{
+	v->n = 0;
+	v->odd = 0;
+	while (some != 0) {
+		struct ends_walker w;
+
+		ends_begin(&w, v, from, off, &some);
+		if (w.n == 0)
+			return;
+		ends_walk(&w, step, t->steps_max + ENDS_BITS);
+		ends_note(v, t, &w);
+	}
+}
+#endif
+
+/* How many steps from @start @place is, 1 for few enough for all items. False: too many for any. */
+static inline bool
+ends_steps(const struct hash_table *t, const struct sym_step *step, const uint8_t *start,
+	const uint8_t *place, uint8_t *ret_steps)
+{
+	uint32_t steps = 1;
+
+	/* So near that it cannot be too many, however many. */
+	if (__builtin_expect(place - start > (ptrdiff_t)t->ends_near, 0)) {
+		for (start += step->behind + *start; start < place; steps++)
+			start += step->behind + *start;
+		if (steps > t->steps_max)
+			return false;
+	}
+	*ret_steps = (uint8_t)steps;
+	return true;
+}
+
+/* The next place of walk @k of @v that is likely to have an item, set for the probe. False: none. */
+static inline bool
+ends_next(const struct hash_table *t, struct probe *p, struct walk_ends *v, uint32_t k)
+{
+	const struct window *w = &p->im->index->windows[t->steps_win];
+	const uint32_t i = (uint32_t)v->frame[k];
+	const struct probe_at *from = &p->at[w->parent][i];
+	const uint64_t *const filter = t->filter;
+
+	while (v->may[k] != 0) {
+		const uint8_t *place = v->end[k] - __builtin_ctzll(v->may[k]);
+		const int32_t by = (int32_t)(place - from->bytes);
+		struct probe_at *at = &p->at[t->steps_win][i];
+		uint64_t bit;
+
+		v->may[k] &= v->may[k] - 1;
+		*at = (struct probe_at){place, from->left - by, from->pos + (uint32_t)by};
+		bit = hash_filter_bit(probe_load(at, 0) & t->filter_word, t->filter_mask);
+		if ((filter[bit / 64] >> bit % 64 & 1) != 0 &&
+			ends_steps(t, &w->step, from->bytes + w->off, place, &p->steps[i]))
+			return true;
+	}
+	return false;
+}
+
+static uint64_t
+ask_ends(const struct hash_table *t, struct probe *p, uint64_t some)
+{
+	const struct window *w = &p->im->index->windows[t->steps_win];
+	struct walk_ends v;
+
+	find_ends(&v, t, &w->step, p->at[w->parent], (int32_t)w->off, some);
+	for (uint64_t likely = 1; v.n > 0 && likely != 0;) {
+		uint32_t left = 0;
+
+		likely = 0;
+		for (uint32_t k = 0; k < v.n; k++) {
+			if (!ends_next(t, p, &v, k))
+				continue;
+			likely |= UINT64_C(1) << v.frame[k];
+			/* Who has more places is asked again. */
+			v.may[left] = v.may[k];
+			v.end[left] = v.end[k];
+			v.frame[left] = v.frame[k];
+			left += v.may[k] != 0;
+		}
+		v.n = left;
+		if (likely != 0)
+			HASH_PROBE(t, p, likely);
+	}
+	return v.odd;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * find_ends() of hash_ends.h for processors with AVX-512: sixteen frames at once, in
+ * two vectors, of which one computes while the other one loads. 8 bytes of a name are
+ * loaded at a time, in which there are up to four short labels: who sends names of 120
+ * of these does not make it load 120 times.
+ */
+
+#include "hash_walk.h"
+
+#define HASH_ENDS
+
+#define ENDS_VECTORS 2
+#define ENDS_LABELS 4 /* in 8 bytes */
+
+struct ends_lanes {
+	__m512i start, place, last; /* the last place from which 8 bytes can be loaded */
+	__m512i starts; /* bit b: the walk came by b bytes before its place */
+	__mmask8 some;
+};
+
+/* Eight frames, of which @some. Returns those that are too short. */
+static inline __mmask8
+ends_begin(struct ends_lanes *l, const struct probe_at *from, int32_t off, __mmask8 some)
+{
+	const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+	const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+	const __m512i a = _mm512_loadu_si512(&from[0]), b = _mm512_loadu_si512(&from[4]);
+	const __m512i bytes = _mm512_permutex2var_epi64(a, even, b);
+	const __m512i both = _mm512_permutex2var_epi64(a, odd, b);
+	const __m512i left = _mm512_srai_epi64(_mm512_slli_epi64(both, 32), 32);
+	const __m512i pos = _mm512_srli_epi64(both, 32);
+	const __m512i offs = _mm512_set1_epi64(off);
+	const __mmask8 there = _mm512_mask_cmpgt_epi64_mask(some, left, offs);
+
+	/* From 8 bytes up to any place one can load. */
+	l->some = _mm512_mask_cmpgt_epi64_mask(there, pos, _mm512_set1_epi64(6 - (int64_t)off));
+	l->start = l->place = _mm512_add_epi64(bytes, offs);
+	l->last = _mm512_add_epi64(bytes, _mm512_sub_epi64(left, _mm512_set1_epi64(8)));
+	l->starts = _mm512_setzero_si512();
+	return there & (__mmask8)~l->some;
+}
+
+/* Go through the labels that start in the 8 bytes at l->place. Returns who is to go on. */
+static inline __mmask8
+ends_step(struct ends_lanes *l, __m512i lo, __m512i span, __m512i behind)
+{
+	const __m512i byte = _mm512_set1_epi64(UINT8_MAX), one = _mm512_set1_epi64(1);
+	const __m512i at = _mm512_min_epi64(l->place, l->last);
+	__m512i w = _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), l->some, at, NULL, 1);
+	__mmask64 on;
+
+	/* Where nothing is left the shift is by 64 and more, which gives 0. */
+	w = _mm512_srlv_epi64(w, _mm512_slli_epi64(_mm512_sub_epi64(l->place, at), 3));
+	/* Each byte as a step, 0 where it makes none; so are bytes that are shifted in. */
+	on = _mm512_cmple_epu8_mask(_mm512_sub_epi8(w, lo), span);
+	w = _mm512_maskz_add_epi8(on, w, behind);
+	for (int k = 0; k < ENDS_LABELS; k++) {
+		const __m512i by = _mm512_and_si512(w, byte);
+
+		l->place = _mm512_add_epi64(l->place, by);
+		l->starts = _mm512_or_si512(_mm512_sllv_epi64(l->starts, by), one);
+		w = _mm512_srlv_epi64(w, _mm512_slli_epi64(by, 3));
+	}
+	/* Who is beyond what was loaded, and not beyond the end. */
+	on = _mm512_mask_cmpge_epi64_mask(
+		l->some, l->place, _mm512_add_epi64(at, _mm512_set1_epi64(8)));
+	return _mm512_mask_cmplt_epi64_mask(
+		(__mmask8)on, l->place, _mm512_add_epi64(l->last, _mm512_set1_epi64(8)));
+}
+
+/* Note which of the frames from @i on may have items at their ends. */
+static inline void
+ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_lanes *l, uint32_t i)
+{
+	const __m512i zero = _mm512_setzero_si512();
+	const __m512i end = _mm512_add_epi64(l->last, _mm512_set1_epi64(8));
+	const __mmask8 in = _mm512_mask_cmplt_epi64_mask(l->some, l->place, end);
+	const __m512i beyond =
+		_mm512_sllv_epi64(_mm512_set1_epi64(-1), _mm512_sub_epi64(l->place, l->start));
+	__m512i w, may;
+	__mmask8 any;
+
+	w = _mm512_mask_i64gather_epi64(
+		zero, in, _mm512_sub_epi64(l->place, _mm512_set1_epi64(7)), NULL, 1);
+	w = _mm512_and_si512(w, _mm512_set1_epi64((long long)t->ends_word));
+	w = _mm512_add_epi64(_mm512_mul_epu32(w, _mm512_set1_epi64((long long)HASH_FILTER_LOW)),
+		_mm512_mul_epu32(
+			_mm512_srli_epi64(w, 32), _mm512_set1_epi64((long long)HASH_FILTER_HIGH)));
+	w = _mm512_and_si512(_mm512_srli_epi64(w, HASH_FILTER_SHIFT),
+		_mm512_set1_epi64((long long)t->ends_mask));
+	may = _mm512_mask_i64gather_epi64(zero, in, w, (const void *)t->ends, 8);
+	/* Where it starts is none of the places. */
+	may = _mm512_andnot_si512(beyond, _mm512_and_si512(may, l->starts));
+	any = _mm512_test_epi64_mask(may, may);
+	_mm512_storeu_si512(&v->may[v->n], _mm512_maskz_compress_epi64(any, may));
+	_mm512_storeu_si512(&v->end[v->n], _mm512_maskz_compress_epi64(any, l->place));
+	_mm512_storeu_si512(&v->frame[v->n],
+		_mm512_maskz_compress_epi64(any,
+			_mm512_add_epi64(
+				_mm512_set1_epi64(i), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7))));
+	v->n += (uint32_t)__builtin_popcount(any);
+}
+
+static __attribute__((noinline)) void
+find_ends(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct probe_at *from, int32_t off, uint64_t some)
+{
+	const __m512i lo = _mm512_set1_epi8((char)step->lo);
+	const __m512i span = _mm512_set1_epi8((char)(step->hi - step->lo));
+	const __m512i behind = _mm512_set1_epi8((char)step->behind);
+
+	v->n = 0;
+	v->odd = 0;
+	for (uint32_t i = 0; i < MATCH_BURST && some >> i != 0; i += 8 * ENDS_VECTORS) {
+		struct ends_lanes a, b;
+		uint32_t rounds = t->steps_max + ENDS_BITS;
+		__mmask8 on;
+
+		v->odd |= (uint64_t)ends_begin(&a, &from[i], off, (__mmask8)(some >> i)) << i;
+		v->odd |= (uint64_t)ends_begin(&b, &from[i + 8], off, (__mmask8)(some >> i >> 8))
+			<< i << 8;
+		if ((a.some | b.some) == 0)
+			continue;
+		do {
+			on = ends_step(&a, lo, span, behind);
+			on |= ends_step(&b, lo, span, behind);
+		} while (on != 0 && --rounds > 0);
+		ends_note(v, t, &a, i);
+		ends_note(v, t, &b, i + 8);
+	}
+}
