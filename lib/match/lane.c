@@ -230,8 +230,7 @@ test(struct making *m, uint32_t mask, uint32_t val)
 	struct lane *l = &m->lane;
 
 	l->mask = (uint16_t)(mask & ((1u << m->valid) - 1));
-	l->add = (uint16_t)(0 - (val & l->mask));
-	l->span = 0;
+	l->val = (uint16_t)(val & l->mask);
 	l->bits = (uint8_t)__builtin_popcount(l->mask);
 	return l->bits >= BITS_LEAST;
 }
@@ -289,7 +288,7 @@ lane_of_word(
 	*ret = (struct lane){
 		.start = {word->win, 2, (int16_t)(word->off + 2 * (int)which)},
 		.mask = mask,
-		.add = (uint16_t)(0 - val),
+		.val = val,
 		.bits = (uint8_t)__builtin_popcount(mask),
 	};
 	return !is_common(items, ret, val);

@@ -50,7 +50,7 @@ struct lane {
 	struct lane_value start; /* r at first */
 	struct lane_step steps[LANE_STEPS_MAX];
 	uint32_t n_steps;
-	uint16_t mask, add, span; /* the test: (r & mask) + add <= span, modulo 2^16 */
+	uint16_t mask, val; /* the test: (r & mask) == val */
 	uint8_t bits; /* it holds for one of 2^bits random frames; 0: there is no test */
 };
 

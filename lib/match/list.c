@@ -14,11 +14,18 @@
 #define SEEN_SLOTS 65536 /* tests are counted in these; those that meet seem more frequent */
 #define CHUNK_SPAN 63 /* bytes from a chunk's first value to its last */
 
+/* Lanes that a kind needs to have left for another block of its own. */
+#define LANES_LEAST 12
+#define KIND_REST UINT64_MAX
+/* Tests of so few bits hold for frames often enough that they are better kept together. */
+#define BITS_FEW 6
+
 /* A lane on its way into a block. */
 struct entry {
 	struct lane lane;
 	struct scope_test test;
 	uint32_t rule;
+	uint64_t kind; /* lanes of one kind go into blocks of their own */
 };
 
 /* A list under construction. */
@@ -50,6 +57,12 @@ value_number(struct builder *b, const struct lane_value *v)
 	return (int)l->n_values++;
 }
 
+static uint16_t
+number_of(struct builder *b, const struct lane_value *v)
+{
+	return (uint16_t)value_number(b, v);
+}
+
 /* How many values of @lane are new; all are added, or none where there is no room. */
 static int
 take_values(struct builder *b, const struct lane *lane)
@@ -74,7 +87,7 @@ static uint32_t
 seen_at(const struct lane *lane)
 {
 	uint64_t h = (uint64_t)lane->start.win << 48 | (uint64_t)(uint16_t)lane->start.off << 32 |
-		(uint32_t)lane->mask << 16 | lane->add;
+		(uint32_t)lane->mask << 16 | lane->val;
 
 	h *= UINT64_C(0x9e3779b97f4a7c15);
 	return (uint32_t)(h >> 48) % SEEN_SLOTS;
@@ -174,88 +187,203 @@ take_rule(struct builder *b, uint32_t i, uint32_t *ret_end)
 	return 0;
 }
 
-/* ---- blocks ---- */
+/* ---- the order of lanes ---- */
 
-/* Lanes with as many steps together, then of one protocol, then by rule. */
+/* What of @s is more than LANE_STEP_NONE. */
+static uint32_t
+does(const struct lane_step *s)
+{
+	return (s->mul != 1 ? LIST_MUL : 0) | (s->v_mul != 0 ? LIST_V : 0) |
+		(s->v_mul > 1 ? LIST_V_MUL : 0) | (s->add != 0 ? LIST_ADD : 0) |
+		(s->and != UINT16_MAX || s->xor != 0 ? LIST_BITS : 0) |
+		(s->x_mask != 0 ? LIST_X : 0) | (s->shift != 0 ? LIST_SHIFT : 0);
+}
+
+/* Which lanes are asked together: all that @e has in common with some others, as one number. */
+static uint64_t
+kind_of(struct builder *b, const struct entry *e)
+{
+	const struct lane *l = &e->lane;
+	uint32_t start = number_of(b, &l->start), other = start;
+
+	for (uint32_t i = 0; i < l->n_steps; i++) {
+		const struct lane_step *s = &l->steps[i];
+
+		other = s->v_mul != 0 ? number_of(b, &s->v) : other;
+		other = s->x_mask != 0 ? number_of(b, &s->x) : other;
+	}
+	return (uint64_t)(l->bits <= BITS_FEW) << 32 | start << 16 | other << 8;
+}
+
 static int
 order_entries(const void *pa, const void *pb)
 {
 	const struct entry *a = pa, *b = pb;
 
-	if (a->lane.n_steps != b->lane.n_steps)
-		return a->lane.n_steps > b->lane.n_steps ? -1 : 1;
+	if ((a->kind == KIND_REST) != (b->kind == KIND_REST))
+		return a->kind == KIND_REST ? 1 : -1;
 	if (a->test.mask != b->test.mask)
 		return a->test.mask < b->test.mask ? -1 : 1;
 	if (a->test.val != b->test.val)
 		return a->test.val < b->test.val ? -1 : 1;
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	if (a->lane.n_steps != b->lane.n_steps)
+		return a->lane.n_steps > b->lane.n_steps ? -1 : 1;
+	for (uint32_t i = 0; i < a->lane.n_steps; i++) {
+		const uint32_t does_a = does(&a->lane.steps[i]), does_b = does(&b->lane.steps[i]);
+
+		if (does_a != does_b)
+			return does_a < does_b ? -1 : 1;
+	}
 	return (a->rule > b->rule) - (a->rule < b->rule);
 }
 
-static uint16_t
-number_of(struct builder *b, const struct lane_value *v)
+/*
+ * Lanes of a kind together; what is left of kinds that do not fill blocks of their own goes with
+ * others' behind them.
+ */
+static void
+order_lanes(struct builder *b)
 {
-	return (uint16_t)value_number(b, v);
+	uint32_t i, end, kept;
+
+	for (i = 0; i < b->n; i++)
+		b->v[i].kind = kind_of(b, &b->v[i]);
+	qsort(b->v, b->n, sizeof(*b->v), order_entries);
+	for (i = 0; i < b->n; i = end) {
+		for (end = i + 1; end < b->n && b->v[end].kind == b->v[i].kind &&
+			scope_test_equal(&b->v[end].test, &b->v[i].test);)
+			end++;
+		kept = (end - i) / LIST_LANES * LIST_LANES;
+		if (end - i - kept >= LANES_LEAST)
+			kept = end - i;
+		for (uint32_t k = i + kept; k < end; k++)
+			b->v[k].kind = KIND_REST;
+	}
+	qsort(b->v, b->n, sizeof(*b->v), order_entries);
 }
 
+/* Behind the last of the lanes from @i on that go into one block. */
+static uint32_t
+block_end(const struct builder *b, uint32_t i)
+{
+	const uint32_t most = MIN(b->n, i + LIST_LANES);
+	const struct entry *first = &b->v[i];
+	uint32_t end = i + 1;
+
+	while (end < most && b->v[end].kind == first->kind &&
+		(first->kind == KIND_REST || scope_test_equal(&b->v[end].test, &first->test)))
+		end++;
+	return end;
+}
+
+/* ---- blocks ---- */
+
+/* Lane number @k of step @to: @s, of which values are numbers. */
 static void
 put_step(struct builder *b, struct list_step *to, uint32_t k, const struct lane_step *s)
 {
+	to->mul[k] = s->mul;
 	to->v[k] = s->v_mul != 0 ? number_of(b, &s->v) : 0;
 	to->v_mul[k] = s->v_mul;
-	to->mul[k] = s->mul;
 	to->add[k] = s->add;
 	to->and[k] = s->and;
+	to->xor [k] = s->xor ;
 	to->x[k] = s->x_mask != 0 ? number_of(b, &s->x) : 0;
 	to->x_mask[k] = s->x_mask;
-	to->xor [k] = s->xor ;
 	to->shift[k] = s->shift;
+	to->scale[k] = s->shift != 0 ? (uint16_t)(1u << (16 - s->shift)) : 0;
+	to->keep[k] = s->shift != 0 ? 0 : UINT16_MAX;
+	to->does |= does(s);
+	/* Of a value that not all lanes add each is multiplied, some by 0. */
+	to->does |= s->v_mul == 0 ? LIST_V_MUL : 0;
 }
 
-/* Lane number @k of a block; NULL: one that never holds. */
+/*
+ * Whether all lanes with a factor @used have the same number in @v; those without are
+ * given it. @used NULL: all lanes have one.
+ */
+static bool
+make_same(uint16_t *v, const uint16_t *used)
+{
+	uint32_t first = 0;
+
+	while (used != NULL && first < LIST_LANES - 1 && used[first] == 0)
+		first++;
+	for (uint32_t k = 0; k < LIST_LANES; k++)
+		if ((used == NULL || used[k] != 0) && v[k] != v[first])
+			return false;
+	for (uint32_t k = 0; k < LIST_LANES; k++)
+		v[k] = v[first];
+	return true;
+}
+
+/* Step @s of the @n lanes at @e, as far as they have one. */
 static void
-put_lane(struct builder *b, struct list_block *block, uint32_t k, const struct entry *e)
+make_step(struct builder *b, struct list_step *to, const struct entry *e, uint32_t n, uint32_t s)
 {
 	static const struct lane_step none = LANE_STEP_NONE;
 
-	for (uint32_t s = 0; s < block->n_steps; s++)
-		put_step(b, &b->l->steps[block->step + s], k,
-			e != NULL && s < e->lane.n_steps ? &e->lane.steps[s] : &none);
-	if (e == NULL) {
-		block->add[k] = 1;
-		block->rule[k] = UINT32_MAX;
-		return;
+	for (uint32_t k = 0; k < LIST_LANES; k++)
+		put_step(b, to, k, k < n && s < e[k].lane.n_steps ? &e[k].lane.steps[s] : &none);
+	to->does |= make_same(to->v, to->v_mul) ? LIST_V_SAME : 0;
+	to->does |= make_same(to->x, to->x_mask) ? LIST_X_SAME : 0;
+}
+
+/* A block of the @n lanes at @e. What is left of it never holds. */
+static void
+make_block(struct builder *b, struct list_block *block, const struct entry *e, uint32_t n)
+{
+	block->test = e->test;
+	for (uint32_t k = 0; k < LIST_LANES; k++) {
+		block->start[k] = number_of(b, &e[k < n ? k : 0].lane.start);
+		block->mask[k] = k < n ? e[k].lane.mask : 0;
+		block->val[k] = k < n ? e[k].lane.val : 1;
+		block->rule[k] = k < n ? e[k].rule : UINT32_MAX;
+		if (k < n) {
+			block->n_steps = MAX(block->n_steps, e[k].lane.n_steps);
+			block->test.mask &= e[k].test.mask & ~(block->test.val ^ e[k].test.val);
+			block->test.val &= block->test.mask;
+		}
 	}
-	block->start[k] = number_of(b, &e->lane.start);
-	block->mask[k] = e->lane.mask;
-	block->add[k] = e->lane.add;
-	block->span[k] = e->lane.span;
-	block->rule[k] = e->rule;
-	block->test.mask &= e->test.mask & ~(block->test.val ^ e->test.val);
-	block->test.val &= block->test.mask;
+	block->start_same = make_same(block->start, NULL);
+	for (uint32_t s = 0; s < block->n_steps; s++)
+		make_step(b, &b->l->steps[block->step + s], e, n, s);
+}
+
+/* How many blocks and steps there will be. */
+static void
+count_blocks(struct builder *b)
+{
+	for (uint32_t i = 0, end; i < b->n; i = end) {
+		uint32_t n_steps = 0;
+
+		end = block_end(b, i);
+		for (uint32_t k = i; k < end; k++)
+			n_steps = MAX(n_steps, b->v[k].lane.n_steps);
+		b->l->n_blocks++;
+		b->l->n_steps += n_steps;
+	}
 }
 
 static int
 make_blocks(struct builder *b)
 {
 	struct list *l = b->l;
+	uint32_t block = 0, step = 0;
 
-	l->n_blocks = (b->n + LIST_LANES - 1) / LIST_LANES;
-	for (uint32_t i = 0; i < b->n; i += LIST_LANES)
-		l->n_steps += b->v[i].lane.n_steps; /* the first has most */
+	count_blocks(b);
 	l->blocks = mem_zalloc_aligned(BASE_CACHE_LINE, (l->n_blocks + 1) * sizeof(*l->blocks));
 	l->steps = mem_zalloc_aligned(BASE_CACHE_LINE, (l->n_steps + 1) * sizeof(*l->steps));
 	if (l->blocks == NULL || l->steps == NULL)
 		return -ENOMEM;
 	l->bytes += l->n_blocks * sizeof(*l->blocks) + l->n_steps * sizeof(*l->steps);
-	for (uint32_t i = 0, step = 0; i < b->n; i += LIST_LANES) {
-		struct list_block *block = &l->blocks[i / LIST_LANES];
-
-		block->step = step;
-		block->n_steps = b->v[i].lane.n_steps;
-		block->test = b->v[i].test;
-		for (uint32_t k = 0; k < LIST_LANES; k++)
-			put_lane(b, block, k, i + k < b->n ? &b->v[i + k] : NULL);
-		step += block->n_steps;
+	for (uint32_t i = 0, end; i < b->n; i = end) {
+		end = block_end(b, i);
+		l->blocks[block].step = step;
+		make_block(b, &l->blocks[block], &b->v[i], end - i);
+		step += l->blocks[block++].n_steps;
 	}
 	return 0;
 }
@@ -342,12 +470,12 @@ list_init(struct list *l, const struct match_image *im, const struct items *item
 	if (r < 0 || b.n == 0)
 		goto out;
 	l->n_lanes = b.n;
-	qsort(b.v, b.n, sizeof(*b.v), order_entries);
+	order_lanes(&b);
 	r = make_blocks(&b);
 	if (r == 0)
 		r = make_chunks(l);
 	for (uint32_t k = 0; r == 0 && fault && k < LIST_LANES; k += 2)
-		l->blocks[0].add[k] ^= 1;
+		l->blocks[0].val[k] ^= 1;
 	for (uint32_t i = 0; i < l->n_values; i++) {
 		l->windows |= UINT32_C(1) << l->values[i].win;
 		l->any_ether |= l->spaces[i] == SPACE_ETHER;

@@ -25,18 +25,37 @@ struct probe;
 #define LIST_LANES 32 /* in a block */
 #define LIST_VALUES 32 /* of a frame, that a list's lanes compute with */
 
+/*
+ * What some lane of a block does in a step, see struct lane_step. What none does is
+ * left out: lanes that do alike are put together.
+ */
+enum {
+	LIST_MUL = 1 << 0, /* r * mul */
+	LIST_V = 1 << 1, /* + v */
+	LIST_V_MUL = 1 << 2, /* * v_mul, which are not all 1 */
+	LIST_V_SAME = 1 << 3, /* v is the same value for all */
+	LIST_ADD = 1 << 4,
+	LIST_BITS = 1 << 5, /* & and ^ xor */
+	LIST_X = 1 << 6,
+	LIST_X_SAME = 1 << 7,
+	LIST_SHIFT = 1 << 8,
+};
+
 /* struct lane_step for each lane of a block; v and x are numbers of values. */
 struct list_step {
-	uint16_t v[LIST_LANES], v_mul[LIST_LANES], mul[LIST_LANES], add[LIST_LANES];
-	uint16_t and[LIST_LANES], x[LIST_LANES], x_mask[LIST_LANES], xor[LIST_LANES];
-	uint16_t shift[LIST_LANES];
+	uint16_t mul[LIST_LANES], v[LIST_LANES], v_mul[LIST_LANES], add[LIST_LANES];
+	uint16_t and[LIST_LANES], xor[LIST_LANES], x[LIST_LANES], x_mask[LIST_LANES];
+	/* For processors that shift all lanes alike: (r * scale >> 16) | (r & keep). */
+	uint16_t shift[LIST_LANES], scale[LIST_LANES], keep[LIST_LANES];
+	uint32_t does;
 } __attribute__((aligned(64)));
 
 struct list_block {
-	uint16_t start[LIST_LANES], mask[LIST_LANES], add[LIST_LANES], span[LIST_LANES];
+	uint16_t start[LIST_LANES], mask[LIST_LANES], val[LIST_LANES];
 	uint32_t rule[LIST_LANES];
 	struct scope_test test; /* what all lanes ask of pkt_key() */
 	uint32_t step, n_steps; /* in list.steps */
+	bool start_same; /* all lanes start with the same value */
 } __attribute__((aligned(64)));
 
 /* Values that lie near each other, so that two loads have them all. */

@@ -11,20 +11,27 @@
 #define LIST_PROBE list_probe_avx2
 #define list_values list_values_each
 
-static inline __m256i
-load(const uint16_t *v, uint32_t half)
+#define LIST_WIDTH 32
+#include "list_vec.h"
+
+/* There is no shift of 16 bits by a count each. */
+static inline list_vec
+list_shift(list_vec r, const struct list_step *t, uint32_t k)
 {
-	return _mm256_load_si256((const __m256i *)(const void *)&v[16 * half]);
+	const list_vec high =
+		(list_vec)_mm256_mulhi_epu16((__m256i)r, (__m256i)LIST_LOAD(t->scale, k));
+
+	return high | (r & LIST_LOAD(t->keep, k));
 }
 
 /*
- * The values whose numbers are in @v. pshufb looks up in 16 bytes: each of the
- * four quarters of the values gives its own, and 0 for others'.
+ * pshufb looks up in 16 bytes: each of the four quarters of the values gives its
+ * own, and 0 for others'.
  */
-static inline __m256i
-pick(const uint16_t *v, uint32_t half, const __m256i quarters[4])
+static inline list_vec
+list_pick(const uint16_t *values, const uint16_t *numbers)
 {
-	const __m256i n = load(v, half);
+	const __m256i n = _mm256_load_si256((const __m256i *)(const void *)numbers);
 	/* Number n is the bytes 2n and 2n + 1. */
 	const __m256i low = _mm256_add_epi16(n, n);
 	__m256i at = _mm256_add_epi16(
@@ -32,69 +39,31 @@ pick(const uint16_t *v, uint32_t half, const __m256i quarters[4])
 	__m256i r = _mm256_setzero_si256();
 
 	for (int q = 0; q < 4; q++) {
+		const __m256i quarter = _mm256_broadcastsi128_si256(
+			_mm_load_si128((const __m128i *)(const void *)&values[8 * q]));
 		/* The highest bit, which makes 0, is set for what is below 0 or above 15. */
 		const __m256i in = _mm256_adds_epu8(at, _mm256_set1_epi8(0x70));
 
-		r = _mm256_or_si256(r, _mm256_shuffle_epi8(quarters[q], in));
+		r = _mm256_or_si256(r, _mm256_shuffle_epi8(quarter, in));
 		at = _mm256_sub_epi8(at, _mm256_set1_epi8(16));
 	}
-	return r;
+	return (list_vec)r;
 }
 
-/* @r >> @shift, by the upper half of a product; a shift by 0 is another matter. */
+/* All bits of each lane of half @k whose test holds. */
 static inline __m256i
-shift_right(__m256i r, const uint16_t *shift, uint32_t half)
+equal_lanes(const list_vec *r, const struct list_block *b, uint32_t k)
 {
-	const __m256i n = load(shift, half);
-	const __m256i none = _mm256_cmpeq_epi16(n, _mm256_setzero_si256());
-	/* 1 << (16 - n): of a byte's two halves by a table each. */
-	const __m256i lows = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, -128, 64, 32, 16, 8, 4, 2,
-		0, 0, 0, 0, 0, 0, 0, 0, 0, -128, 64, 32, 16, 8, 4, 2);
-	const __m256i highs = _mm256_setr_epi8(0, -128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0,
-		0, -128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0);
-	const __m256i low = _mm256_and_si256(_mm256_shuffle_epi8(lows, n), _mm256_set1_epi16(0xff));
-	const __m256i high = _mm256_slli_epi16(_mm256_shuffle_epi8(highs, n), 8);
-	const __m256i shifted = _mm256_mulhi_epu16(r, _mm256_or_si256(low, high));
-
-	return _mm256_blendv_epi8(shifted, r, none);
-}
-
-/* Bit k: the test of lane k of half @half holds. */
-static inline uint32_t
-half_hits(const struct list_block *b, const struct list_step *steps, uint32_t n_steps,
-	const __m256i quarters[4], uint32_t half)
-{
-	__m256i r = pick(b->start, half, quarters);
-
-	for (uint32_t s = 0; s < n_steps; s++) {
-		const struct list_step *t = &steps[s];
-		const __m256i v = pick(t->v, half, quarters), x = pick(t->x, half, quarters);
-
-		r = _mm256_add_epi16(_mm256_mullo_epi16(r, load(t->mul, half)), load(t->add, half));
-		r = _mm256_add_epi16(r, _mm256_mullo_epi16(v, load(t->v_mul, half)));
-		r = _mm256_xor_si256(_mm256_and_si256(r, load(t->and, half)), load(t->xor, half));
-		r = _mm256_xor_si256(r, _mm256_and_si256(x, load(t->x_mask, half)));
-		r = shift_right(r, t->shift, half);
-	}
-	r = _mm256_and_si256(r, load(b->mask, half));
-	r = _mm256_add_epi16(r, load(b->add, half));
-	/* Unsigned r <= span. */
-	r = _mm256_cmpeq_epi16(_mm256_subs_epu16(r, load(b->span, half)), _mm256_setzero_si256());
-	return (uint32_t)_mm_movemask_epi8(
-		_mm_packs_epi16(_mm256_castsi256_si128(r), _mm256_extracti128_si256(r, 1)));
+	return (__m256i)((r[k] & LIST_LOAD(b->mask, k)) == LIST_LOAD(b->val, k));
 }
 
 static inline uint32_t
-list_hits(const struct list_block *b, const struct list_step *steps, uint32_t n_steps,
-	const uint16_t *values)
+list_equal(const list_vec *r, const struct list_block *b)
 {
-	__m256i quarters[4];
+	const __m256i both = _mm256_packs_epi16(equal_lanes(r, b, 0), equal_lanes(r, b, 1));
 
-	for (int q = 0; q < 4; q++)
-		quarters[q] = _mm256_broadcastsi128_si256(
-			_mm_load_si128((const __m128i *)(const void *)&values[8 * q]));
-	return half_hits(b, steps, n_steps, quarters, 0) |
-		half_hits(b, steps, n_steps, quarters, 1) << 16;
+	/* Packed are halves of 128 bits: lanes 0 to 7, 16 to 23, 8 to 15, 24 to 31. */
+	return (uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(both, 0xd8));
 }
 
 #include "list_probe.h"

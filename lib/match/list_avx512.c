@@ -10,6 +10,9 @@
 
 #define LIST_PROBE list_probe_avx512
 
+#define LIST_WIDTH 64
+#include "list_vec.h"
+
 /* 64 bytes from @off on; those that are not there are 0. */
 static inline __m512i
 bytes_at(const struct probe_at *at, int32_t off)
@@ -48,31 +51,24 @@ list_values(const struct list *l, const struct probe *p, uint32_t i, uint16_t *r
 	_mm512_store_si512(ret, all);
 }
 
-/* Bit k: the test of lane k holds. */
-static inline uint32_t
-list_hits(const struct list_block *b, const struct list_step *steps, uint32_t n_steps,
-	const uint16_t *values)
+static inline list_vec
+list_shift(list_vec r, const struct list_step *t, uint32_t k)
 {
-	const __m512i all = _mm512_load_si512(values);
-	__m512i r = _mm512_permutexvar_epi16(_mm512_load_si512(b->start), all);
+	return (list_vec)_mm512_srlv_epi16((__m512i)r, (__m512i)LIST_LOAD(t->shift, k));
+}
 
-	for (uint32_t s = 0; s < n_steps; s++) {
-		const struct list_step *t = &steps[s];
-		const __m512i v = _mm512_permutexvar_epi16(_mm512_load_si512(t->v), all);
-		const __m512i x = _mm512_permutexvar_epi16(_mm512_load_si512(t->x), all);
+static inline list_vec
+list_pick(const uint16_t *values, const uint16_t *numbers)
+{
+	return (list_vec)_mm512_permutexvar_epi16(
+		_mm512_load_si512(numbers), _mm512_load_si512(values));
+}
 
-		r = _mm512_mullo_epi16(r, _mm512_load_si512(t->mul));
-		r = _mm512_add_epi16(r, _mm512_load_si512(t->add));
-		r = _mm512_add_epi16(r, _mm512_mullo_epi16(v, _mm512_load_si512(t->v_mul)));
-		/* (a & b) ^ c */
-		r = _mm512_ternarylogic_epi64(
-			r, _mm512_load_si512(t->and), _mm512_load_si512(t->xor), 0x6a);
-		r = _mm512_ternarylogic_epi64(r, x, _mm512_load_si512(t->x_mask), 0x78);
-		r = _mm512_srlv_epi16(r, _mm512_load_si512(t->shift));
-	}
-	r = _mm512_and_si512(r, _mm512_load_si512(b->mask));
-	r = _mm512_add_epi16(r, _mm512_load_si512(b->add));
-	return _mm512_cmple_epu16_mask(r, _mm512_load_si512(b->span));
+static inline uint32_t
+list_equal(const list_vec *r, const struct list_block *b)
+{
+	return _mm512_cmpeq_epu16_mask(_mm512_and_si512((__m512i)r[0], _mm512_load_si512(b->mask)),
+		_mm512_load_si512(b->val));
 }
 
 #include "list_probe.h"

@@ -34,6 +34,12 @@ struct scope_test {
 };
 
 static inline bool
+scope_test_equal(const struct scope_test *a, const struct scope_test *b)
+{
+	return a->mask == b->mask && a->val == b->val;
+}
+
+static inline bool
 scope_test(const struct scope_test *t, uint32_t key)
 {
 	return (key & t->mask) == t->val;
