@@ -3,14 +3,11 @@
 #define TEST_QUICK_H
 
 /*
- * Counts of the quick tier. What a test counts on is run in full by the plain
- * builds; a sanitizer takes up to ten times as long for one, and what it looks
- * for, memory and undefined behaviour, shows in a fifth of them.
+ * Counts of the quick tier. The plain builds run a test in full. A sanitizer or
+ * an emulator takes up to ten times as long for one, and what is looked for
+ * there, memory, undefined behaviour, another processor, shows in a fifth.
+ * QUICK_SHARE comes from the build: 1 or 5.
  */
-#ifdef __SANITIZE_ADDRESS__
-#define QUICK(n) ((n) / 5)
-#else
-#define QUICK(n) (n)
-#endif
+#define QUICK(n) ((n) / QUICK_SHARE)
 
 #endif

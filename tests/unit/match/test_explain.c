@@ -20,6 +20,7 @@
 #include "match/explain.h"
 #include "match/image.h"
 #include "pkt/view.h"
+#include "quick.h"
 #include "world.h"
 
 #define KEYS (MATCH_KEY_PROGRAM + 1)
@@ -145,7 +146,7 @@ check(const struct match_rule *rule, const struct pkt_view *v, uint32_t port, ui
 static void
 test_random(void **state)
 {
-	const uint32_t rounds = getenv("SLUICE_LONG") != NULL ? 4000 : 200;
+	const uint32_t rounds = getenv("SLUICE_LONG") != NULL ? 4000 : QUICK(200);
 	uint64_t seen[KEYS] = {0};
 
 	(void)state;
