@@ -14,7 +14,7 @@
 #include "item.h"
 
 #define SAMPLE_MAX 2048 /* items looked at to judge a hash */
-#define TRIES_MAX 4000 /* judgements in all: bounds the time for hostile rules */
+#define JUDGED_MAX 16000000 /* looks at items in all: bounds the time for hostile rules */
 #define CLUSTERS_TRIED 12 /* for one shape */
 #define SMALL 16 /* items; fewer are not worth a table of their own */
 /* Items compared for a key that is there, on average, in 1/16; one is the best. */
@@ -51,15 +51,53 @@ struct parting {
 	struct items *items;
 	struct arena *arena;
 	uint32_t *order; /* item numbers by shape */
+	uint64_t *wholes; /* by item, see whole_of() */
+	uint64_t *keys; /* by item of a group: its key of the group's hash */
 	struct shape *shapes;
 	uint32_t n_shapes;
 	struct group *groups;
 	uint32_t n_groups, max_groups;
 	uint32_t sample[SAMPLE_MAX], n_sample;
+	uint32_t n_keyed; /* so many, the last ones, are in the group */
 	bool is_part; /* the sample is not all there is: chains are longer than it shows */
 	struct slot slots[2 * SAMPLE_MAX];
-	uint32_t tries;
+	uint32_t judged; /* items, of all judgements */
 };
+
+/* ---- items by number ---- */
+
+static uint64_t
+mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
+
+/* The hash of what @it has under @words, all of which it has. */
+static uint64_t
+key_of(const struct item *it, const struct item_word *words, uint32_t n)
+{
+	uint64_t h = 1;
+	uint32_t j = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		while (item_word_before(&it->words[j], &words[i]))
+			j++;
+		h = mix(h, it->words[j].val & words[i].mask);
+	}
+	return h;
+}
+
+/* Equal for items of which the first always holds where another does. */
+static uint64_t
+whole_of(const struct item *it)
+{
+	const uint64_t whole = key_of(it, it->words, it->n_words);
+
+	return (it->flags & (ITEM_RUN | ITEM_MORE)) != 0 || it->n_ranges > 0
+		? mix(whole, it->rule + 1)
+		: whole;
+}
 
 /* ---- shapes ---- */
 
@@ -123,7 +161,9 @@ find_shapes(struct parting *p)
 
 	p->order = arena_zalloc(p->arena, (n + 1) * sizeof(*p->order));
 	p->shapes = arena_zalloc(p->arena, (n + 1) * sizeof(*p->shapes));
-	if (p->order == NULL || p->shapes == NULL)
+	p->wholes = arena_zalloc(p->arena, (n + 1) * sizeof(*p->wholes));
+	p->keys = arena_zalloc(p->arena, (n + 1) * sizeof(*p->keys));
+	if (p->order == NULL || p->shapes == NULL || p->wholes == NULL || p->keys == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		p->order[i] = i;
@@ -132,6 +172,7 @@ find_shapes(struct parting *p)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct item *it = &v[p->order[i]];
 
+		p->wholes[p->order[i]] = whole_of(it);
 		if (i == 0 || order_words(it, p->shapes[p->n_shapes - 1].like) != 0)
 			p->shapes[p->n_shapes++] = (struct shape){
 				.like = it, .first = i, .bits = bits_of(it->words, it->n_words)};
@@ -143,56 +184,27 @@ find_shapes(struct parting *p)
 
 /* ---- how good a hash is ---- */
 
-static uint64_t
-mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 32;
-}
-
-/* The hash of what @it has under @words, all of which it has. */
-static uint64_t
-key_of(const struct item *it, const struct item_word *words, uint32_t n)
-{
-	uint64_t h = 1;
-	uint32_t j = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		while (item_word_before(&it->words[j], &words[i]))
-			j++;
-		h = mix(h, it->words[j].val & words[i].mask);
-	}
-	return h;
-}
-
-/* Equal for items of which the first always holds where another does. */
-static uint64_t
-whole_of(const struct item *it)
-{
-	const uint64_t whole = key_of(it, it->words, it->n_words);
-
-	return (it->flags & (ITEM_RUN | ITEM_MORE)) != 0 || it->n_ranges > 0
-		? mix(whole, it->rule + 1)
-		: whole;
-}
-
 /*
  * How many items of the sample a look-up compares, in 1/16, when @words are
  * hashed; items that are equal as a whole count once. UINT32_MAX: a chain is too long.
+ * @keyed: they are the group's hash.
  */
 static uint32_t
-judge(struct parting *p, const struct item_word *words, uint32_t n)
+judge(struct parting *p, const struct item_word *words, uint32_t n, bool keyed)
 {
+	const uint32_t n_new = keyed ? p->n_sample - p->n_keyed : p->n_sample;
 	uint32_t n_slots = 64;
 	uint64_t compared = 0, distinct = 0;
 
+	p->judged += p->n_sample;
 	while (n_slots < 2 * p->n_sample)
 		n_slots *= 2;
 	memset(p->slots, 0, n_slots * sizeof(*p->slots));
 	for (uint32_t i = 0; i < p->n_sample; i++) {
-		const struct item *it = &p->items->v[p->sample[i]];
-		const uint64_t key = key_of(it, words, n) | 1;
-		const uint64_t whole = whole_of(it);
+		const uint32_t item = p->sample[i];
+		const uint64_t key =
+			(i < n_new ? key_of(&p->items->v[item], words, n) : p->keys[item]) | 1;
+		const uint64_t whole = p->wholes[item];
 		uint32_t at = (uint32_t)(key >> 20) & (n_slots - 1);
 		struct slot *s;
 
@@ -230,11 +242,13 @@ sample(struct parting *p, const struct group *g, const struct shape *s)
 	p->n_sample = 0;
 	p->is_part = all > SAMPLE_MAX;
 	sample_shape(p, s, (uint32_t)((uint64_t)SAMPLE_MAX * s->n / all) + 1);
+	p->n_keyed = p->n_sample;
 	for (uint32_t i = 0; g != NULL && i < g->n_shapes; i++) {
 		const struct shape *of = &p->shapes[g->shapes[i]];
 
 		sample_shape(p, of, (uint32_t)((uint64_t)SAMPLE_MAX * of->n / all) + 1);
 	}
+	p->n_keyed = p->n_sample - p->n_keyed;
 }
 
 static bool
@@ -274,7 +288,7 @@ choose_words(struct parting *p, const struct item_word *full, uint32_t n_full, u
 				continue;
 			memmove(&hash[at + 1], &hash[at], (n - at) * sizeof(*hash));
 			hash[at] = full[i];
-			score = judge(p, hash, n + 1);
+			score = judge(p, hash, n + 1, false);
 			memmove(&hash[at], &hash[at + 1], (n - at) * sizeof(*hash));
 			/* While all are bad the one with most bits is the best guess. */
 			if (best_at == n_full || score < now ||
@@ -324,6 +338,16 @@ shared(const struct item_word *a, uint32_t n_a, const struct item *it, struct it
 	return n;
 }
 
+/* Note the keys that the items of @shape have in @g. */
+static void
+note_keys(struct parting *p, const struct group *g, uint32_t shape)
+{
+	const struct shape *s = &p->shapes[shape];
+
+	for (uint32_t i = s->first; i < s->first + s->n; i++)
+		p->keys[p->order[i]] = key_of(&p->items->v[p->order[i]], g->hash, g->n_hash);
+}
+
 static int
 group_take(struct parting *p, struct group *g, uint32_t shape)
 {
@@ -356,6 +380,17 @@ kinship(const struct group *g, const struct shape *s)
 	return bits_of(full + has_key, n - has_key);
 }
 
+static bool
+is_same_hash(const struct group *g, const struct item_word *hash, uint32_t n)
+{
+	bool same = n == g->n_hash;
+
+	for (uint32_t i = 0; i < n && same; i++)
+		same = hash[i].win == g->hash[i].win && hash[i].off == g->hash[i].off &&
+			hash[i].mask == g->hash[i].mask;
+	return same;
+}
+
 /* Shape number @shape joins group @g if that stays good. */
 static bool
 join(struct parting *p, struct group *g, uint32_t shape)
@@ -364,27 +399,32 @@ join(struct parting *p, struct group *g, uint32_t shape)
 	struct item_word full[ITEM_WORDS_MAX], hash[HASH_WORDS_MAX];
 	const uint32_t n_full = shared(g->full, g->n_full, s->like, full);
 	uint32_t n_hash, n_kept, score, good;
+	bool same;
 
-	if (n_full == 0 || p->tries >= TRIES_MAX || g->steps_win != s->like->steps_win)
+	if (n_full == 0 || p->judged >= JUDGED_MAX || g->steps_win != s->like->steps_win)
 		return false;
-	p->tries++;
 	sample(p, g, s);
 	good = p->is_part ? CHAIN_GOOD_PART : CHAIN_GOOD;
 	/* A few items do not spoil what tells many apart. */
 	if (g->n_items >= MANY)
 		good = CHAIN_GOOD_PART;
-	/* The hash as it is, where all its bits are shared; that is cheap to try. */
+	/* The hash as it is, where all its words are shared; that is cheap to try. */
 	n_kept = shared(g->hash, g->n_hash, s->like, hash);
 	n_hash = n_kept;
-	score = n_kept == g->n_hash ? judge(p, hash, n_hash) : UINT32_MAX;
-	if (score > good)
+	same = is_same_hash(g, hash, n_kept);
+	score = n_kept == g->n_hash ? judge(p, hash, n_hash, same) : UINT32_MAX;
+	if (score > good) {
 		score = choose_words(p, full, n_full, g->steps_win, hash, &n_hash);
+		same = is_same_hash(g, hash, n_hash);
+	}
 	if (score > good || group_take(p, g, shape) < 0)
 		return false;
 	memcpy(g->full, full, n_full * sizeof(*full));
 	g->n_full = n_full;
 	memcpy(g->hash, hash, n_hash * sizeof(*hash));
 	g->n_hash = n_hash;
+	for (uint32_t i = same ? g->n_shapes - 1 : 0; i < g->n_shapes; i++)
+		note_keys(p, g, g->shapes[i]);
 	return true;
 }
 
@@ -403,8 +443,10 @@ start_group(struct parting *p, uint32_t shape)
 	sample(p, NULL, s);
 	if (choose_words(p, g->full, g->n_full, g->steps_win, g->hash, &g->n_hash) <=
 			CHAIN_BEARABLE &&
-		group_take(p, g, shape) == 0)
+		group_take(p, g, shape) == 0) {
+		note_keys(p, g, shape);
 		p->n_groups++;
+	}
 }
 
 /* The group that @shape has most in common with, of those not in @tried; or n_groups. */
