@@ -53,7 +53,7 @@ struct sym_asked {
 struct sym_shape {
 	struct sym_shape *next; /* by hash */
 	uint64_t hash;
-	const struct cbpf_insn *insns; /* @n of them; numbers that differ are 0 */
+	uint64_t *mask, *val; /* of @n instructions; numbers that differ are not in the mask */
 	size_t n;
 	/* What was found hangs on the numbers, or was never said completely: of no use to others. */
 	bool spoilt;

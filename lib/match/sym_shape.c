@@ -24,7 +24,7 @@
 
 #define SHAPES_MAX 2048
 #define BUCKETS 256
-#define INSNS_MAX 400000 /* of all shapes that are kept */
+#define INSNS_MAX 200000 /* of all shapes that are kept */
 #define ASKED_MAX 1024 /* comparisons in a shape */
 
 struct sym_shapes {
@@ -35,30 +35,50 @@ struct sym_shapes {
 
 _Static_assert(sizeof(struct cbpf_insn) == sizeof(uint64_t), "read at once");
 
-/* What of @in its shape has. */
+/* What of an instruction its shape has, as a mask and as what is under it. */
 static uint64_t
-shape_insn(const struct cbpf_insn *in)
+mask_of(const struct cbpf_insn *in)
 {
-	const struct cbpf_insn no_k = {in->code, in->jt, in->jf, 0};
+	const struct cbpf_insn no_k = {UINT16_MAX, UINT8_MAX, UINT8_MAX, 0};
 	uint64_t v;
 
-	memcpy(&v, in->code == CBPF_CODE_JEQ_K ? &no_k : in, sizeof(v));
+	memcpy(&v, &no_k, sizeof(v));
+	return in->code == CBPF_CODE_JEQ_K ? v : UINT64_MAX;
+}
+
+static uint64_t
+raw(const struct cbpf_insn *in)
+{
+	uint64_t v;
+
+	memcpy(&v, in, sizeof(v));
 	return v;
+}
+
+static uint64_t
+mix(uint64_t h, const struct cbpf_insn *in)
+{
+	h = (h ^ (raw(in) & mask_of(in))) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 29;
 }
 
 /* Four at a time, since each multiplication waits for the one before it. */
 static uint64_t
 shape_hash(const struct cbpf_insn *insns, size_t n)
 {
-	uint64_t h[4] = {n, 1, 2, 3};
+	uint64_t a = n, b = 1, c = 2, d = 3;
+	size_t i;
 
-	for (size_t i = 0; i < n; i++) {
-		h[i & 3] = (h[i & 3] ^ shape_insn(&insns[i])) * UINT64_C(0x9e3779b97f4a7c15);
-		h[i & 3] ^= h[i & 3] >> 29;
+	for (i = 0; i + 4 <= n; i += 4) {
+		a = mix(a, &insns[i]);
+		b = mix(b, &insns[i + 1]);
+		c = mix(c, &insns[i + 2]);
+		d = mix(d, &insns[i + 3]);
 	}
-	for (int i = 1; i < 4; i++)
-		h[0] = (h[0] ^ h[i]) * UINT64_C(0x94d049bb133111eb);
-	return h[0] ^ h[0] >> 32;
+	for (; i < n; i++)
+		a = mix(a, &insns[i]);
+	a = ((a * 3 ^ b) * 3 ^ c) * 3 ^ d;
+	return a ^ a >> 32;
 }
 
 static bool
@@ -69,7 +89,7 @@ is_like(const struct sym_shape *s, uint64_t hash, const struct cbpf_insn *insns,
 	if (s->hash != hash || s->n != n)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		differ |= shape_insn(&s->insns[i]) ^ shape_insn(&insns[i]);
+		differ |= (s->val[i] ^ raw(&insns[i])) & s->mask[i];
 	return differ == 0;
 }
 
@@ -78,16 +98,20 @@ shape_new(struct sym_pool *p, uint64_t hash, const struct cbpf_insn *insns, size
 {
 	struct sym_shapes *all = p->shapes;
 	struct sym_shape *s;
-	struct cbpf_insn *copy;
 
 	if (all->n == SHAPES_MAX || n > INSNS_MAX - all->n_insns)
 		return NULL;
 	s = arena_zalloc(&p->mem, sizeof(*s));
-	copy = arena_zalloc(&p->mem, n * sizeof(*copy));
-	if (s == NULL || copy == NULL)
+	if (s == NULL)
 		return NULL;
-	memcpy(copy, insns, n * sizeof(*copy));
-	s->insns = copy;
+	s->mask = arena_zalloc(&p->mem, 2 * n * sizeof(*s->mask));
+	if (s->mask == NULL)
+		return NULL;
+	s->val = s->mask + n;
+	for (size_t i = 0; i < n; i++) {
+		s->mask[i] = mask_of(&insns[i]);
+		s->val[i] = raw(&insns[i]);
+	}
 	s->n = n;
 	s->hash = hash;
 	s->next = all->by_hash[hash % BUCKETS];
@@ -189,16 +213,16 @@ sym_shape_done(struct sym_shape *s, const struct sym_result *result)
 static bool
 has_loops(const struct sym_shape *s, const struct cbpf_insn *insns)
 {
-	uint32_t differ = 0;
+	uint64_t differ = 0;
 
 	for (uint32_t l = 0; l < s->n_loops; l++) {
 		const struct cbpf_insn *in = &insns[s->loops[l].pc];
+		const uint64_t *mask = &s->mask[s->loops[l].pc];
 		const size_t len = s->loops[l].len;
 
-		/* Others than these are the shape's. */
+		/* All but numbers that differ is the shape's. */
 		for (size_t i = 0; i < s->loops[l].n; i++)
-			if (in[i].code == CBPF_CODE_JEQ_K)
-				differ |= in[i].k ^ in[i + len].k;
+			differ |= (raw(&in[i]) ^ raw(&in[i + len])) & ~mask[i];
 	}
 	return differ == 0;
 }
