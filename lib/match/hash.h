@@ -112,6 +112,8 @@ struct hash_table {
 	uint32_t windows; /* bit w: window w is used */
 	/* A WINDOW_STEPS, at each of whose places frames are looked up, or 0; steps at most. */
 	uint32_t steps_win, steps_max;
+	/* Which lane of which sieve, counted from 1, tells of the table; sieve 0: none. */
+	uint8_t sieve, lane;
 	/* Bits by the masked 8 bytes at such a place: 0 where no item has them. NULL: it takes more. */
 	uint64_t *filter;
 	uint64_t filter_word; /* mask of these */
@@ -140,6 +142,7 @@ enum hash_fault {
 	HASH_FAULT_STEPS,
 	HASH_FAULT_FILTER,
 	HASH_FAULT_ENDS,
+	HASH_FAULT_SIEVE,
 };
 
 /* Build the table of @c. Returns 0 or -ENOMEM; hash_fini() in any case. */

@@ -176,6 +176,18 @@ pass_tables(struct build *b)
 	return r;
 }
 
+static int
+pass_sieves(struct build *b)
+{
+	struct match_index *ix = b->index;
+	const int r = sieves_new(ix->tables, ix->n_tables, &b->items, b->clusters, secret(),
+		b->options->hash_fault, &ix->sieves, &ix->n_sieves);
+
+	for (uint32_t i = 0; i < ix->n_sieves; i++)
+		ix->bytes += sizeof(*ix->sieves) + ix->sieves[i].bytes;
+	return r;
+}
+
 /* Lists of what no cluster has, as long as they are worth it. */
 static int
 pass_lists(struct build *b)
@@ -244,6 +256,7 @@ static const struct pass {
 	{"bits", pass_bits}, /* scopes of prefixes and ports to the bit-vector kernel */
 	{"partition", pass_partition}, /* items to clusters that one hash tells apart */
 	{"tables", pass_tables}, /* clusters to tables */
+	{"sieves", pass_sieves}, /* which of several tables a frame is to be looked up in */
 	{"lists", pass_lists}, /* what is left to lanes of vectors */
 	{"residual", pass_residual}, /* what is left goes one by one */
 };
@@ -327,6 +340,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 		return -ENOMEM;
 	b.index->probe = kernels->hash;
 	b.index->probe_steps = kernels->steps;
+	b.index->probe_sieve = kernels->sieve;
 	b.index->probe_tuple = kernels->tuple;
 	b.index->probe_bits = kernels->bits;
 	b.index->probe_list = kernels->list;
@@ -386,6 +400,7 @@ index_free(struct match_index *index)
 	for (uint32_t i = 0; i < index->n_tables; i++)
 		hash_fini(&index->tables[i]);
 	mem_free(index->tables);
+	sieves_free(index->sieves, index->n_sieves);
 	tuple_free(index->tuple);
 	bits_free(index->bits);
 	for (uint32_t i = 0; i < index->n_lists; i++)

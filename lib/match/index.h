@@ -17,6 +17,7 @@
 #include "hash.h"
 #include "item.h"
 #include "list.h"
+#include "sieve.h"
 #include "tuple.h"
 
 struct match_image;
@@ -31,6 +32,9 @@ struct match_index {
 	uint32_t n_tables;
 	hash_probe_fn probe;
 	hash_steps_fn probe_steps;
+	struct sieve *sieves; /* in front of tables; from the heap */
+	uint32_t n_sieves;
+	sieve_probe_fn probe_sieve;
 	struct bits *bits; /* scopes of prefixes and ports; or NULL */
 	bits_probe_fn probe_bits;
 	struct tuple *tuple; /* scopes of a few prefixes of IPv4; or NULL */
@@ -87,6 +91,7 @@ enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
 struct isa_kernels {
 	hash_probe_fn hash;
 	hash_steps_fn steps;
+	sieve_probe_fn sieve;
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
 	list_probe_fn list;

@@ -271,10 +271,34 @@ ask_steps(struct probe *p, const struct hash_table *t, uint64_t some)
 	}
 }
 
+/* What sieves let through, by their number. */
+struct sifted {
+	uint32_t done; /* bit s: sieve s has been asked */
+	uint64_t pass[SIEVES_MAX][SIEVE_TABLES];
+};
+
+/* The frames in @some that may have something in @t, the first one of its sieve with the most. */
+static uint64_t
+sift(struct probe *p, struct sifted *f, const struct hash_table *t, uint64_t some)
+{
+	const struct match_index *ix = p->im->index;
+	const uint32_t s = t->sieve - 1u;
+
+	if ((f->done >> s & 1) == 0) {
+		f->done |= 1u << s;
+		find_window(p, ix->sieves[s].win, some);
+		ix->probe_sieve(&ix->sieves[s], p, some, f->pass[s]);
+	}
+	return some & f->pass[s][t->lane];
+}
+
 static void
 ask_tables(struct probe *p, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
+	struct sifted sifted;
+
+	sifted.done = 0;
 
 	for (uint32_t k = 0; k < ix->n_tables && alive != 0; k++) {
 		const struct hash_table *t = &ix->tables[k];
@@ -284,6 +308,8 @@ ask_tables(struct probe *p, uint64_t alive)
 		if (k > 0)
 			alive &= ~merged_at_most(p, p->best, t->first_rule);
 		some = search_keys_test(p->key, p->n, t->test) & alive;
+		if (some != 0 && t->sieve != 0)
+			some = sift(p, &sifted, t, some);
 		if (some == 0)
 			continue;
 		if (t->steps_win != 0) {
