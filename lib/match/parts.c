@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/util.h"
+#include "chain.h"
 #include "merged.h"
 #include "search.h"
 
@@ -51,6 +52,13 @@ part_from(const struct match_part *part, uint32_t from)
 	return lo;
 }
 
+/* Whether part @k is asked as a chain. Of the first one keys of frames are known. */
+static bool
+is_chain(const struct match_parts *parts, uint32_t k)
+{
+	return k > 0 && parts->v[k].im->base->chain != NULL;
+}
+
 void
 parts_init(struct parts_probe *p, const struct match_image *im, const struct pkt_view *views,
 	const uint8_t *which, uint32_t n, uint32_t port)
@@ -59,7 +67,8 @@ parts_init(struct parts_probe *p, const struct match_image *im, const struct pkt
 	p->all.n = n;
 	p->all.again = false;
 	for (uint32_t k = 0; k < im->parts->n; k++)
-		merged_init(&p->part[k], im->parts->v[k].im, views, which, n, port);
+		if (!is_chain(im->parts, k))
+			merged_init(&p->part[k], im->parts->v[k].im, views, which, n, port);
 }
 
 uint64_t
@@ -69,7 +78,7 @@ parts_odd(const struct parts_probe *p, const struct match_image *im)
 }
 
 static void
-ask_part(struct parts_probe *p, uint32_t k, uint64_t some)
+ask_tables(struct parts_probe *p, uint32_t k, uint64_t some)
 {
 	const struct match_part *part = &p->parts->v[k];
 	struct probe *own = &p->part[k];
@@ -90,6 +99,30 @@ ask_part(struct parts_probe *p, uint32_t k, uint64_t some)
 	}
 }
 
+/* The same of a few rules that are one function. */
+static void
+ask_chain(struct parts_probe *p, uint32_t k, uint64_t some)
+{
+	const struct match_part *part = &p->parts->v[k];
+	const struct probe *frames = &p->part[0];
+	const bool again = p->all.again;
+	uint32_t allowed = again ? 0 : chain_allowed(part->im, frames->port, MATCH_STATE_ENABLED);
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		uint32_t found;
+
+		if (again)
+			allowed = chain_from(chain_allowed(part->im, frames->port, p->all.want[i]),
+				part_from(part, p->all.from[i]));
+		if (allowed == 0)
+			continue;
+		found = chain_ask(part->im, frames->view[i], allowed);
+		if (found != MATCH_NONE)
+			p->all.best[i] = MIN(p->all.best[i], part->rank[found]);
+	}
+}
+
 void
 parts_first(struct parts_probe *p, uint64_t alive)
 {
@@ -99,8 +132,12 @@ parts_first(struct parts_probe *p, uint64_t alive)
 		const uint64_t some =
 			alive & ~merged_at_most(&p->all, p->all.best, p->parts->v[k].first);
 
-		if (some != 0)
-			ask_part(p, k, some);
+		if (some == 0)
+			continue;
+		if (is_chain(p->parts, k))
+			ask_chain(p, k, some);
+		else
+			ask_tables(p, k, some);
 	}
 }
 

@@ -59,7 +59,7 @@ void parts_enable(const struct match_image *im, uint32_t index, bool enabled);
 struct parts_probe {
 	const struct match_parts *parts;
 	struct probe all;
-	struct probe part[PARTS_MAX];
+	struct probe part[PARTS_MAX]; /* of those that are no chains */
 };
 
 /* As merged_init(), merged_odd(), merged_first() and merged_first_odd(), of an image with parts. */
