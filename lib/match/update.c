@@ -12,14 +12,15 @@
 #include "base/diag.h"
 #include "base/mem.h"
 #include "base/util.h"
+#include "chain.h"
 #include "image_impl.h"
 #include "match/image.h"
 #include "parts.h"
 
 #define SMALL 8
 #define LARGE 256
-/* Images of fewer rules are built in no more time. */
-#define UPDATE_MIN 16
+/* Images of fewer rules are built in no more time, a millisecond, and may be one chain. */
+#define UPDATE_MIN (CHAIN_MAX + 1)
 
 /* An update on its way. */
 struct update {
