@@ -338,6 +338,8 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	b.index = mem_zalloc(sizeof(*b.index));
 	if (b.index == NULL)
 		return -ENOMEM;
+	b.index->place_frames = kernels->place_frames;
+	b.index->place_windows = kernels->place_windows;
 	b.index->probe = kernels->hash;
 	b.index->probe_steps = kernels->steps;
 	b.index->probe_sieve = kernels->sieve;
@@ -371,6 +373,8 @@ index_new_lone(size_t n, struct match_index **ret_index)
 
 	if (ix == NULL)
 		return -ENOMEM;
+	ix->place_frames = isa_kernels(ISA_AUTO)->place_frames;
+	ix->place_windows = isa_kernels(ISA_AUTO)->place_windows;
 	ix->tables = mem_calloc(1, sizeof(*ix->tables));
 	ix->residual = mem_calloc(n + 1, sizeof(*ix->residual));
 	ix->runs = mem_calloc(n + 1, sizeof(*ix->runs));

@@ -17,6 +17,7 @@
 #include "hash.h"
 #include "item.h"
 #include "list.h"
+#include "place.h"
 #include "sieve.h"
 #include "tuple.h"
 
@@ -27,6 +28,8 @@ struct match_rule;
 struct match_index {
 	struct window windows[WINDOWS_MAX];
 	uint32_t n_windows;
+	place_frames_fn place_frames;
+	place_windows_fn place_windows;
 	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
@@ -89,6 +92,8 @@ enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
 
 /* The kernels of one kind of processor. */
 struct isa_kernels {
+	place_frames_fn place_frames;
+	place_windows_fn place_windows;
 	hash_probe_fn hash;
 	hash_steps_fn steps;
 	sieve_probe_fn sieve;

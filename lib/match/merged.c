@@ -30,24 +30,6 @@ probe_load_edge(const struct probe_at *at, int32_t off)
 	return v;
 }
 
-/* Called with constants, so that a burst in order is a loop without @which. */
-static inline void
-take_frames(struct probe *p, const struct pkt_view *views, const uint8_t *which, uint32_t n)
-{
-	uint32_t i;
-
-	for (i = 0; i < n; i++) {
-		const struct pkt_view *v = &views[which != NULL ? which[i] : i];
-
-		p->view[i] = v;
-		p->key[i] = v->key;
-		p->at[WINDOW_OF_START(SPACE_RAW)][i] =
-			(struct probe_at){v->frame + v->l3_off, (int32_t)v->l3_caplen, 0};
-	}
-	for (; i % SEARCH_KEYS != 0; i++)
-		p->key[i] = 0;
-}
-
 void
 merged_init(struct probe *p, const struct match_image *im, const struct pkt_view *views,
 	const uint8_t *which, uint32_t n, uint32_t port)
@@ -61,10 +43,7 @@ merged_init(struct probe *p, const struct match_image *im, const struct pkt_view
 	p->again = false;
 	p->only_late = false;
 	memset(p->found, 0, sizeof(p->found));
-	if (which == NULL)
-		take_frames(p, views, NULL, n);
-	else
-		take_frames(p, views, which, n);
+	im->index->place_frames(p, which);
 	if (!im->index->any_ether)
 		return;
 	for (uint32_t i = 0; i < n; i++)
@@ -121,43 +100,6 @@ merged_at_most(const struct probe *p, const uint32_t *v, uint32_t x)
 
 /* ---- windows ---- */
 
-/* A window that starts by the byte at @from + @off; @start: of its space. */
-static inline struct probe_at
-step_on(const struct probe_at *start, const struct probe_at *from, uint32_t off,
-	enum window_kind kind)
-{
-	const struct probe_at *base = kind == WINDOW_WALK ? from : start;
-	int32_t step;
-
-	if (from->left <= (int64_t)off)
-		return (struct probe_at){NULL, INT32_MIN, PROBE_NOWHERE};
-	step = from->bytes[off];
-	if (kind == WINDOW_IHL)
-		step = 4 * (step & 15);
-	return (struct probe_at){base->bytes + step, base->left - step, base->pos + (uint32_t)step};
-}
-
-/* Find such a window for @some. Called with constants, so that each kind is a loop of its own. */
-static inline void
-find_all(const struct probe *p, const struct window *w, uint64_t some, enum window_kind kind,
-	struct probe_at *ret)
-{
-	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)];
-	const struct probe_at *from = kind == WINDOW_IHL ? start : p->at[w->parent];
-	const uint32_t off = w->off, n = p->n;
-
-	if (some == search_mask(n)) {
-		for (uint32_t i = 0; i < n; i++)
-			ret[i] = step_on(&start[i], &from[i], off, kind);
-		return;
-	}
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		ret[i] = step_on(&start[i], &from[i], off, kind);
-	}
-}
-
 /* The window behind the last byte, of which there may be none near. */
 static void
 find_tail(struct probe *p, uint32_t space, uint64_t some, struct probe_at *ret)
@@ -194,9 +136,9 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 	case WINDOW_START: break; /* by merged_init() */
 	case WINDOW_STEPS: break; /* by ask_steps() */
 	case WINDOW_TAIL: find_tail(p, w->space, new, ret); break;
-	case WINDOW_IHL: find_all(p, w, new, WINDOW_IHL, ret); break;
-	case WINDOW_BYTE: find_all(p, w, new, WINDOW_BYTE, ret); break;
-	case WINDOW_WALK: find_all(p, w, new, WINDOW_WALK, ret); break;
+	case WINDOW_IHL:
+	case WINDOW_BYTE:
+	case WINDOW_WALK: p->im->index->place_windows(p, w, new, ret); break;
 	}
 }
 

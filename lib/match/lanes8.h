@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_LANES8_H
+#define MATCH_LANES8_H
+
+/*
+ * Windows of eight frames at once, and words in them, for kernels with AVX-512.
+ * Gathers take a load a lane, but nothing else is done lane by lane.
+ */
+
+#include <immintrin.h>
+
+#include "probe.h"
+
+#define LANES 8
+
+/* A window of eight frames: the fields of struct probe_at. */
+struct lane_windows {
+	__m512i bytes, left, pos;
+	__m512i rest; /* left and, above it, pos */
+	__mmask8 whole; /* 8 bytes can be read that end where the frame does */
+};
+
+static inline struct lane_windows
+lane_windows(const struct probe_at *at)
+{
+	const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+	const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+	const __m512i lo = _mm512_loadu_si512(&at[0]), hi = _mm512_loadu_si512(&at[4]);
+	struct lane_windows w;
+
+	w.bytes = _mm512_permutex2var_epi64(lo, even, hi);
+	w.rest = _mm512_permutex2var_epi64(lo, odd, hi);
+	w.left = _mm512_srai_epi64(_mm512_slli_epi64(w.rest, 32), 32);
+	w.pos = _mm512_srli_epi64(w.rest, 32);
+	w.whole = _mm512_cmpge_epi64_mask(
+		_mm512_add_epi64(w.left, w.pos), _mm512_set1_epi64(sizeof(uint64_t)));
+	return w;
+}
+
+/* The windows of @bytes and @rest to @at, of the frames @some. */
+static inline void
+lane_windows_store(struct probe_at *at, __m512i bytes, __m512i rest, __mmask8 some)
+{
+	const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+	const __m512i high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+	const __m512i lo = _mm512_permutex2var_epi64(bytes, low, rest);
+	const __m512i hi = _mm512_permutex2var_epi64(bytes, high, rest);
+	const uint32_t twice = 3 * _pdep_u32(some, 0x5555); /* two words a frame */
+
+	_mm512_mask_storeu_epi64(&at[0], (__mmask8)twice, lo);
+	_mm512_mask_storeu_epi64(&at[4], (__mmask8)(twice >> 8), hi);
+}
+
+/* Set the lanes @some of @v as probe_load() does. */
+static __attribute__((noinline)) __m512i
+lane_words_of_edges(__m512i v, const struct probe_at *at, int32_t off, uint32_t some)
+{
+	uint64_t word[LANES];
+
+	_mm512_storeu_si512(word, v);
+	for (uint32_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctz(m);
+
+		word[i] = probe_load(&at[i], off);
+	}
+	return _mm512_loadu_si512(word);
+}
+
+/* probe_load(@at, @off) of the frames @some, whose windows are @w, of @at; 0 in other lanes. */
+static inline __m512i
+lane_words(const struct lane_windows *w, const struct probe_at *at, int32_t off, __mmask8 some)
+{
+	const __m512i zero = _mm512_setzero_si512(), offs = _mm512_set1_epi64(off);
+	/* Bytes behind the end: so much before its place the word is read, and shifted. */
+	const __m512i lacks = _mm512_max_epi64(
+		_mm512_sub_epi64(_mm512_set1_epi64((int64_t)sizeof(uint64_t) + off), w->left),
+		zero);
+	const __m512i place = _mm512_sub_epi64(_mm512_add_epi64(w->bytes, offs), lacks);
+	const __mmask8 near =
+		_mm512_mask_cmpge_epi64_mask(some & w->whole, w->pos, _mm512_sub_epi64(zero, offs));
+	__m512i v = _mm512_mask_i64gather_epi64(zero, near, place, NULL, 1);
+
+	/* Where nothing is left the shift is by 64 and more, which gives 0. */
+	v = _mm512_srlv_epi64(v, _mm512_slli_epi64(lacks, 3));
+	if (__builtin_expect(near != some, 0))
+		v = lane_words_of_edges(v, at, off, (uint32_t)(some & ~near));
+	return v;
+}
+
+#endif
