@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/vec.h"
-#include "hash.h"
 
 /* Lines and words that rows may take: 16 and 8 MiB; real rulesets of 10,000 take a tenth. */
 #define LINES_LIMIT (UINT32_C(1) << 18)
@@ -14,6 +13,15 @@
 /* Two odd numbers without a pattern; nothing bad happens to who knows them but a slower build. */
 #define SEED_A UINT64_C(0x9e3779b97f4a7c15)
 #define SEED_B UINT64_C(0xc2b2ae3d27d4eb4f)
+
+/* The two halves of a product, folded: every bit depends on all bits of both. */
+static inline uint64_t
+hash_fold(uint64_t a, uint64_t b)
+{
+	const unsigned __int128 m = (unsigned __int128)a * b;
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
 
 static uint64_t
 hash_bytes(const void *bytes, size_t n)

@@ -9,7 +9,9 @@
 #include "base/util.h"
 #include "scope.h"
 
-#define SEEDS_TRIED 4 /* before there are twice the buckets */
+#define SEEDS_TRIED 8 /* before there are twice the buckets */
+#define SEEDS_PICKY 4 /* of these: in small tables no two keys may have one tag by luck */
+#define SMALL 256 /* items */
 #define DOUBLED_MAX 8 /* times */
 #define LOAD 3 /* keys a bucket, on average, at most */
 #define LINE_UNITS (BASE_CACHE_LINE / sizeof(uint64_t))
@@ -266,8 +268,9 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 	if (is_plain(b, &b->t->shapes[*shape], h)) {
 		h->flags |= ITEM_PLAIN;
 		b->t->ask_key |= b->t->shapes[*shape].key_mask != b->t->test.mask;
+		b->t->all_simple &= !b->t->ask_key && b->t->shapes[*shape].n_ranges == 0;
 	} else {
-		b->t->all_plain = false;
+		b->t->all_plain = b->t->all_simple = false;
 	}
 	if (b->fault == HASH_FAULT_VALUE && i == 0)
 		h->val[n - 1] ^= 1;
@@ -287,7 +290,7 @@ put_items(struct builder *b)
 	}
 	/* A line more, since runs are read whole. */
 	units += LINE_UNITS;
-	t->all_plain = true;
+	t->all_plain = t->all_simple = true;
 	t->items = mem_zalloc_aligned(BASE_CACHE_LINE, units * sizeof(uint64_t));
 	if (t->items == NULL)
 		return -ENOMEM;
@@ -313,8 +316,8 @@ hash_items(struct builder *b)
 
 		for (uint32_t k = 0; k < HASH_DATA_WORDS; k++)
 			w[k] = masked_word(it, t->words[k].win, t->words[k].off, t->words[k].mask);
-		b->hash[i] = hash_words(t->seed, w, masked_word(it, WINDOW_OF_KEY, 0, t->key_mask),
-			hash_needs_two(t));
+		b->hash[i] = hash_words(t->seed, w, t->n_words,
+			masked_word(it, WINDOW_OF_KEY, 0, t->key_mask), hash_has_key(t));
 	}
 }
 
@@ -340,29 +343,35 @@ same_key(const struct builder *b, uint32_t x, uint32_t y)
 
 /*
  * Put item @i, which comes behind all before it, into its bucket or at the end of
- * its chain, of which @tails has the last item by the first. False: no room.
+ * the chain of those with its tag, of which @tails has the last item by the first.
+ * False: no room, or, if @picky, such a chain of keys that are not the same.
  */
 static bool
-put_key(struct builder *b, uint32_t i, uint32_t *tails, const uint32_t *number)
+put_key(struct builder *b, uint32_t i, uint32_t *tails, const uint32_t *number, bool picky)
 {
 	struct hash_table *t = b->t;
-	struct hash_bucket *bucket = &t->buckets[b->hash[i] & t->bucket_mask];
-	const uint16_t tag = hash_tag(b->hash[i]);
+	const uint64_t bucket = b->hash[i] >> HASH_BUCKET_SHIFT & t->bucket_mask;
+	const uint8_t tag = hash_tag(b->hash[i]);
 
 	for (uint32_t s = 0; s < HASH_SLOTS; s++) {
+		const uint8_t is = (uint8_t)(t->tags[bucket] >> 8 * s);
 		uint32_t first;
+		bool same;
 
-		if (bucket->tags[s] == 0) {
-			bucket->tags[s] = tag;
-			bucket->items[s] = b->place[i];
+		if (is == 0) {
+			t->tags[bucket] |= (uint64_t)tag << 8 * s;
+			t->places[bucket][s] = b->place[i];
 			tails[i] = i;
 			return true;
 		}
-		first = number[bucket->items[s] / LINE_UNITS];
-		if (bucket->tags[s] != tag || !same_key(b, first, i))
+		if (is != tag)
 			continue;
-		t->n_chained++;
-		if (b->fault != HASH_FAULT_CHAIN)
+		first = number[t->places[bucket][s] / LINE_UNITS];
+		same = same_key(b, first, i);
+		if (picky && !same)
+			return false;
+		t->n_chained += same;
+		if (b->fault != HASH_FAULT_CHAIN || !same)
 			item_at(t, b->place[tails[first]])->next = b->place[i];
 		tails[first] = i;
 		return true;
@@ -370,19 +379,20 @@ put_key(struct builder *b, uint32_t i, uint32_t *tails, const uint32_t *number)
 	return false;
 }
 
-/* False when a bucket overflowed. */
+/* False when a bucket overflowed, or as of put_key(). */
 static bool
-fill(struct builder *b, uint32_t *tails, const uint32_t *number)
+fill(struct builder *b, uint32_t *tails, const uint32_t *number, bool picky)
 {
 	struct hash_table *t = b->t;
 
-	memset(t->buckets, 0, (t->bucket_mask + 1) * sizeof(*t->buckets));
+	memset(t->tags, 0, (t->bucket_mask + 1) * sizeof(*t->tags));
+	memset(t->places, 0, (t->bucket_mask + 1) * sizeof(*t->places));
 	t->n_chained = 0;
 	for (uint32_t i = 0; i < b->c->n_items; i++)
 		item_at(t, b->place[i])->next = 0;
 	hash_items(b);
 	for (uint32_t i = 0; i < b->c->n_items; i++)
-		if (!put_key(b, i, tails, number))
+		if (!put_key(b, i, tails, number, picky))
 			return false;
 	return true;
 }
@@ -400,31 +410,41 @@ numbers(const struct builder *b)
 	return number;
 }
 
+/* Room for @n buckets. Returns 0 or -ENOMEM. */
+static int
+new_buckets(struct hash_table *t, uint32_t n)
+{
+	mem_free(t->tags);
+	mem_free(t->places);
+	t->tags = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->tags));
+	t->places = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->places));
+	t->bucket_mask = n - 1;
+	return t->tags != NULL && t->places != NULL ? 0 : -ENOMEM;
+}
+
 static int
 make_buckets(struct builder *b)
 {
 	struct hash_table *t = b->t;
 	uint32_t *number = numbers(b), *tails = mem_calloc(b->c->n_items + 1, sizeof(*tails));
+	const int picky = b->c->n_items <= SMALL ? SEEDS_PICKY : 0;
 	uint32_t n = 1;
 	int r = number != NULL && tails != NULL ? -EAGAIN : -ENOMEM;
 
 	while (n * LOAD < b->c->n_items)
 		n *= 2;
 	for (int i = 0; i < DOUBLED_MAX && r == -EAGAIN; i++, n *= 2) {
-		mem_free(t->buckets);
-		t->buckets = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->buckets));
-		if (t->buckets == NULL)
+		if (new_buckets(t, n) < 0)
 			r = -ENOMEM;
-		t->bucket_mask = n - 1;
 		for (int s = 0; s < SEEDS_TRIED && r == -EAGAIN; s++)
-			if (fill(b, tails, number))
+			if (fill(b, tails, number, s < picky))
 				r = 0;
 	}
 	t->n_buckets = t->bucket_mask + 1;
-	t->bytes += t->n_buckets * sizeof(*t->buckets);
+	t->bytes += t->n_buckets * (sizeof(*t->tags) + sizeof(*t->places));
 	mem_free(number);
 	mem_free(tails);
-	/* Never seen; with 256 times the buckets needed and 32 seeds it would be a bug. */
+	/* Never seen; with 256 times the buckets needed and 64 seeds it would be a bug. */
 	return r == -EAGAIN ? -ENOMEM : r;
 }
 
@@ -670,7 +690,8 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 void
 hash_fini(struct hash_table *t)
 {
-	mem_free(t->buckets);
+	mem_free(t->tags);
+	mem_free(t->places);
 	mem_free(t->items);
 	mem_free(t->filter);
 	mem_free(t->ends);

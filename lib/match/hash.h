@@ -4,11 +4,11 @@
 
 /*
  * The hash kernel: items of one cluster by the hash of up to four words, at most
- * three of them bytes of the frame. A bucket is one cache line of eight tags and
+ * three of them bytes of the frame. A bucket is eight tags, which are one word, and
  * places of items; a look-up reads exactly one bucket, since at build time the
- * seed is changed until none overflows. Items that the hash cannot tell apart
- * are chained by rule. An item is a cache line or a few: what is asked of the
- * frame, word by word.
+ * seed is changed until none overflows. No tag is twice in a bucket: items that
+ * have it are chained by rule, also where only luck gave it to them. An item is a
+ * cache line or a few: what is asked of the frame, word by word.
  *
  * Who does not know the seed cannot choose frames that meet in a bucket, and if
  * so they read one bucket all the same.
@@ -26,17 +26,9 @@ struct probe;
 
 #define HASH_SLOTS 8
 
-struct hash_bucket {
-	uint16_t tags[HASH_SLOTS]; /* 0: free */
-	uint32_t items[HASH_SLOTS]; /* in units of 8 bytes from items; 0: none */
-	uint8_t unused[16];
-};
-
-_Static_assert(sizeof(struct hash_bucket) == 64, "a cache line");
-
 struct hash_item {
 	uint32_t rule;
-	uint32_t next; /* of the chain, as in hash_bucket.items; 0: none */
+	uint32_t next; /* of the chain, as in hash_table.places; 0: none */
 	uint16_t shape;
 	uint8_t flags; /* ITEM_... */
 	uint8_t n_needs;
@@ -89,10 +81,12 @@ _Static_assert(offsetof(struct hash_shape, run_mask) % 64 == 0, "one line");
 #define HASH_DATA_WORDS 3
 
 struct hash_table {
-	struct hash_bucket *buckets;
+	/* By bucket: of slot s tag number s, byte s from below, 0: free, and where its item is. */
+	uint64_t *tags;
+	uint32_t (*places)[HASH_SLOTS]; /* in units of 8 bytes from items; 0: none */
 	uint64_t *items;
 	struct hash_shape *shapes;
-	uint64_t seed[4];
+	uint64_t seed[HASH_DATA_WORDS + 1]; /* the last is the key's */
 	uint64_t key_mask; /* of the key word in the hash */
 	struct hash_word words[HASH_DATA_WORDS]; /* masks are 0 behind n_words */
 	uint32_t n_words;
@@ -102,6 +96,7 @@ struct hash_table {
 	uint32_t run;
 	bool run_at_tail; /* run_at is a WINDOW_TAIL */
 	bool all_plain;
+	bool all_simple; /* and their run, in the frames that hold test, is all they ask */
 	bool ask_key; /* some plain item asks more of the key than test */
 	/* All words are of one window, none before its start; left: bytes that they take of it. */
 	bool together;
@@ -183,24 +178,37 @@ hash_filter_bit(uint64_t w, uint64_t mask)
 	return h >> HASH_FILTER_SHIFT & mask;
 }
 
-/* The two halves of a product, folded: every bit depends on all bits of both. */
+/*
+ * What word @w adds to the sum that is hashed: each seed gives two different words the
+ * same once in 2^32 (NH of UMAC). Products of halves are what vectors can do.
+ */
 static inline uint64_t
-hash_fold(uint64_t a, uint64_t b)
+hash_pair(uint64_t w, uint64_t seed)
 {
-	const unsigned __int128 m = (unsigned __int128)a * b;
-
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
+	return (uint64_t)((uint32_t)w + (uint32_t)seed) *
+		((uint32_t)(w >> 32) + (uint32_t)(seed >> 32));
 }
 
-/* The hash of masked words: of the frame @w, and the key. @two: also the second pair. */
-static inline uint64_t
-hash_words(const uint64_t seed[4], const uint64_t w[HASH_DATA_WORDS], uint64_t key, bool two)
-{
-	uint64_t h = hash_fold(w[0] ^ seed[0], w[1] ^ seed[1]);
+#define HASH_LOW HASH_FILTER_LOW
+#define HASH_HIGH HASH_FILTER_HIGH
 
-	if (two)
-		h = hash_fold(w[2] ^ h ^ seed[2], key ^ seed[3]);
-	return h;
+/* The hash of a sum, in whose upper half every bit depends on all of it. */
+static inline uint64_t
+hash_finish(uint64_t sum)
+{
+	return (uint32_t)sum * HASH_LOW + (sum >> 32) * HASH_HIGH;
+}
+
+/* The hash of masked words: of the frame @w, @n_words of them, and, if @has_key, the key. */
+static inline uint64_t
+hash_words(const uint64_t seed[HASH_DATA_WORDS + 1], const uint64_t w[HASH_DATA_WORDS],
+	uint32_t n_words, uint64_t key, bool has_key)
+{
+	uint64_t sum = has_key ? hash_pair(key, seed[HASH_DATA_WORDS]) : 0;
+
+	for (uint32_t k = 0; k < n_words; k++)
+		sum += hash_pair(w[k], seed[k]);
+	return hash_finish(sum);
 }
 
 /* Bytes that an item of shape @s takes: whole lines. */
@@ -214,15 +222,21 @@ hash_item_bytes(const struct hash_shape *s)
 }
 
 static inline bool
-hash_needs_two(const struct hash_table *t)
+hash_has_key(const struct hash_table *t)
 {
-	return t->n_words == 0 || t->n_words == HASH_DATA_WORDS || t->key_mask != 0;
+	return t->n_words == 0 || t->key_mask != 0;
 }
 
-static inline uint16_t
+#define HASH_BUCKET_SHIFT 28 /* of a hash: the number of its bucket */
+#define HASH_TAG_SHIFT 48
+
+/* The tag of hash @h: 1..255. */
+static inline uint8_t
 hash_tag(uint64_t h)
 {
-	return (uint16_t)(h >> 48) | 1;
+	const uint8_t tag = (uint8_t)(h >> HASH_TAG_SHIFT);
+
+	return tag != 0 ? tag : 1;
 }
 
 #endif

@@ -13,6 +13,7 @@
 #define HASH_PROBE hash_probe_avx512
 #define HASH_STEPS hash_steps_avx512
 #define HASH_RUNS
+#define HASH_LANES
 
 /* Whether hash_run_holds() can say it. */
 static inline bool

@@ -3,7 +3,7 @@
 /*
  * The body of the hash kernel, compiled once for each kind of processor:
  * included by hash_c.c, hash_avx2.c and hash_avx512.c, which define HASH_PROBE
- * and hash_tags(), and are given the processor's options by meson.build.
+ * and what their processor can do, and are given its options by meson.build.
  */
 
 #include "hash.h"
@@ -135,207 +135,56 @@ try_chain(const struct hash_table *t, struct probe *p, uint32_t i, uint32_t plac
 	} while (place != 0);
 }
 
-/* ---- hash and tags ---- */
-
-/* A word that is hashed, at hand: stores of results could change the original for all the compiler knows. */
-struct hashed_word {
-	const struct probe_at *at;
-	int64_t off;
-	uint64_t mask;
-	struct probe_bound bound;
-};
-
-struct hasher {
-	const struct probe *p;
-	struct hashed_word w0, w1, w2;
-	int32_t left; /* the greatest of bounds */
-	uint64_t seed[4];
-	uint64_t key_mask;
-};
-
-static inline struct hashed_word
-hashed_word(const struct hash_word *w, const struct probe *p)
-{
-	return (struct hashed_word){p->at[w->win], w->off, w->mask, probe_bound(w->off)};
-}
-
-static inline struct hasher
-hasher(const struct hash_table *t, const struct probe *p)
-{
-	return (struct hasher){
-		.p = p,
-		.w0 = hashed_word(&t->words[0], p),
-		.w1 = hashed_word(&t->words[1], p),
-		.w2 = hashed_word(&t->words[2], p),
-		.left = t->left,
-		.seed = {t->seed[0], t->seed[1], t->seed[2], t->seed[3]},
-		.key_mask = t->key_mask,
-	};
-}
-
-static inline uint64_t
-load_near(const struct hashed_word *w, const uint8_t *bytes)
-{
-	uint64_t v;
-
-	memcpy(&v, bytes + w->off, sizeof(v));
-	return v & w->mask;
-}
-
-static inline uint64_t
-load_word(const struct hashed_word *w, uint32_t i)
-{
-	if (__builtin_expect(!probe_within(&w->at[i], w->bound), 0))
-		return probe_load_edge(&w->at[i], (int32_t)w->off) & w->mask;
-	return load_near(w, w->at[i].bytes);
-}
-
-/* What a table hashes; constants, so that each combination has a loop of its own. */
-struct hash_form {
-	uint32_t n_words;
-	bool two; /* as of hash_words() */
-	bool together; /* as of hash_table.together */
-};
-
-static inline uint64_t
-hash_frame(const struct hasher *h, uint32_t i, struct hash_form f)
-{
-	const struct probe_at *at = &h->w0.at[i];
-	uint64_t w0 = 0, w1 = 0, w2 = 0, key = 0;
-
-	/* The words of one window: one address, one comparison. */
-	if (f.together && __builtin_expect(at->left >= h->left, 1)) {
-		w0 = load_near(&h->w0, at->bytes);
-		w1 = f.n_words > 1 ? load_near(&h->w1, at->bytes) : 0;
-		w2 = f.n_words > 2 ? load_near(&h->w2, at->bytes) : 0;
-	} else {
-		w0 = f.n_words > 0 ? load_word(&h->w0, i) : 0;
-		w1 = f.n_words > 1 ? load_word(&h->w1, i) : 0;
-		w2 = f.n_words > 2 ? load_word(&h->w2, i) : 0;
-	}
-	if (f.two)
-		key = (h->key_mask >> 32 != 0 ? probe_key_word(h->p, i) : h->p->key[i]) &
-			h->key_mask;
-	return hash_words(h->seed, (uint64_t[HASH_DATA_WORDS]){w0, w1, w2}, key, f.two);
-}
+/* ---- candidates ---- */
 
 /* An item that may hold for a frame. */
 struct candidate {
 	uint32_t i, place;
 };
 
-/* The slots @slots of @b but for the last one, which is returned. */
-static __attribute__((noinline)) uint32_t
-try_all_but_last(const struct hash_table *t, struct probe *p, uint32_t i,
-	const struct hash_bucket *b, uint32_t slots)
-{
-	for (; (slots & (slots - 1)) != 0; slots &= slots - 1)
-		try_chain(t, p, i, b->items[__builtin_ctz(slots)]);
-	return slots;
-}
+#define CANDIDATES_MORE 8 /* that there must be room for behind the last one */
+
+/* What a table hashes; constants, so that each combination has a loop of its own. */
+struct hash_form {
+	uint32_t n_words;
+	bool has_key; /* as of hash_words() */
+	bool together; /* as of hash_table.together */
+};
+
+#ifdef HASH_LANES
+#include "hash_find_lanes.h"
+#else
+#include "hash_find.h"
+#endif
 
 /*
- * What @b has for frame @i: @ret is set where it is 1, and may be where it is 0. Of
- * several items all but one are tried here.
+ * find_NAME() for each thing that tables hash: frames' candidates to @ret, of which there
+ * is room for MATCH_BURST + CANDIDATES_MORE; returns how many. Calls of their own, that each loop has
+ * all registers.
  */
-static inline uint32_t
-find_tag(const struct hash_table *t, struct probe *p, uint32_t i, const struct hash_bucket *b,
-	uint64_t hash, const uint64_t *items, struct candidate *ret)
-{
-	uint32_t slots = hash_tags(b, hash_tag(hash));
-
-	/* Two of eight tags are equal to a frame's once in millions of frames. */
-	if (__builtin_expect((slots & (slots - 1)) != 0, 0))
-		slots = try_all_but_last(t, p, i, b, slots);
-	/* Which frames have one is anybody's guess: no branch on it. */
-	ret->i = i;
-	ret->place = b->items[__builtin_ctz(slots | 1u << (HASH_SLOTS - 1))];
-	__builtin_prefetch(&items[ret->place]);
-	return slots != 0;
-}
-
-/*
- * Hash the frames @some and look into their buckets. @all: they are all of the
- * burst, which needs no look at the mask.
- */
-static inline __attribute__((always_inline)) uint32_t
-find_now(const struct hash_table *t, struct probe *p, uint64_t some, bool all, struct hash_form f,
-	struct candidate *ret)
-{
-	const struct hasher h = hasher(t, p);
-	const struct hash_bucket *const buckets = t->buckets;
-	const uint64_t *const items = t->items;
-	const uint32_t mask = t->bucket_mask, end = p->n;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; all ? i < end : some != 0; i++, some &= some - 1) {
-		uint64_t hash;
-
-		if (!all)
-			i = (uint32_t)__builtin_ctzll(some);
-		hash = hash_frame(&h, i, f);
-		n += find_tag(t, p, i, &buckets[hash & mask], hash, items, &ret[n]);
-	}
-	return n;
-}
-
-/* The same where buckets are not likely to be near: all are fetched before one is looked into. */
-static inline __attribute__((always_inline)) uint32_t
-find_soon(const struct hash_table *t, struct probe *p, uint64_t some, struct hash_form f,
-	struct candidate *ret)
-{
-	const struct hasher h = hasher(t, p);
-	const struct hash_bucket *const buckets = t->buckets;
-	const uint64_t *const items = t->items;
-	const uint32_t mask = t->bucket_mask;
-	uint64_t hash[MATCH_BURST];
-	uint32_t n = 0;
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		hash[i] = hash_frame(&h, i, f);
-		__builtin_prefetch(&buckets[hash[i] & mask]);
-	}
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		n += find_tag(t, p, i, &buckets[hash[i] & mask], hash[i], items, &ret[n]);
-	}
-	return n;
-}
-
-#define FAR_BUCKETS (512 * 1024 / sizeof(struct hash_bucket)) /* a share of the second cache */
-
-/* @ret: MATCH_BURST + 1 of them; returns how many are set. */
-typedef uint32_t (*find_fn)(
-	const struct hash_table *t, struct probe *p, uint64_t some, struct candidate *ret);
-
-/* Calls of their own, that each loop has all registers. */
 #define FIND(name, ...) \
-	static __attribute__((noinline)) uint32_t name( \
-		const struct hash_table *t, struct probe *p, uint64_t some, struct candidate *ret) \
+	static __attribute__((noinline)) uint32_t name(const struct hash_table *t, \
+		const struct probe *p, uint64_t some, struct candidate *ret) \
 	{ \
-		const struct hash_form f = {__VA_ARGS__}; \
-\
-		if (t->n_buckets > FAR_BUCKETS) \
-			return find_soon(t, p, some, f, ret); \
-		if (some == search_mask(p->n)) \
-			return find_now(t, p, some, true, f, ret); \
-		return find_now(t, p, some, false, f, ret); \
+		return find(t, p, some, (struct hash_form){__VA_ARGS__}, ret); \
 	}
 
 FIND(find_1, 1, false, false)
 FIND(find_1_key, 1, true, false)
 FIND(find_2, 2, false, false)
 FIND(find_2_key, 2, true, false)
-FIND(find_3, 3, true, false)
+FIND(find_3, 3, false, false)
+FIND(find_3_key, 3, true, false)
 FIND(find_key, 0, true, false)
 FIND(find_1_together, 1, false, true)
 FIND(find_1_key_together, 1, true, true)
 FIND(find_2_together, 2, false, true)
 FIND(find_2_key_together, 2, true, true)
-FIND(find_3_together, 3, true, true)
+FIND(find_3_together, 3, false, true)
+FIND(find_3_key_together, 3, true, true)
+
+typedef uint32_t (*find_fn)(
+	const struct hash_table *t, const struct probe *p, uint64_t some, struct candidate *ret);
 
 static inline find_fn
 find_for(const struct hash_table *t)
@@ -344,13 +193,11 @@ find_for(const struct hash_table *t)
 		{{find_key, find_key}, {find_key, find_key}},
 		{{find_1, find_1_together}, {find_1_key, find_1_key_together}},
 		{{find_2, find_2_together}, {find_2_key, find_2_key_together}},
-		{{find_3, find_3_together}, {find_3, find_3_together}},
+		{{find_3, find_3_together}, {find_3_key, find_3_key_together}},
 	};
 
-	return by_words[t->n_words][hash_needs_two(t)][t->together];
+	return by_words[t->n_words][hash_has_key(t)][t->together];
 }
-
-/* ---- candidates ---- */
 
 #ifdef HASH_RUNS
 /* Whether the bytes of the run of plain item @it are there. */
@@ -362,10 +209,32 @@ run_is_there(const struct hash_item *it, const struct probe_at *at, bool at_tail
 	return at->left >= (int32_t)it->needs[0].a;
 }
 
-/* Verify candidates of which most are plain. Called with constants. */
-static inline void
+/* What plain items of a table have in common; constants, as of struct hash_form. */
+struct run_form {
+	uint32_t run; /* bytes */
+	bool at_tail;
+	/* All items are plain, what is asked of the key is t->test, there are no ranges; first time. */
+	bool simple;
+};
+
+/* Whether what plain item @it of shape @s asks besides its run holds. */
+static inline bool
+rest_of_plain_holds(const struct hash_table *t, const struct hash_item *it,
+	const struct hash_shape *s, const struct probe *p, uint32_t i, const struct probe_at *at)
+{
+	if (t->ask_key && (p->key[i] & s->key_mask) != it->val[0])
+		return false;
+	if (p->again && !in_force(p, i, it->rule))
+		return false;
+	if (s->near != 0)
+		return hash_near_hold(s, &it->val[1 + s->n_words], at->bytes);
+	return s->n_ranges == 0 || ranges_hold(s, it, p, i);
+}
+
+/* Verify candidates of which most are plain. */
+static inline __attribute__((always_inline)) void
 try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c, uint32_t n,
-	uint32_t run, bool at_tail)
+	struct run_form f)
 {
 	const uint64_t *const items = t->items;
 	const struct hash_shape *const shapes = t->shapes;
@@ -373,7 +242,7 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 	_Atomic uint8_t *const state = p->im->state;
 	const int32_t off = t->run_at.off;
 	const uint8_t slow = p->ask_flags & ITEM_GENERATED, flip = p->flip;
-	const bool again = p->again, ask_key = t->ask_key, ask_plain = !t->all_plain || slow != 0;
+	const bool ask_plain = !f.simple && (!t->all_plain || slow != 0);
 
 	for (uint32_t k = 0; k < n; k++) {
 		const struct hash_item *it = (const void *)&items[c[k].place];
@@ -383,52 +252,62 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 
 		if (rule >= p->best[i])
 			continue;
-		if (ask_plain && ((it->flags ^ flip) & (ITEM_PLAIN | slow)) != ITEM_PLAIN) {
+		if ((ask_plain && ((it->flags ^ flip) & (ITEM_PLAIN | slow)) != ITEM_PLAIN) ||
+			__builtin_expect(!hash_run_fits(at, off, f.run), 0)) {
 			try_chain(t, p, i, c[k].place);
 			continue;
 		}
-		if (__builtin_expect(!hash_run_fits(at, off, run), 0)) {
-			try_chain(t, p, i, c[k].place);
-			continue;
-		}
-		if (run_is_there(it, at, at_tail) && hash_run_holds(s, it, at, off, run) &&
-			(!ask_key || (p->key[i] & s->key_mask) == it->val[0]) &&
-			(again ? in_force(p, i, rule)
-			       : (atomic_load_explicit(&state[rule], memory_order_relaxed) &
-					 MATCH_STATE_ENABLED) != 0) &&
-			(s->n_ranges == 0 ||
-				(s->near != 0 ? hash_near_hold(
-							s, &it->val[1 + s->n_words], at->bytes)
-					      : ranges_hold(s, it, p, i))))
+		if (run_is_there(it, at, f.at_tail) && hash_run_holds(s, it, at, off, f.run) &&
+			(atomic_load_explicit(&state[rule], memory_order_relaxed) &
+				MATCH_STATE_ENABLED) != 0 &&
+			(f.simple || rest_of_plain_holds(t, it, s, p, i, at)))
 			p->best[i] = rule;
 		else if (it->next != 0)
 			try_chain(t, p, i, it->next);
 	}
 }
 
-static __attribute__((noinline)) void
-try_runs(const struct hash_table *t, struct probe *p, const struct candidate *c, uint32_t n)
+#define TRY(name, ...) \
+	static __attribute__((noinline)) void name(const struct hash_table *t, struct probe *p, \
+		const struct candidate *c, uint32_t n) \
+	{ \
+		try_plain(t, p, c, n, (struct run_form){__VA_ARGS__}); \
+	}
+
+TRY(try_32, 32, false, false)
+TRY(try_64, 64, false, false)
+TRY(try_32_tail, 32, true, false)
+TRY(try_64_tail, 64, true, false)
+TRY(try_32_simple, 32, false, true)
+TRY(try_64_simple, 64, false, true)
+TRY(try_32_tail_simple, 32, true, true)
+TRY(try_64_tail_simple, 64, true, true)
+
+typedef void (*try_fn)(
+	const struct hash_table *t, struct probe *p, const struct candidate *c, uint32_t n);
+
+static inline try_fn
+try_for(const struct hash_table *t, const struct probe *p)
 {
-	if (t->run == 32 && !t->run_at_tail)
-		try_plain(t, p, c, n, 32, false);
-	else if (t->run == 32)
-		try_plain(t, p, c, n, 32, true);
-	else if (!t->run_at_tail)
-		try_plain(t, p, c, n, 64, false);
-	else
-		try_plain(t, p, c, n, 64, true);
+	static const try_fn by_run[2][2][2] = {
+		{{try_32, try_32_simple}, {try_32_tail, try_32_tail_simple}},
+		{{try_64, try_64_simple}, {try_64_tail, try_64_tail_simple}},
+	};
+	const bool simple = t->all_simple && !p->again && (p->ask_flags & ITEM_GENERATED) == 0;
+
+	return by_run[t->run > 32][t->run_at_tail][simple];
 }
 #endif
 
 void
 HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
 {
-	struct candidate c[MATCH_BURST + 1];
+	struct candidate c[MATCH_BURST + CANDIDATES_MORE];
 	const uint32_t n = find_for(t)(t, p, some, c);
 
 #ifdef HASH_RUNS
 	if (t->run != 0) {
-		try_runs(t, p, c, n);
+		try_for(t, p)(t, p, c, n);
 		return;
 	}
 #endif

@@ -48,7 +48,7 @@ report_table(const struct hash_table *t, uint32_t number, struct match_rule_repo
 {
 	for (uint32_t b = 0; b < t->n_buckets; b++)
 		for (uint32_t s = 0; s < HASH_SLOTS; s++) {
-			uint32_t place = t->buckets[b].items[s], chain = 0;
+			uint32_t place = t->places[b][s], chain = 0;
 
 			while (place != 0) {
 				const struct hash_item *it = (const void *)&t->items[place];
