@@ -175,13 +175,110 @@ reserve(struct chain *c, uint32_t n)
 	return 0;
 }
 
+/* ---- what a link asks besides ---- */
+
+/* Places of one of the choices of @a, and of @a. */
+static uint32_t
+places_of_choice(const struct cbpf_ask *a)
+{
+	return a->of == CBPF_ASK_BYTES && a->size == 4 ? 1 : 2;
+}
+
+static uint32_t
+places_of(const struct cbpf_ask *a)
+{
+	return (uint32_t)a->n * places_of_choice(a) + (a->n == 0);
+}
+
+/* What @a asks about as a value. */
+static struct ir_val *
+asked(struct chain *c, const struct cbpf_ask *a)
+{
+	struct ir *ir = &c->args;
+	struct ir_block *b = c->args_block;
+	struct ir_val *v;
+
+	if (a->of == CBPF_ASK_SPORT)
+		return ir_alu(ir, b, CBPF_ALU_AND, ir_arg(ir, b, IR_ARG_SPORT),
+			ir_const(ir, b, UINT16_MAX));
+	v = ir_alu(ir, b, CBPF_ALU_RSH, ir_arg(ir, b, IR_ARG_KEY), ir_const(ir, b, a->shift));
+	return ir_alu(ir, b, CBPF_ALU_AND, v, ir_const(ir, b, a->mask));
+}
+
+static uint64_t
+word(const uint8_t *bytes, uint32_t size)
+{
+	uint64_t v = 0;
+
+	for (uint32_t i = 0; i < size; i++)
+		v |= (uint64_t)bytes[i] << 8 * i;
+	return v;
+}
+
+/* The test of place @i of choice @o. */
+static struct ir_test
+choice_test(struct chain *c, const struct cbpf_ask *a, const union cbpf_choice *o, uint32_t i)
+{
+	const uint32_t size = MIN(a->size, 8);
+
+	if (a->of == CBPF_ASK_BYTES)
+		return (struct ir_test){.kind = IR_MEM,
+			.off = a->off + 8 * i,
+			.size = (uint8_t)size,
+			.mask = word(o->bits + 8 * i, size),
+			.want = word(o->val + 8 * i, size)};
+	if (i > 0)
+		return (struct ir_test){.kind = IR_GT,
+			.neg = true,
+			.a = asked(c, a),
+			.b = ir_const(&c->args, c->args_block, o->hi)};
+	/* Of a single number this says all, and the other one is answered. */
+	return (struct ir_test){.kind = o->lo == o->hi ? IR_EQ : IR_GE,
+		.a = asked(c, a),
+		.b = ir_const(&c->args, c->args_block, o->lo)};
+}
+
+static void
+put_choice(struct chain *c, const struct cbpf_ask *a, const union cbpf_choice *o, uint32_t held,
+	uint32_t otherwise)
+{
+	const uint32_t n = places_of_choice(a);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct way yes = i + 1 == n ? (struct way){held, NULL} : go_on(c);
+		struct place *p = add_place(c, PLACE_ASK, yes, (struct way){otherwise, NULL});
+
+		p->test = choice_test(c, a, o, i);
+	}
+}
+
+/* All of @l behind each other; where all hold one comes to the place behind the last of them. */
+static void
+put_asks(struct chain *c, const struct cbpf_link *l, uint32_t next)
+{
+	for (size_t k = 0; k < l->n_asks; k++) {
+		const struct cbpf_ask *a = &l->asks[k];
+		const uint32_t held = c->n_places + places_of(a);
+
+		if (a->n == 0)
+			add_place(c, PLACE_ASK, (struct way){next, NULL}, (struct way){next, NULL})
+				->test = ask_arg(c, IR_ARG_KEY, 0, 0, false);
+		for (size_t i = 0; i < a->n; i++)
+			put_choice(c, a, &a->v[i], held,
+				i + 1 == a->n ? next : c->n_places + places_of_choice(a));
+	}
+}
+
 /* The places of a link: its key, its program, whether it is allowed, and its end. */
 static int
 put_link(struct chain *c, const struct cbpf_link *l, struct ir *prog)
 {
-	uint32_t end = c->n_places + 1, found, next;
+	uint32_t end = c->n_places + 2, found, next;
 	struct way in;
 	int r;
+
+	for (size_t i = 0; i < l->n_asks; i++)
+		end += places_of(&l->asks[i]);
 
 	c->first = arena_zalloc(&c->mem, (prog->nblocks + 1) * sizeof(*c->first));
 	if (c->first == NULL)
@@ -197,8 +294,11 @@ put_link(struct chain *c, const struct cbpf_link *l, struct ir *prog)
 		return r;
 	in = l->prog != NULL ? way_to(c, prog->blocks[0], NULL, found, next)
 			     : (struct way){found, NULL};
-	add_place(c, PLACE_ASK, in, (struct way){next, NULL})->test =
+	add_place(c, PLACE_ASK, go_on(c), (struct way){next, NULL})->test =
 		ask_arg(c, IR_ARG_KEY, l->mask, l->val, false);
+	put_asks(c, l, next);
+	/* A question that is answered, for one that leads on past blocks that ask nothing. */
+	add_place(c, PLACE_ASK, in, in)->test = ask_arg(c, IR_ARG_KEY, 0, 0, false);
 	for (uint32_t i = 0; i < prog->nblocks; i++)
 		put_block(c, prog, prog->blocks[i], found, next);
 	add_place(c, PLACE_ASK, go_on(c), (struct way){next, NULL})->test =

@@ -116,6 +116,12 @@ is_bits(const struct ir_test *t)
 	return t->kind == IR_MEM || t->kind == IR_RAWEQ;
 }
 
+static bool
+is_compare(const struct ir_test *t)
+{
+	return !is_bits(t) && t->kind != IR_THERE;
+}
+
 /* @v, which is @by bytes further on than what it is to be compared with. */
 static uint64_t
 moved(uint64_t v, int64_t by)
@@ -160,6 +166,12 @@ learn_there(struct question *q, const struct ir_guard *g, bool holds)
 }
 
 static int
+decide_range(const struct question *q)
+{
+	return ir_range_decide(&q->range, q->t->kind, q->t->b->k);
+}
+
+static int
 learn_compare(struct question *q, const struct ir_test *f, bool holds)
 {
 	const struct ir_test *t = q->t;
@@ -168,7 +180,7 @@ learn_compare(struct question *q, const struct ir_test *f, bool holds)
 		return holds;
 	if (f->b->op == IR_CONST)
 		ir_range_learn(&q->range, f->kind, holds, f->b->k);
-	return t->b->op == IR_CONST ? ir_range_decide(&q->range, t->kind, t->b->k) : -1;
+	return t->b->op == IR_CONST ? decide_range(q) : -1;
 }
 
 /* The comparison of @f, whose subject is the same, gave @holds: what does that of t give? */
@@ -179,7 +191,7 @@ learn(struct question *q, const struct ir_test *f, bool holds)
 		return f->kind == q->t->kind ? learn_bits(q, f, holds) : -1;
 	if (q->t->kind == IR_THERE)
 		return f->kind == IR_THERE ? learn_there(q, f->guard, holds) : -1;
-	return is_bits(f) || f->kind == IR_THERE ? -1 : learn_compare(q, f, holds);
+	return is_compare(f) ? learn_compare(q, f, holds) : -1;
 }
 
 /* How the test of @b, if it was worth one, went on every way to the end of @at, or -1. */
@@ -200,15 +212,21 @@ ir_facts_decide(const struct ir_facts *f, struct ir_block *from, int holds, cons
 {
 	struct question q = {.t = t};
 	uint32_t n = 0;
+	int is;
 
-	if (!is_bits(t) && t->kind != IR_THERE)
-		q.range = (struct ir_range){t->a->op == IR_CONST ? t->a->k : 0, t->a->umax};
+	/* What no bits can fulfil is never asked: that it failed would say nothing. */
+	if (is_bits(t) && (t->want & ~t->mask) != 0)
+		return t->neg;
 	if (is_bits(t) && t->mask == 0)
-		return (t->want == 0) != t->neg;
+		return !t->neg;
+	if (is_compare(t)) {
+		q.range = (struct ir_range){t->a->op == IR_CONST ? t->a->k : 0, t->a->umax};
+		if (t->b->op == IR_CONST && (is = decide_range(&q)) >= 0)
+			return (is != 0) != t->neg;
+	}
 	for (const struct ir_fact *fact = f->by_expr[subject(t)]; fact != NULL && n < FACTS_MAX;
 		fact = fact->next, n++) {
 		const int was = fact->block == from ? holds : outcome(fact->block, from);
-		int is;
 
 		if (was < 0)
 			continue;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
@@ -11,72 +12,216 @@
 /* Room for code; memory is taken only as it is used. */
 #define CODE_PER_INSN 256 /* bytes */
 #define CODE_PER_LINK 1024
+#define CODE_PER_CHOICE 128
+
+#define LINKS_MAX (4 * CHAIN_MAX) /* of each rule for each family, and for later fragments */
+#define ASKS_MAX 5 /* protocol, ports, addresses */
+#define CHOICES_MAX 8 /* of a list; longer ones are better looked up */
 
 struct links {
-	struct cbpf_link v[2 * CHAIN_MAX];
+	struct cbpf_link v[LINKS_MAX];
 	size_t n;
 	size_t n_insns;
 	size_t room; /* bytes of code, at most */
+	struct arena mem;
+	bool failed; /* out of memory */
 };
 
-static void
-add(struct links *l, const struct cbpf_prog *prog, struct scope_test test, uint32_t rule)
-{
-	size_t n = 0;
+/* A link under construction, for frames of one family, or of any where @family is 0. */
+struct draft {
+	struct links *links;
+	uint32_t family;
+	struct cbpf_ask asks[ASKS_MAX];
+	size_t n_asks;
+};
 
-	if (prog != NULL)
-		(void)cbpf_prog_insns(prog, &n);
-	l->v[l->n++] = (struct cbpf_link){prog, test.mask, test.val, rule};
-	l->n_insns += n;
-	l->room += n * CODE_PER_INSN + CODE_PER_LINK;
+/* One more ask of @n choices, which are to be filled in; NULL: out of memory. */
+static union cbpf_choice *
+ask(struct draft *d, struct cbpf_ask what, size_t n)
+{
+	union cbpf_choice *v = arena_zalloc(&d->links->mem, (n + 1) * sizeof(*v));
+
+	if (v == NULL) {
+		d->links->failed = true;
+		return NULL;
+	}
+	what.v = v;
+	what.n = n;
+	d->asks[d->n_asks++] = what;
+	return v;
 }
 
-/* Only what is of family @family. */
-static struct scope_test
-of_family(struct scope_test t, uint32_t family)
+static void
+ask_ranges(struct draft *d, struct cbpf_ask what, const struct match_ranges *list)
 {
-	t.mask |= KEY_FAMILY(KEY_FAMILY_BITS);
-	t.val = (t.val & ~KEY_FAMILY(KEY_FAMILY_BITS)) | KEY_FAMILY(family);
-	return t;
+	union cbpf_choice *v = list->n > 0 ? ask(d, what, list->n) : NULL;
+
+	for (size_t i = 0; v != NULL && i < list->n; i++) {
+		v[i].lo = list->v[i].lo;
+		v[i].hi = list->v[i].hi;
+	}
+}
+
+/* An address at @off of the datagram, of the draft's family. */
+static void
+ask_prefixes(struct draft *d, uint32_t off, const struct match_prefixes *list)
+{
+	const uint32_t size = d->family == 4 ? 4 : 16;
+	union cbpf_choice *v;
+	size_t n = 0;
+
+	for (size_t i = 0; !list->any && i < list->n; i++)
+		n += list->v[i].addr.family == d->family;
+	v = list->any
+		? NULL
+		: ask(d, (struct cbpf_ask){.of = CBPF_ASK_BYTES, .off = off, .size = size}, n);
+	for (size_t i = 0; v != NULL && i < list->n; i++) {
+		if (list->v[i].addr.family != d->family)
+			continue;
+		memcpy(v->val, list->v[i].addr.bytes, size);
+		for (uint32_t bit = 0; bit < list->v[i].len; bit++)
+			v->bits[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+		v++;
+	}
+}
+
+/* Protocols and addresses, which also later fragments have, and ports. */
+static void
+ask_more(struct draft *d, const struct match_entry *e, const struct match_scope *s, bool ports)
+{
+	const struct scope_more *more = e->scope.more;
+
+	if (more == NULL)
+		return;
+	if (more->has_proto)
+		ask_ranges(d, (struct cbpf_ask){.of = CBPF_ASK_KEY, .shift = 16, .mask = UINT8_MAX},
+			&s->proto);
+	if (ports) {
+		ask_ranges(
+			d, (struct cbpf_ask){.of = CBPF_ASK_KEY, .mask = UINT16_MAX}, &more->dport);
+		ask_ranges(d, (struct cbpf_ask){.of = CBPF_ASK_SPORT}, &more->sport);
+	}
+	ask_prefixes(d, d->family == 4 ? 16 : 24, &s->dst);
+	ask_prefixes(d, d->family == 4 ? 12 : 8, &s->src);
+}
+
+/* Only what is of family @family; false: nothing is. */
+static bool
+of_family(struct scope_test *t, uint32_t family)
+{
+	const uint32_t mask = KEY_FAMILY(KEY_FAMILY_BITS), val = KEY_FAMILY(family);
+
+	if (((t->val ^ val) & t->mask & mask) != 0)
+		return false;
+	t->mask |= mask;
+	t->val |= val;
+	return true;
+}
+
+/* Rule @rule by @prog where @test and what else @d asks hold. */
+static void
+add(struct draft *d, const struct cbpf_prog *prog, struct scope_test test, uint32_t rule)
+{
+	struct links *l = d->links;
+	struct cbpf_ask *asks = arena_zalloc(&l->mem, (d->n_asks + 1) * sizeof(*asks));
+	size_t n = 0;
+
+	if (asks == NULL) {
+		l->failed = true;
+		return;
+	}
+	memcpy(asks, d->asks, d->n_asks * sizeof(*asks));
+	if (prog != NULL)
+		(void)cbpf_prog_insns(prog, &n);
+	l->v[l->n++] = (struct cbpf_link){.prog = prog,
+		.mask = test.mask,
+		.val = test.val,
+		.asks = asks,
+		.n_asks = d->n_asks,
+		.number = rule};
+	l->n_insns += n;
+	l->room += n * CODE_PER_INSN + CODE_PER_LINK;
+	for (size_t i = 0; i < d->n_asks; i++)
+		l->room += asks[i].n * CODE_PER_CHOICE;
+}
+
+/* Rule @i for frames of family @family, or for all with 0. */
+static void
+add_links(struct links *l, const struct match_entry *e, const struct match_rule *rule, uint32_t i,
+	uint32_t family)
+{
+	const struct cbpf_prog *prog = e->run == MATCH_RUN_NONE ? NULL : rule->prog[family == 6];
+	struct draft now = {.links = l, .family = family}, late = now;
+	struct scope_test test = e->scope.test;
+
+	if ((family == 0 || of_family(&test, family)) &&
+		(e->run == MATCH_RUN_NONE || prog != NULL)) {
+		ask_more(&now, e, &rule->scope, true);
+		add(&now, prog, test, i);
+	}
+	if (e->scope.more == NULL)
+		return;
+	test = e->scope.more->late;
+	if ((test.val & ~test.mask) == 0 && (family == 0 || of_family(&test, family))) {
+		ask_more(&late, e, &rule->scope, false);
+		add(&late, NULL, test, i);
+	}
+}
+
+static bool
+is_short(const struct match_prefixes *list)
+{
+	return list->any || list->n <= CHOICES_MAX;
 }
 
 /* False when a chain cannot say what rule @i asks. */
 static bool
 add_rule(struct links *l, const struct match_entry *e, const struct match_rule *rule, uint32_t i)
 {
-	if (e->scope.more != NULL || e->run == MATCH_RUN_ETHER)
+	const struct match_scope *s = &rule->scope;
+	const bool one_prog = e->run == MATCH_RUN_NONE || rule->prog[0] == rule->prog[1];
+
+	if (e->run == MATCH_RUN_ETHER || !is_short(&s->src) || !is_short(&s->dst) ||
+		s->proto.n > CHOICES_MAX || s->sport.n > CHOICES_MAX || s->dport.n > CHOICES_MAX)
 		return false;
-	if (e->run == MATCH_RUN_NONE) {
-		add(l, NULL, e->scope.test, i);
-	} else if (rule->prog[0] == rule->prog[1]) {
-		add(l, rule->prog[0], e->scope.test, i);
-	} else {
-		if (rule->prog[0] != NULL)
-			add(l, rule->prog[0], of_family(e->scope.test, 4), i);
-		if (rule->prog[1] != NULL)
-			add(l, rule->prog[1], of_family(e->scope.test, 6), i);
+	if (one_prog && s->src.any && s->dst.any) {
+		add_links(l, e, rule, i, 0);
+		return true;
 	}
+	add_links(l, e, rule, i, 4);
+	add_links(l, e, rule, i, 6);
 	return true;
+}
+
+/* All of @im, or an error as of chain_new(). */
+static int
+add_rules(struct links *l, const struct match_image *im, const struct match_rule *rules,
+	size_t insns_max)
+{
+	for (uint32_t i = 0; i < im->n; i++)
+		if (!add_rule(l, &im->entries[i], &rules[i], i))
+			return -EOPNOTSUPP;
+	if (l->failed)
+		return -ENOMEM;
+	return l->n_insns > insns_max ? -EOPNOTSUPP : 0;
 }
 
 int
 chain_new(
 	const struct match_image *im, const struct match_rule *rules, size_t insns_max, bool fault)
 {
-	struct links links = {.room = 4096};
+	struct links links = {.room = 4096, .mem = ARENA_INIT};
 	struct match_base *base = im->base;
 	struct diag diag = {0};
-	int r;
+	int r = add_rules(&links, im, rules, insns_max);
 
-	for (uint32_t i = 0; i < im->n; i++)
-		if (!add_rule(&links, &im->entries[i], &rules[i], i))
-			return -EOPNOTSUPP;
-	if (links.n_insns > insns_max)
-		return -EOPNOTSUPP;
-	r = cbpf_arena_new(links.room, &base->chain_code, &diag);
-	if (r < 0)
-		return r;
-	r = cbpf_jit_chain(base->chain_code, links.v, links.n - fault, &base->chain, NULL, &diag);
+	while (fault && links.n > 0 && links.v[links.n - 1].number == im->n - 1)
+		links.n--;
+	if (r == 0)
+		r = cbpf_arena_new(links.room, &base->chain_code, &diag);
+	if (r == 0)
+		r = cbpf_jit_chain(base->chain_code, links.v, links.n, &base->chain, NULL, &diag);
+	arena_fini(&links.mem);
 	if (r == 0)
 		return 0;
 	cbpf_arena_free(base->chain_code);

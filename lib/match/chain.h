@@ -24,10 +24,10 @@
  * there are at most CHAIN_MAX, into @im->base.
  *
  * @insns_max:	instructions of all programs; with more it is not worth it
- * @fault:	for tests: leave the last link out
+ * @fault:	for tests: leave the last rule out
  *
- * Returns 0; -EOPNOTSUPP where a chain cannot say what a rule asks: lists and
- * prefixes, whole frames; or it is not worth it; -EPERM, -ENOSYS: no machine code; -ENOMEM.
+ * Returns 0; -EOPNOTSUPP where a chain cannot say what a rule asks: long
+ * lists, whole frames; or it is not worth it; -EPERM, -ENOSYS: no machine code; -ENOMEM.
  */
 int chain_new(
 	const struct match_image *im, const struct match_rule *rules, size_t insns_max, bool fault);

@@ -167,7 +167,9 @@ first_chain(const struct match_image *im, const struct pkt_view *views, const ui
 		const uint32_t first = from[i];
 
 		if (__builtin_expect(!search_is_odd(im, v), 1)) {
-			ret[i] = chain_ask(im, v, chain_from(allowed, first));
+			const uint32_t some = first == 0 ? allowed : chain_from(allowed, first);
+
+			ret[i] = chain_ask(im, v, some);
 			continue;
 		}
 		ret[i] = MATCH_NONE;

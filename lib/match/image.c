@@ -252,7 +252,7 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 #define CHAIN_RULES 8
 #define CHAIN_COST 40 /* tenths of a nanosecond, and for each rule */
 #define CHAIN_COST_RULE 11
-#define CHAIN_INSNS 512 /* of them all: programs that walk over labels have a thousand each */
+#define CHAIN_INSNS 8192 /* of them all: programs that walk over labels have a thousand each */
 
 static bool
 may_be_chain(

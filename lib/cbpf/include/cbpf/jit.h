@@ -51,15 +51,48 @@ int cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_f
 #define CBPF_CHAIN_NUMBERS 32
 #define CBPF_CHAIN_NONE UINT32_MAX
 
+/*
+ * One of a list must hold. Of a part of the key, or of the source port: a range.
+ * Of bytes of the packet, which are there wherever the key is as the link wants it:
+ * a mask and a value, as they lie in memory.
+ */
+enum cbpf_ask_of { CBPF_ASK_KEY, CBPF_ASK_SPORT, CBPF_ASK_BYTES };
+
+#define CBPF_ASK_BYTES_MAX 16
+
+struct cbpf_ask {
+	enum cbpf_ask_of of;
+	union {
+		struct {
+			uint32_t shift, mask; /* of KEY: (key >> shift) & mask */
+		};
+		struct {
+			uint32_t off, size; /* of BYTES: size is 4 or 16 */
+		};
+	};
+	const union cbpf_choice {
+		struct {
+			uint32_t lo, hi;
+		};
+		struct {
+			uint8_t bits[CBPF_ASK_BYTES_MAX], val[CBPF_ASK_BYTES_MAX];
+		};
+	} * v;
+	size_t n; /* none: the link never matches */
+};
+
 struct cbpf_link {
 	const struct cbpf_prog *prog; /* NULL: it matches where it is asked */
 	uint32_t mask, val; /* it is asked where (key & mask) == val */
+	const struct cbpf_ask *asks; /* and all these hold */
+	size_t n_asks;
 	uint32_t number; /* and where this bit (0..31) is allowed; several links may have it */
 };
 
 /*
  * The number of the first link that is asked and whose program does not return 0,
- * or CBPF_CHAIN_NONE. Arguments as of cbpf_run(). @allowed: bits by number.
+ * or CBPF_CHAIN_NONE. Arguments as of cbpf_run(). @allowed: bits by number; @sport: what
+ * CBPF_ASK_SPORT asks about.
  */
 typedef uint32_t (*cbpf_chain_fn)(const uint8_t *data, uint32_t caplen, uint32_t wirelen,
 	uint32_t key, uint32_t allowed, uint32_t sport);
