@@ -45,14 +45,20 @@ struct group {
 struct slot {
 	uint64_t key, whole;
 	uint32_t count;
+	uint32_t judgement; /* the last one that used it; of another one it is free */
+};
+
+/* What does not change while hashes are judged. */
+struct known {
+	uint64_t whole; /* see whole_of() */
+	uint64_t key; /* of an item in a group: by the group's hash */
 };
 
 struct parting {
 	struct items *items;
 	struct arena *arena;
 	uint32_t *order; /* item numbers by shape */
-	uint64_t *wholes; /* by item, see whole_of() */
-	uint64_t *keys; /* by item of a group: its key of the group's hash */
+	struct known *known; /* by item */
 	struct shape *shapes;
 	uint32_t n_shapes;
 	struct group *groups;
@@ -61,7 +67,7 @@ struct parting {
 	uint32_t n_keyed; /* so many, the last ones, are in the group */
 	bool is_part; /* the sample is not all there is: chains are longer than it shows */
 	struct slot slots[2 * SAMPLE_MAX];
-	uint32_t judged; /* items, of all judgements */
+	uint32_t judgements, judged; /* how many, and items of all of them */
 };
 
 /* ---- items by number ---- */
@@ -161,9 +167,8 @@ find_shapes(struct parting *p)
 
 	p->order = arena_zalloc(p->arena, (n + 1) * sizeof(*p->order));
 	p->shapes = arena_zalloc(p->arena, (n + 1) * sizeof(*p->shapes));
-	p->wholes = arena_zalloc(p->arena, (n + 1) * sizeof(*p->wholes));
-	p->keys = arena_zalloc(p->arena, (n + 1) * sizeof(*p->keys));
-	if (p->order == NULL || p->shapes == NULL || p->wholes == NULL || p->keys == NULL)
+	p->known = arena_zalloc(p->arena, (n + 1) * sizeof(*p->known));
+	if (p->order == NULL || p->shapes == NULL || p->known == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		p->order[i] = i;
@@ -172,7 +177,7 @@ find_shapes(struct parting *p)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct item *it = &v[p->order[i]];
 
-		p->wholes[p->order[i]] = whole_of(it);
+		p->known[p->order[i]].whole = whole_of(it);
 		if (i == 0 || order_words(it, p->shapes[p->n_shapes - 1].like) != 0)
 			p->shapes[p->n_shapes++] = (struct shape){
 				.like = it, .first = i, .bits = bits_of(it->words, it->n_words)};
@@ -193,27 +198,28 @@ static uint32_t
 judge(struct parting *p, const struct item_word *words, uint32_t n, bool keyed)
 {
 	const uint32_t n_new = keyed ? p->n_sample - p->n_keyed : p->n_sample;
+	const uint32_t now = ++p->judgements;
 	uint32_t n_slots = 64;
 	uint64_t compared = 0, distinct = 0;
 
 	p->judged += p->n_sample;
 	while (n_slots < 2 * p->n_sample)
 		n_slots *= 2;
-	memset(p->slots, 0, n_slots * sizeof(*p->slots));
 	for (uint32_t i = 0; i < p->n_sample; i++) {
 		const uint32_t item = p->sample[i];
 		const uint64_t key =
-			(i < n_new ? key_of(&p->items->v[item], words, n) : p->keys[item]) | 1;
-		const uint64_t whole = p->wholes[item];
+			i < n_new ? key_of(&p->items->v[item], words, n) : p->known[item].key;
+		const uint64_t whole = p->known[item].whole;
 		uint32_t at = (uint32_t)(key >> 20) & (n_slots - 1);
 		struct slot *s;
 
-		while (p->slots[at].key != 0 && p->slots[at].key != key)
+		while (p->slots[at].judgement == now && p->slots[at].key != key)
 			at = (at + 1) & (n_slots - 1);
 		s = &p->slots[at];
-		if (s->key != 0 && s->whole == whole)
+		if (s->judgement != now)
+			*s = (struct slot){.key = key, .judgement = now};
+		else if (s->whole == whole)
 			continue;
-		s->key = key;
 		s->whole = whole;
 		s->count++;
 		if (s->count > CHAIN_MAX)
@@ -345,7 +351,7 @@ note_keys(struct parting *p, const struct group *g, uint32_t shape)
 	const struct shape *s = &p->shapes[shape];
 
 	for (uint32_t i = s->first; i < s->first + s->n; i++)
-		p->keys[p->order[i]] = key_of(&p->items->v[p->order[i]], g->hash, g->n_hash);
+		p->known[p->order[i]].key = key_of(&p->items->v[p->order[i]], g->hash, g->n_hash);
 }
 
 static int
