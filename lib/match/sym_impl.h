@@ -14,7 +14,8 @@ struct sym_pool {
 	struct sym_flow_kept *flows; /* of programs run before; see sym_flow.c */
 	uint32_t n_flows;
 	struct sym_shapes *shapes; /* what such have in common; see sym_shape.c */
-	struct arena run; /* of the program that is run; between programs it is empty */
+	struct arena run; /* of the program that is run, or of the paths that a shape gave last */
+	uint64_t steps; /* of all programs that were run */
 	bool failed; /* out of memory; seen once, at the end of a run */
 	struct sym_node nil; /* what every constructor returns once failed */
 };

@@ -401,6 +401,7 @@ roll(struct loop *l, struct way *w)
 		out = sym_join(&round, l->len, out, &n);
 		ok = n == 1 && say(l, &round, out, w);
 	}
+	r->pool->steps += round.steps;
 	arena_fini(&mem);
 	return ok;
 }

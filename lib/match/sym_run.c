@@ -558,6 +558,7 @@ run(struct sym_pool *pool, const struct cbpf_prog *prog, bool joins, struct sym_
 	struct sym_path *paths = NULL;
 	struct way *first;
 
+	arena_reset(r.mem);
 	r.insns = cbpf_prog_insns(prog, &r.n);
 	r.last = r.n - 1;
 	r.at = arena_zalloc(r.mem, r.n * sizeof(struct way *));
@@ -581,6 +582,7 @@ run(struct sym_pool *pool, const struct cbpf_prog *prog, bool joins, struct sym_
 		paths = arena_zalloc(&pool->mem, (r.n_paths + 1) * sizeof(*paths));
 	if (paths != NULL)
 		memcpy(paths, r.paths, r.n_paths * sizeof(*paths));
+	pool->steps += r.steps;
 	arena_reset(r.mem);
 	if (paths == NULL || pool->failed)
 		return -ENOMEM;
@@ -595,6 +597,20 @@ sym_run(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *
 	return run(pool, prog, false, NULL, ret_result);
 }
 
+/* Of a program that is not run nothing is known. */
+static int
+say_nothing(struct sym_pool *pool, struct sym_result *ret_result)
+{
+	struct sym_path *path;
+
+	arena_reset(&pool->run);
+	path = arena_zalloc(&pool->run, sizeof(*path));
+	if (path == NULL)
+		return -ENOMEM;
+	*ret_result = (struct sym_result){path, 1};
+	return 0;
+}
+
 int
 sym_cover(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result)
 {
@@ -606,17 +622,21 @@ sym_cover(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result
 	pool->failed = false;
 	insns = cbpf_prog_insns(prog, &n);
 	shape = sym_shape_of(pool, insns, n);
-	if (shape == NULL || shape->spoilt)
-		return run(pool, prog, true, NULL, ret_result);
-	if (shape->result.paths == NULL) {
-		r = run(pool, prog, true, shape, ret_result);
-		if (r == 0)
-			sym_shape_done(shape, ret_result);
-		return r;
+	if (shape != NULL && shape->result.paths != NULL && !shape->spoilt) {
+		if (sym_shape_fill(pool, shape, insns, ret_result))
+			return 0;
+		if (pool->failed)
+			return -ENOMEM;
+		shape = NULL;
 	}
-	if (sym_shape_fill(pool, shape, insns, ret_result))
-		return 0;
-	return pool->failed ? -ENOMEM : run(pool, prog, true, NULL, ret_result);
+	if (pool->steps >= STEPS_OF_ALL)
+		return say_nothing(pool, ret_result);
+	if (shape != NULL && shape->spoilt)
+		shape = NULL;
+	r = run(pool, prog, true, shape, ret_result);
+	if (r == 0 && shape != NULL)
+		sym_shape_done(shape, ret_result);
+	return r;
 }
 
 const struct sym_path *

@@ -12,6 +12,8 @@
 /* Of sym_cover(), which joins ways: few more than the program has. */
 #define STEPS_FEW 1024
 #define STEPS_OF_INSN 4
+/* Of sym_cover() in one pool: a second, or 10,000 programs of 400 steps. */
+#define STEPS_OF_ALL 4000000
 
 #define REG_A 0
 #define REG_X 1

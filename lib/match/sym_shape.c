@@ -25,6 +25,8 @@
 #define SHAPES_MAX 2048
 #define BUCKETS 256
 #define INSNS_MAX 200000 /* of all shapes that are kept */
+#define HASHED 64 /* instructions */
+#define LIKE_MAX 32 /* shapes of one hash */
 #define ASKED_MAX 1024 /* comparisons in a shape */
 
 struct sym_shapes {
@@ -62,11 +64,16 @@ mix(uint64_t h, const struct cbpf_insn *in)
 	return h ^ h >> 29;
 }
 
-/* Four at a time, since each multiplication waits for the one before it. */
+/*
+ * Of how programs begin, which is not how they differ if they are made to fool this:
+ * then few are compared. Four instructions at a time, since each multiplication waits
+ * for the one before it.
+ */
 static uint64_t
-shape_hash(const struct cbpf_insn *insns, size_t n)
+shape_hash(const struct cbpf_insn *insns, size_t len)
 {
-	uint64_t a = n, b = 1, c = 2, d = 3;
+	const size_t n = MIN(len, HASHED);
+	uint64_t a = len, b = 1, c = 2, d = 3;
 	size_t i;
 
 	for (i = 0; i + 4 <= n; i += 4) {
@@ -82,12 +89,10 @@ shape_hash(const struct cbpf_insn *insns, size_t n)
 }
 
 static bool
-is_like(const struct sym_shape *s, uint64_t hash, const struct cbpf_insn *insns, size_t n)
+is_like(const struct sym_shape *s, const struct cbpf_insn *insns, size_t n)
 {
 	uint64_t differ = 0;
 
-	if (s->hash != hash || s->n != n)
-		return false;
 	for (size_t i = 0; i < n; i++)
 		differ |= (s->val[i] ^ raw(&insns[i])) & s->mask[i];
 	return differ == 0;
@@ -126,16 +131,22 @@ sym_shape_of(struct sym_pool *p, const struct cbpf_insn *insns, size_t n)
 {
 	const uint64_t hash = shape_hash(insns, n);
 	struct sym_shape *s;
+	uint32_t alike = 0;
 
 	if (p->shapes == NULL)
 		p->shapes = arena_zalloc(&p->mem, sizeof(*p->shapes));
 	/* Without memory for it each program is run, if there is enough for that. */
 	if (p->shapes == NULL)
 		return NULL;
-	s = p->shapes->by_hash[hash % BUCKETS];
-	while (s != NULL && !is_like(s, hash, insns, n))
-		s = s->next;
-	return s != NULL ? s : shape_new(p, hash, insns, n);
+	for (s = p->shapes->by_hash[hash % BUCKETS]; s != NULL; s = s->next) {
+		if (s->hash != hash || s->n != n)
+			continue;
+		if (is_like(s, insns, n))
+			return s;
+		if (++alike == LIKE_MAX)
+			return NULL;
+	}
+	return shape_new(p, hash, insns, n);
 }
 
 /* ---- while one of a shape is run ---- */
@@ -253,8 +264,10 @@ sym_shape_fill(struct sym_pool *p, const struct sym_shape *s, const struct cbpf_
 
 	if (!has_loops(s, insns))
 		return false;
-	paths = arena_zalloc(&p->mem, (n + 1) * sizeof(*paths));
-	atoms = arena_zalloc(&p->mem, (s->n_atoms + 1) * sizeof(*atoms));
+	/* Written anew for each program: who has ten thousand has seen the last one. */
+	arena_reset(&p->run);
+	paths = arena_zalloc(&p->run, (n + 1) * sizeof(*paths));
+	atoms = arena_zalloc(&p->run, (s->n_atoms + 1) * sizeof(*atoms));
 	if (paths == NULL || atoms == NULL) {
 		p->failed = true;
 		return false;

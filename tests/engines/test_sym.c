@@ -358,6 +358,34 @@ paths_are_as_known(const struct known *k)
 	return ok;
 }
 
+/* A long program of which no other one gets the paths is run again and again until that is enough. */
+static bool
+work_is_bounded(void)
+{
+	struct sbuf text = SBUF_INIT;
+	struct sym_pool *pool = NULL;
+	struct cbpf_insn *insns = NULL;
+	struct cbpf_prog *prog = NULL;
+	struct sym_result sym = {0};
+	bool nothing = false;
+	size_t n;
+
+	for (uint32_t i = 0; i < 1000; i++)
+		sbuf_addf(&text, "ldb [%u]\njeq #7, y%u, n%u\nn%u: ret #0\ny%u: ld #0\n", i / 2, i,
+			i, i, i);
+	sbuf_adds(&text, "ret #1\n");
+	if (cbpf_asm(sbuf_str(&text), &insns, &n, NULL) == 0 &&
+		cbpf_prog_new(insns, n, &prog, NULL) == 0 && sym_pool_new(&pool) == 0)
+		for (int i = 0; i < 4000 && !nothing && sym_cover(pool, prog, &sym) == 0; i++)
+			nothing = sym.n_paths == 1 && sym.paths[0].n_atoms == 0 &&
+				sym.paths[0].n_needs == 0 && !sym.paths[0].exact;
+	sbuf_fini(&text);
+	sym_pool_free(pool);
+	cbpf_prog_free(prog);
+	mem_free(insns);
+	return nothing;
+}
+
 static bool
 check(bool ok, const char *what)
 {
@@ -388,6 +416,7 @@ main(void)
 
 	for (size_t i = 0; i < DIM(known); i++)
 		ok &= check(paths_are_as_known(&known[i]), "paths of a program that is known");
+	ok &= check(work_is_bounded(), "work of many programs is bounded");
 	for (size_t i = 0; i < DIM(kinds); i++) {
 		struct run run = {.sym_run = kinds[i].run, .fault = FAULT_NONE};
 

@@ -118,7 +118,9 @@ int sym_run(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_resu
 
 /*
  * The same with paths that may overlap, which are fewer and more often exact,
- * and walks over labels in one path. Returns 0 or -ENOMEM.
+ * and walks over labels in one path. They live until the next program is run in @pool.
+ * Of the last of very many programs nothing is known: all together take about a second.
+ * Returns 0 or -ENOMEM.
  */
 int sym_cover(struct sym_pool *pool, const struct cbpf_prog *prog, struct sym_result *ret_result);
 
