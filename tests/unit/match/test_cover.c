@@ -538,58 +538,6 @@ worlds(void **state)
 	assert_true(counts.frames > 1000);
 }
 
-/* ---- time ---- */
-
-static void
-the_share_of_the_search_in_a_build(void **state)
-{
-#ifdef __SANITIZE_ADDRESS__
-	(void)state;
-	skip();
-#else
-	static const enum family_kind kinds[] = {FAMILY_DNS_EXACT, FAMILY_TUPLE_ACL,
-		FAMILY_TUPLE_FW, FAMILY_P0F, FAMILY_MIXED_RANGES};
-
-	(void)state;
-	for (size_t k = 0; k < DIM(kinds); k++) {
-		struct family *f = NULL;
-		double best = 1;
-		uint64_t cover_us = 0, all_us = 0;
-		size_t n;
-		const struct match_rule *base;
-		struct match_rule *rules;
-
-		assert_int_equal(family_new(kinds[k], 10000, 7, &f, NULL), 0);
-		base = family_rules(f, &n);
-		rules = calloc(n, sizeof(*rules));
-		memcpy(rules, base, n * sizeof(*rules));
-		for (size_t i = 0; i < n; i++)
-			rules[i].lasting = true;
-		for (int round = 0; round < 3; round++) {
-			struct match_image *image = image_make(rules, n);
-			const struct match_pass_report *p = match_image_passes(image, &n);
-			uint64_t cover = 0, all = 0;
-
-			for (size_t i = 0; i < n; i++) {
-				all += p[i].us;
-				cover += strcmp(p[i].name, "cover") == 0 ? p[i].us : 0;
-			}
-			if ((double)cover < best * (double)all) {
-				best = (double)cover / (double)all;
-				cover_us = cover;
-				all_us = all;
-			}
-			n = match_image_count(image);
-			match_image_free(image);
-		}
-		print_message("%s, 10000 rules: %" PRIu64 " us of %" PRIu64 ", %.1f %%\n",
-			family_name(kinds[k]), cover_us, all_us, 100 * best);
-		free(rules);
-		family_free(f);
-	}
-#endif
-}
-
 int
 main(void)
 {
@@ -599,7 +547,6 @@ main(void)
 		cmocka_unit_test(several_cover_one_together),
 		cmocka_unit_test(families_with_planted_rules),
 		cmocka_unit_test(worlds),
-		cmocka_unit_test(the_share_of_the_search_in_a_build),
 	};
 	int r;
 
