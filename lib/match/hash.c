@@ -585,22 +585,20 @@ end_of(const struct builder *b, const struct item *it)
 	return -1;
 }
 
-/* The 8 bytes up to byte @end behind the places of the walk, as far as @it says what they are. */
+/* The 8 bytes at @off behind the places of the walk, as far as @it says what they are. */
 static struct item_word
-word_before(const struct builder *b, const struct item *it, int end)
+word_at(const struct builder *b, const struct item *it, int off)
 {
-	struct item_word ret = {.win = b->t->steps_win, .off = (int16_t)(end - 7)};
+	struct item_word ret = {.win = (uint8_t)b->t->steps_win, .off = (int16_t)off};
 
-	for (int k = 0; k < 8; k++) {
-		for (uint32_t i = 0; i < it->n_words; i++) {
-			const struct item_word *w = &it->words[i];
-			const int32_t at = ret.off + k - w->off;
+	for (uint32_t i = 0; i < it->n_words; i++) {
+		const struct item_word *w = &it->words[i];
+		const int by = w->off - off;
 
-			if (w->win != ret.win || at < 0 || at >= 8)
-				continue;
-			ret.mask |= (w->mask >> 8 * at & UINT8_MAX) << 8 * k;
-			ret.val |= (w->val >> 8 * at & UINT8_MAX) << 8 * k;
-		}
+		if (w->win != ret.win || by <= -8 || by >= 8)
+			continue;
+		ret.mask |= by >= 0 ? w->mask << 8 * by : w->mask >> -8 * by;
+		ret.val |= by >= 0 ? w->val << 8 * by : w->val >> -8 * by;
 	}
 	return ret;
 }
@@ -616,14 +614,11 @@ all_end(struct builder *b)
 	/* A byte that is not there is 0, and stops it. */
 	if (t->filter == NULL || step->lo == 0 || step->hi + step->behind > UINT8_MAX)
 		return false;
-	t->ends_word = UINT64_MAX;
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
 		const struct item *it = item_of(b, i);
-		const int end = end_of(b, it);
 
-		if (end < 0)
+		if (end_of(b, it) < 0)
 			return false;
-		t->ends_word &= word_before(b, it, end).mask;
 		for (uint32_t k = 0; k < it->n_ranges; k++) {
 			const struct item_range *r = &it->ranges[k];
 
@@ -636,6 +631,22 @@ all_end(struct builder *b)
 	}
 	t->ends_near = steps * (step->lo + step->behind);
 	return true;
+}
+
+/* What all items say of the bytes up to their ends. */
+static void
+share_ends(struct builder *b)
+{
+	uint64_t *const words = b->t->ends_words;
+
+	words[0] = words[1] = UINT64_MAX;
+	for (uint32_t i = 0; i < b->c->n_items; i++) {
+		const struct item *it = item_of(b, i);
+		const int first = end_of(b, it) - ENDS_BEFORE;
+
+		words[0] &= word_at(b, it, first).mask;
+		words[1] &= word_at(b, it, first + 8).mask;
+	}
 }
 
 static int
@@ -653,11 +664,14 @@ make_ends(struct builder *b)
 		return -ENOMEM;
 	t->bytes += n * sizeof(*t->ends);
 	t->ends_mask = n - 1;
+	share_ends(b);
 	for (uint32_t i = b->fault == HASH_FAULT_ENDS; i < b->c->n_items; i++) {
-		const int end = end_of(b, item_of(b, i));
-		const struct item_word w = word_before(b, item_of(b, i), end);
+		const struct item *it = item_of(b, i);
+		const int end = end_of(b, it);
+		const uint64_t x = word_at(b, it, end - ENDS_BEFORE).val & t->ends_words[0];
+		const uint64_t y = word_at(b, it, end - ENDS_BEFORE + 8).val & t->ends_words[1];
 
-		t->ends[hash_filter_bit(w.val & t->ends_word, t->ends_mask)] |= UINT64_C(1) << end;
+		t->ends[hash_ends_number(x, y, t->ends_mask)] |= UINT64_C(1) << end;
 	}
 	return 0;
 }

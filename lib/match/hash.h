@@ -114,14 +114,13 @@ struct hash_table {
 	uint64_t filter_word; /* mask of these */
 	uint64_t filter_mask; /* of numbers of bits */
 	/*
-	 * Where all items end at the byte that walks stop at, by the masked 8 bytes up to it:
+	 * Where all items end at the byte that walks stop at, by the masked 16 bytes up to it:
 	 * bit b: an item may start b bytes before it. NULL: not all do.
 	 */
 	uint64_t *ends;
-	uint64_t ends_word; /* mask of these */
+	uint64_t ends_words[2]; /* masks of these, from the first on */
 	uint64_t ends_mask; /* of numbers of ends[] */
-	uint32_t
-		ends_near; /* so many bytes from where a walk starts are few enough steps for all */
+	uint32_t ends_near; /* bytes from where a walk starts: no item forbids steps within */
 	uint32_t first_rule, last_rule;
 	uint32_t n_items, n_rules, n_buckets, n_chained, chain_max;
 	size_t bytes; /* of memory */
@@ -164,8 +163,9 @@ uint64_t hash_steps_avx2(const struct hash_table *t, struct probe *p, uint64_t s
 uint64_t hash_steps_avx512(const struct hash_table *t, struct probe *p, uint64_t some);
 
 #define ENDS_BITS 64
+#define ENDS_BEFORE 15 /* bytes in front of an end that say what may be there */
 
-/* Which bit of a filter, or number of ends[], is that of the masked word @w. */
+/* Which bit of a filter is that of the masked word @w. */
 #define HASH_FILTER_LOW UINT64_C(0x9e3779b1)
 #define HASH_FILTER_HIGH UINT64_C(0x85ebca77)
 #define HASH_FILTER_SHIFT 28 /* in the middle, where each byte says something */
@@ -174,6 +174,19 @@ static inline uint64_t
 hash_filter_bit(uint64_t w, uint64_t mask)
 {
 	const uint64_t h = (uint32_t)w * HASH_FILTER_LOW + (w >> 32) * HASH_FILTER_HIGH;
+
+	return h >> HASH_FILTER_SHIFT & mask;
+}
+
+/* Which of ends[] is that of the masked words @a and @b. */
+#define HASH_ENDS_LOW UINT64_C(0xc2b2ae3d)
+#define HASH_ENDS_HIGH UINT64_C(0x27d4eb2f)
+
+static inline uint64_t
+hash_ends_number(uint64_t a, uint64_t b, uint64_t mask)
+{
+	const uint64_t h = (uint32_t)a * HASH_ENDS_LOW + (a >> 32) * HASH_ENDS_HIGH +
+		(uint32_t)b * HASH_FILTER_LOW + (b >> 32) * HASH_FILTER_HIGH;
 
 	return h >> HASH_FILTER_SHIFT & mask;
 }

@@ -29,8 +29,8 @@ ends_begin(struct ends_walker *w, struct walk_ends *v, const struct probe_at *fr
 
 		if (from[i].left <= off)
 			continue;
-		/* From 8 bytes up to any place one can load. */
-		if (__builtin_expect((int64_t)from[i].pos + off < 7, 0)) {
+		/* What is loaded before any place is in the frame. */
+		if (__builtin_expect((int64_t)from[i].pos + off < ENDS_BEFORE, 0)) {
 			v->odd |= UINT64_C(1) << i;
 			continue;
 		}
@@ -75,12 +75,14 @@ ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_wal
 	for (uint32_t k = 0; k < w->n; k++) {
 		const uint8_t *end = w->place[k];
 		const uint64_t by = (uint64_t)(end - w->start[k]);
-		uint64_t word, may;
+		uint64_t words[2], may;
 
 		if (end >= w->end[k])
 			continue;
-		memcpy(&word, end - 7, sizeof(word));
-		may = t->ends[hash_filter_bit(word & t->ends_word, t->ends_mask)] & w->starts[k];
+		memcpy(words, end - ENDS_BEFORE, sizeof(words));
+		may = t->ends[hash_ends_number(words[0] & t->ends_words[0],
+			      words[1] & t->ends_words[1], t->ends_mask)] &
+			w->starts[k];
 		/* Where it starts is none of the places. */
 		if (by < ENDS_BITS)
 			may &= (UINT64_C(1) << by) - 1;

@@ -34,8 +34,9 @@ ends_begin(struct ends_lanes *l, const struct probe_at *from, int32_t off, __mma
 	const __m512i offs = _mm512_set1_epi64(off);
 	const __mmask8 there = _mm512_mask_cmpgt_epi64_mask(some, left, offs);
 
-	/* From 8 bytes up to any place one can load. */
-	l->some = _mm512_mask_cmpgt_epi64_mask(there, pos, _mm512_set1_epi64(6 - (int64_t)off));
+	/* What is loaded before any place is in the frame. */
+	l->some = _mm512_mask_cmpge_epi64_mask(
+		there, pos, _mm512_set1_epi64(ENDS_BEFORE - (int64_t)off));
 	l->start = l->place = _mm512_add_epi64(bytes, offs);
 	l->last = _mm512_add_epi64(bytes, _mm512_sub_epi64(left, _mm512_set1_epi64(8)));
 	l->starts = _mm512_setzero_si512();
@@ -70,6 +71,18 @@ ends_step(struct ends_lanes *l, __m512i lo, __m512i span, __m512i behind)
 		(__mmask8)on, l->place, _mm512_add_epi64(l->last, _mm512_set1_epi64(8)));
 }
 
+/* @sum and the products of the masked words at @at: a part of hash_ends_number(). */
+static inline __m512i
+ends_product(__m512i sum, __m512i at, __mmask8 some, uint64_t mask, uint64_t low, uint64_t high)
+{
+	__m512i w = _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), some, at, NULL, 1);
+
+	w = _mm512_and_si512(w, _mm512_set1_epi64((long long)mask));
+	sum = _mm512_add_epi64(sum, _mm512_mul_epu32(w, _mm512_set1_epi64((long long)low)));
+	return _mm512_add_epi64(sum,
+		_mm512_mul_epu32(_mm512_srli_epi64(w, 32), _mm512_set1_epi64((long long)high)));
+}
+
 /* Note which of the frames from @i on may have items at their ends. */
 static inline void
 ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_lanes *l, uint32_t i)
@@ -79,18 +92,16 @@ ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_lan
 	const __mmask8 in = _mm512_mask_cmplt_epi64_mask(l->some, l->place, end);
 	const __m512i beyond =
 		_mm512_sllv_epi64(_mm512_set1_epi64(-1), _mm512_sub_epi64(l->place, l->start));
-	__m512i w, may;
+	const __m512i first = _mm512_sub_epi64(l->place, _mm512_set1_epi64(ENDS_BEFORE));
+	__m512i h, may;
 	__mmask8 any;
 
-	w = _mm512_mask_i64gather_epi64(
-		zero, in, _mm512_sub_epi64(l->place, _mm512_set1_epi64(7)), NULL, 1);
-	w = _mm512_and_si512(w, _mm512_set1_epi64((long long)t->ends_word));
-	w = _mm512_add_epi64(_mm512_mul_epu32(w, _mm512_set1_epi64((long long)HASH_FILTER_LOW)),
-		_mm512_mul_epu32(
-			_mm512_srli_epi64(w, 32), _mm512_set1_epi64((long long)HASH_FILTER_HIGH)));
-	w = _mm512_and_si512(_mm512_srli_epi64(w, HASH_FILTER_SHIFT),
+	h = ends_product(zero, first, in, t->ends_words[0], HASH_ENDS_LOW, HASH_ENDS_HIGH);
+	h = ends_product(h, _mm512_add_epi64(first, _mm512_set1_epi64(8)), in, t->ends_words[1],
+		HASH_FILTER_LOW, HASH_FILTER_HIGH);
+	h = _mm512_and_si512(_mm512_srli_epi64(h, HASH_FILTER_SHIFT),
 		_mm512_set1_epi64((long long)t->ends_mask));
-	may = _mm512_mask_i64gather_epi64(zero, in, w, (const void *)t->ends, 8);
+	may = _mm512_mask_i64gather_epi64(zero, in, h, (const void *)t->ends, 8);
 	/* Where it starts is none of the places. */
 	may = _mm512_andnot_si512(beyond, _mm512_and_si512(may, l->starts));
 	any = _mm512_test_epi64_mask(may, may);
