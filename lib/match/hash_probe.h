@@ -245,25 +245,34 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 	const bool ask_plain = !f.simple && (!t->all_plain || slow != 0);
 
 	for (uint32_t k = 0; k < n; k++) {
-		const struct hash_item *it = (const void *)&items[c[k].place];
-		const struct hash_shape *s = &shapes[it->shape];
-		const uint32_t i = c[k].i, rule = it->rule;
+		const uint32_t i = c[k].i;
 		const struct probe_at *at = &starts[i];
+		uint32_t place = c[k].place;
 
-		if (rule >= p->best[i])
-			continue;
-		if ((ask_plain && ((it->flags ^ flip) & (ITEM_PLAIN | slow)) != ITEM_PLAIN) ||
-			__builtin_expect(!hash_run_fits(at, off, f.run), 0)) {
-			try_chain(t, p, i, c[k].place);
-			continue;
-		}
-		if (run_is_there(it, at, f.at_tail) && hash_run_holds(s, it, at, off, f.run) &&
-			(atomic_load_explicit(&state[rule], memory_order_relaxed) &
-				MATCH_STATE_ENABLED) != 0 &&
-			(f.simple || rest_of_plain_holds(t, it, s, p, i, at)))
-			p->best[i] = rule;
-		else if (it->next != 0)
-			try_chain(t, p, i, it->next);
+		/* Along the chain: who knows what it begins with can send what has no other end. */
+		do {
+			const struct hash_item *it = (const void *)&items[place];
+			const struct hash_shape *s = &shapes[it->shape];
+			const uint32_t rule = it->rule;
+
+			if (rule >= p->best[i])
+				break;
+			if ((ask_plain &&
+				    ((it->flags ^ flip) & (ITEM_PLAIN | slow)) != ITEM_PLAIN) ||
+				__builtin_expect(!hash_run_fits(at, off, f.run), 0)) {
+				try_chain(t, p, i, place);
+				break;
+			}
+			if (run_is_there(it, at, f.at_tail) &&
+				hash_run_holds(s, it, at, off, f.run) &&
+				(atomic_load_explicit(&state[rule], memory_order_relaxed) &
+					MATCH_STATE_ENABLED) != 0 &&
+				(f.simple || rest_of_plain_holds(t, it, s, p, i, at))) {
+				p->best[i] = rule;
+				break;
+			}
+			place = it->next;
+		} while (__builtin_expect(place != 0, 0));
 	}
 }
 
