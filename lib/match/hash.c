@@ -25,6 +25,8 @@ struct builder {
 	uint64_t *hash; /* of each item */
 	uint32_t *place; /* of each item, in units */
 	struct rng rng;
+	uint8_t run_win; /* of runs that start together; WINDOW_OF_KEY: of none */
+	int32_t run_off;
 };
 
 static uint64_t
@@ -44,22 +46,66 @@ item_of(const struct builder *b, uint32_t i)
 
 /* ---- shapes of items ---- */
 
-/*
- * How many words are compared for @it. Words of one window that are near each
- * other become a run: those between them are compared under no mask.
- */
+/* The words of @it but for the key. Returns how many; 0 where the program asks them. */
 static uint32_t
-words_of(const struct item *it)
+words_asked(const struct item *it, const struct item_word **ret)
 {
 	const bool has_key = it->n_words > 0 && it->words[0].win == WINDOW_OF_KEY;
-	const uint32_t n = it->n_words - has_key;
-	const struct item_word *first = &it->words[has_key];
+
+	*ret = &it->words[has_key];
+	return it->prog_says_all ? 0 : it->n_words - has_key;
+}
+
+#define RUN_WORDS 8
+
+/* Where the runs of all items of a window can start, so that one loop compares them. */
+static void
+find_start(struct builder *b)
+{
+	int32_t last = INT32_MIN;
+
+	for (uint32_t i = 0; i < b->c->n_items; i++) {
+		const struct item_word *w;
+		const uint32_t n = words_asked(item_of(b, i), &w);
+
+		if (n == 0 || w[0].win != w[n - 1].win)
+			continue;
+		if (b->run_win == WINDOW_OF_KEY) {
+			b->run_win = w->win;
+			b->run_off = w->off;
+		}
+		if (w->win != b->run_win)
+			continue;
+		b->run_off = MIN(b->run_off, w->off);
+		last = MAX(last, w[n - 1].off);
+	}
+	if (last - b->run_off >= 8 * RUN_WORDS)
+		b->run_win = WINDOW_OF_KEY;
+}
+
+/* Where the run of item words @w starts. */
+static int32_t
+run_start(const struct builder *b, const struct item_word *w)
+{
+	return w->win == b->run_win ? b->run_off : w->off;
+}
+
+/*
+ * How many words are compared for @it. Words of one window that are near each
+ * other become a run: those between them, and before them where other runs start,
+ * are compared under no mask.
+ */
+static uint32_t
+words_of(const struct builder *b, const struct item *it)
+{
+	const struct item_word *w;
+	const uint32_t n = words_asked(it, &w);
 	uint32_t span;
 
-	if (it->prog_says_all || n == 0)
-		return 0;
-	span = (uint32_t)(first[n - 1].off - first->off) / 8 + 1;
-	return first[n - 1].win == first->win && span <= sizeof(uint64_t) ? span : n;
+	if (n == 0 || w[n - 1].win != w->win)
+		return n;
+	span = (uint32_t)(w[n - 1].off - run_start(b, w)) / 8 + 1;
+	return span <= RUN_WORDS ? span : n;
 }
 
 static void
@@ -102,7 +148,7 @@ find_near(struct hash_shape *s, const struct items *items, const struct item *it
 		/* Those that are not there read what the first does. */
 		const struct hash_range *r = &s->ranges[i < s->n_ranges ? i : 0];
 
-		s->near_off[i] = r->off + r->size - 4;
+		s->near_off[i] = (uint16_t)(r->off + r->size - 4);
 		s->near_mask[i] = r->mask & (UINT32_MAX >> (32 - 8 * r->size));
 	}
 	s->near = (1u << s->n_ranges) - 1;
@@ -113,26 +159,28 @@ find_near(struct hash_shape *s, const struct items *items, const struct item *it
  * rest anyway: 7 words of a p0f rule cost 90 instructions.
  */
 static struct hash_shape
-shape_of(const struct items *items, const struct item *it)
+shape_of(const struct builder *b, const struct item *it)
 {
-	const uint32_t n = words_of(it);
+	const struct items *items = b->items;
+	const uint32_t n = words_of(b, it);
 	struct hash_shape s;
 	uint32_t i = 0;
+	int32_t at;
 
 	memset(&s, 0, sizeof(s));
 	if (it->n_words > 0 && it->words[0].win == WINDOW_OF_KEY)
 		s.key_mask = it->words[i++].mask;
-	for (const bool fill = n > it->n_words - i; s.n_words < n; s.n_words++) {
+	at = n > 0 ? run_start(b, &it->words[i]) : 0;
+	for (const bool fill = n > it->n_words - i; s.n_words < n; s.n_words++, at += 8) {
 		const struct item_word *w = &it->words[i];
 		struct hash_word *to = &s.words[s.n_words];
 
-		if (fill && s.n_words > 0 && to[-1].off + 8 < w->off) {
-			*to = to[-1];
+		*to = (struct hash_word){w->mask, w->off, w->win, items->windows[w->win].space};
+		if (fill && at < w->off) {
 			to->mask = 0;
-			to->off += 8;
+			to->off = at;
 			continue;
 		}
-		*to = (struct hash_word){w->mask, w->off, w->win, items->windows[w->win].space};
 		i++;
 	}
 	for (i = 0; i < it->n_ranges && !it->prog_says_all; i++) {
@@ -157,7 +205,7 @@ static uint32_t
 shape_number(struct builder *b, const struct item *it, uint32_t hint)
 {
 	struct hash_table *t = b->t;
-	const struct hash_shape s = shape_of(b->items, it);
+	const struct hash_shape s = shape_of(b, it);
 	struct hash_shape *v;
 
 	if (hint < t->n_shapes && memcmp(&t->shapes[hint], &s, sizeof(s)) == 0)
@@ -182,9 +230,9 @@ shape_number(struct builder *b, const struct item *it, uint32_t hint)
 
 /* Units of 8 bytes that @it takes: a line, or whole lines. */
 static uint32_t
-item_units(const struct item *it)
+item_units(const struct builder *b, const struct item *it)
 {
-	const size_t n_words = words_of(it) + (it->prog_says_all ? 0 : (size_t)it->n_ranges);
+	const size_t n_words = words_of(b, it) + (it->prog_says_all ? 0 : (size_t)it->n_ranges);
 	const size_t units = sizeof(struct hash_item) / sizeof(uint64_t) + 1 + n_words;
 
 	return (uint32_t)((units + LINE_UNITS - 1) / LINE_UNITS * LINE_UNITS);
@@ -209,7 +257,7 @@ need_covers(const struct hash_shape *s, const struct item_need *n, bool at_tail)
 	last = off + 63 - __builtin_clzll(s->run_bytes);
 	if (at_tail)
 		return first >= -(int32_t)n->a && last < -(int32_t)n->b;
-	return off >= 0 && last < (int32_t)n->a;
+	return first >= 0 && last < (int32_t)n->a;
 }
 
 /* Whether a run and a need of the same window are all that @h asks. */
@@ -286,7 +334,7 @@ put_items(struct builder *b)
 
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
 		b->place[i] = units;
-		units += item_units(item_of(b, i));
+		units += item_units(b, item_of(b, i));
 	}
 	/* A line more, since runs are read whole. */
 	units += LINE_UNITS;
@@ -688,6 +736,7 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 	describe(&b);
 	b.hash = mem_calloc(c->n_items + 1, sizeof(*b.hash));
 	b.place = mem_calloc(c->n_items + 1, sizeof(*b.place));
+	find_start(&b);
 	if (b.hash != NULL && b.place != NULL)
 		r = put_items(&b);
 	if (r == 0)

@@ -63,14 +63,14 @@ struct hash_shape {
 	 * item's need holds: each as the end of the 4 bytes at near_off of the window, under
 	 * near_mask. near: a bit each; 0: they are not.
 	 */
-	int32_t near_off[ITEM_RANGES_MAX];
 	uint32_t near_mask[ITEM_RANGES_MAX];
+	uint16_t near_off[ITEM_RANGES_MAX];
 	uint32_t near;
 	uint32_t n_words, n_ranges;
 	uint32_t run; /* bytes, 32 or 64; 0: it is no run */
 	struct hash_word words[ITEM_WORDS_MAX];
 	struct hash_range ranges[ITEM_RANGES_MAX];
-	uint8_t unused[16];
+	uint8_t unused[24];
 	/* So that the mask can be read from before its start. */
 	uint8_t no_mask[64], run_mask[64];
 };
