@@ -9,7 +9,9 @@
 #include "lane.h"
 #include "match/rule.h"
 #include "match/sym.h"
+#include "pkt/proto.h"
 #include "scope.h"
+#include "windows.h"
 
 #define ITEMS_OF_RULE 16
 #define SCOPE_WORDS 5 /* the key, and addresses of IPv6 */
@@ -34,118 +36,6 @@ struct canon {
 	uint32_t n_drafts;
 	bool residual;
 };
-
-/* ---- windows ---- */
-
-static int
-window_add(struct items *items, struct window w)
-{
-	if (items->n_windows == WINDOWS_MAX)
-		return -1;
-	items->windows[items->n_windows] = w;
-	if (w.steps_win != 0)
-		items->windows[w.steps_win].below |= 1u << items->n_windows;
-	return (int)items->n_windows++;
-}
-
-static bool
-is_byte(const struct sym_node *n)
-{
-	return n->op == SYM_LOAD && n->size == 1;
-}
-
-static bool
-is_alu(const struct sym_node *n, enum cbpf_alu_op alu)
-{
-	return n->op == SYM_ALU && n->alu == alu;
-}
-
-static bool
-is_alu_const(const struct sym_node *n, enum cbpf_alu_op alu, uint32_t k)
-{
-	return is_alu(n, alu) && n->b->op == SYM_CONST && n->b->k == k;
-}
-
-static int window_of(struct items *items, enum space space, const struct sym_node *node);
-
-/* The kind of window that starts at @node, but for its space; false when it is none of ours. */
-static bool
-window_make(struct items *items, enum space space, const struct sym_node *node, struct window *ret)
-{
-	const struct sym_node *byte;
-	int parent;
-
-	if (node->op == SYM_LEN) {
-		ret->kind = WINDOW_TAIL;
-		return true;
-	}
-	if (node->op == SYM_WALK) {
-		parent = window_of(items, space, node->a);
-		if (parent < 0 || node->k > ITEM_OFF_MAX || node->b == NULL ||
-			items->windows[parent].kind == WINDOW_TAIL ||
-			items->windows[parent].steps_win != 0)
-			return false;
-		ret->kind = WINDOW_STEPS;
-		ret->parent = (uint8_t)parent;
-		ret->off = node->k;
-		ret->step = sym_walk_step(node);
-		ret->steps_win = (uint8_t)items->n_windows;
-		return true;
-	}
-	if (is_alu_const(node, CBPF_ALU_LSH, 2) && is_alu_const(node->a, CBPF_ALU_AND, 15) &&
-		is_byte(node->a->a) && node->a->a->a == NULL) {
-		ret->kind = WINDOW_IHL;
-		ret->parent = WINDOW_OF_START(space);
-		ret->off = node->a->a->k;
-		return true;
-	}
-	byte = node;
-	ret->kind = WINDOW_BYTE;
-	if (is_alu(node, CBPF_ALU_ADD)) {
-		ret->kind = WINDOW_WALK;
-		byte = is_byte(node->b) && node->b->a == node->a ? node->b : node->a;
-		if (!is_byte(byte) || byte->a != (byte == node->b ? node->a : node->b))
-			return false;
-	}
-	if (!is_byte(byte) || byte->k > ITEM_OFF_MAX)
-		return false;
-	parent = window_of(items, space, byte->a);
-	if (parent < 0 || items->windows[parent].kind == WINDOW_TAIL)
-		return false;
-	ret->parent = (uint8_t)parent;
-	ret->off = byte->k;
-	ret->steps_win = items->windows[parent].steps_win;
-	return true;
-}
-
-/* The window that starts at @node, NULL for 0, or -1. */
-static int
-window_of(struct items *items, enum space space, const struct sym_node *node)
-{
-	struct window w = {.space = (uint8_t)space, .node = node};
-
-	if (node == NULL)
-		return WINDOW_OF_START(space);
-	for (uint32_t i = WINDOW_OF_START(SPACES); i < items->n_windows; i++)
-		if (items->windows[i].node == node && items->windows[i].space == space)
-			return (int)i;
-	return window_make(items, space, node, &w) ? window_add(items, w) : -1;
-}
-
-int
-canon_window(struct items *items, uint8_t space, const struct sym_node *base, uint32_t *ret_back)
-{
-	*ret_back = 0;
-	if (base != NULL && base->op == SYM_SUM && base->a->op == SYM_LEN &&
-		0 - base->k <= ITEM_OFF_MAX) {
-		*ret_back = 0 - base->k;
-		return window_of(items, (enum space)space, base->a);
-	}
-	/* At or behind the end is nothing; programs that look there are left alone. */
-	if (base != NULL && base->op == SYM_LEN)
-		return -1;
-	return window_of(items, (enum space)space, base);
-}
 
 /* ---- words ---- */
 
@@ -259,26 +149,26 @@ steps_ask(const struct items *items, struct draft *d, int win)
 
 /* What atom @a asks of bytes. False when it asks more, or something else. */
 static bool
-atom_ask(struct items *items, struct draft *d, enum space space, const struct sym_atom *a)
+atom_ask(struct items *items, struct draft *d, struct sight sight, const struct sym_atom *a)
 {
 	const struct sym_node *n = a->node;
-	uint32_t back;
+	int32_t off;
 	int win;
 
 	if (n->op == SYM_LEN)
-		return atom_ask_range(d, WINDOW_OF_START(space), 0, a);
+		return atom_ask_range(d, WINDOW_OF_START(sight.space), 0, a);
 	if (n->op != SYM_LOAD || n->k > ITEM_OFF_MAX)
 		return false;
-	win = canon_window(items, space, n->a, &back);
+	win = windows_of_load(items, sight, n, &off);
 	if (win < 0 || !steps_ask(items, d, win))
 		return false;
 	if (a->kind != SYM_EQ || a->neg)
-		return atom_ask_range(d, (uint8_t)win, (int)n->k - (int)back, a);
+		return atom_ask_range(d, (uint8_t)win, off, a);
 	for (int i = 0; i < n->size; i++) {
 		const int shift = 8 * (n->size - 1 - i);
 
-		byte_ask(items, d, (uint8_t)win, (int)n->k - (int)back + i,
-			(uint8_t)(a->mask >> shift), (uint8_t)(a->val >> shift));
+		byte_ask(items, d, (uint8_t)win, off + i, (uint8_t)(a->mask >> shift),
+			(uint8_t)(a->val >> shift));
 	}
 	return true;
 }
@@ -299,23 +189,24 @@ need_is_implied(const struct items *items, uint8_t win, uint8_t need_win, uint32
 
 /* What length @need asks. False when that cannot be said. */
 static bool
-need_ask(struct items *items, struct draft *d, enum space space, const struct sym_need *need)
+need_ask(struct items *items, struct draft *d, struct sight sight, const struct sym_need *need)
 {
-	struct item_need n = {0};
-	uint32_t back;
-	int win = canon_window(items, space, need->base, &back);
+	const struct place p =
+		windows_place(items, sight, need->base, need->end > 0 ? need->end - 1 : 0);
+	struct item_need n = {.win = (uint8_t)p.win, .space = sight.space};
 
-	if (win < 0 || need->end > UINT16_MAX || !steps_ask(items, d, win))
+	if (p.win < 0 || need->end > UINT16_MAX || !steps_ask(items, d, p.win))
 		return false;
-	n.win = (uint8_t)win;
-	n.space = (uint8_t)space;
-	n.a = (uint16_t)need->end;
-	if (items->windows[win].kind == WINDOW_TAIL) {
+	if (items->windows[p.win].kind == WINDOW_TAIL) {
 		/* No frame has bytes behind its end. */
-		d->never |= need->end > back;
+		d->never |= need->end > p.back;
 		d->item.flags |= ITEM_TAIL;
-		n.a = (uint16_t)back;
-		n.b = (uint16_t)(back - need->end);
+		n.a = (uint16_t)p.back;
+		n.b = (uint16_t)(p.back - need->end);
+	} else if (need->end < p.back) {
+		return false;
+	} else {
+		n.a = (uint16_t)(need->end - p.back);
 	}
 	for (uint32_t i = 0; i < d->item.n_words; i++)
 		if (need_is_implied(items, d->words[i].win, n.win, n.a))
@@ -330,17 +221,16 @@ need_ask(struct items *items, struct draft *d, enum space space, const struct sy
 
 /* The best lane of all atoms is the item's. */
 static void
-lane_ask(struct items *items, struct draft *d, enum space space, const struct sym_atom *a)
+lane_ask(struct items *items, struct draft *d, struct sight sight, const struct sym_atom *a)
 {
 	struct lane lane;
 
-	if (d->lane.bits < 16 && lane_of_atom(items, (uint8_t)space, a, &lane) &&
-		lane.bits > d->lane.bits)
+	if (d->lane.bits < 16 && lane_of_atom(items, sight, a, &lane) && lane.bits > d->lane.bits)
 		d->lane = lane;
 }
 
 static void
-path_ask(struct canon *c, struct draft *d, enum space space, const struct sym_path *path)
+path_ask(struct canon *c, struct draft *d, struct sight sight, const struct sym_path *path)
 {
 	bool exact = path->exact;
 
@@ -349,13 +239,13 @@ path_ask(struct canon *c, struct draft *d, enum space space, const struct sym_pa
 		const enum sym_truth t = sym_atom_of_value(path, i, &a);
 
 		d->never |= t == SYM_NEVER;
-		if (t != SYM_OPEN || atom_ask(c->items, d, space, &a))
+		if (t != SYM_OPEN || atom_ask(c->items, d, sight, &a))
 			continue;
 		exact = false;
-		lane_ask(c->items, d, space, &a);
+		lane_ask(c->items, d, sight, &a);
 	}
 	for (uint32_t i = 0; i < path->n_needs; i++)
-		exact &= need_ask(c->items, d, space, &path->needs[i]);
+		exact &= need_ask(c->items, d, sight, &path->needs[i]);
 	if (path->steps > 0) {
 		const struct item_range r = {.win = WINDOW_OF_KEY,
 			.size = 4,
@@ -373,38 +263,34 @@ path_ask(struct canon *c, struct draft *d, enum space space, const struct sym_pa
 		d->item.flags |= ITEM_RUN;
 }
 
+static void
+family_ask(struct draft *d, uint8_t family)
+{
+	word_ask(d, WINDOW_OF_KEY, 0, KEY_FAMILY(KEY_FAMILY_BITS), KEY_FAMILY((uint32_t)family));
+}
+
 /*
- * What the words say of the IP header, said of the key, too: whole bursts are
- * sorted by it. A parser calls a frame what its version says, and the protocol
- * that a program reads there has its L4 right behind.
+ * The protocol that the words say there is in the header of IP, said of the key, too:
+ * whole bursts are sorted by it. That of IPv6 is another one where headers follow that
+ * extend it.
  */
 static void
-key_ask(struct draft *d)
+proto_ask(struct draft *d, uint8_t family)
 {
-	static const struct {
-		uint8_t version, off, family;
-	} headers[] = {{0x40, 9, 4}, {0x60, 6, 6}};
-	uint64_t mask[2] = {0}, val[2] = {0};
+	const uint32_t off = family == 4 ? 9 : 6;
 
 	for (uint32_t i = 0; i < d->item.n_words; i++) {
 		const struct item_word *w = &d->words[i];
+		const uint32_t shift = 8 * (off - (uint32_t)w->off);
+		uint32_t proto;
 
-		if (w->win == WINDOW_OF_START(SPACE_RAW) && w->off < 16) {
-			mask[w->off / 8] = w->mask;
-			val[w->off / 8] = w->val;
-		}
-	}
-	for (size_t h = 0; h < DIM(headers); h++) {
-		const uint32_t word = headers[h].off / 8u, shift = 8 * (headers[h].off % 8u);
-
-		if ((mask[0] & 0xf0) != 0xf0 || (val[0] & 0xf0) != headers[h].version)
+		if (w->win != WINDOW_OF_START(SPACE_RAW) || w->off != (int)(off / 8 * 8) ||
+			(w->mask >> shift & 0xff) != 0xff)
 			continue;
-		word_ask(d, WINDOW_OF_KEY, 0, KEY_FAMILY(KEY_FAMILY_BITS),
-			KEY_FAMILY((uint32_t)headers[h].family));
-		/* The last header's number is another where there are extension headers. */
-		if (headers[h].family == 4 && (mask[word] >> shift & 0xff) == 0xff)
-			word_ask(d, WINDOW_OF_KEY, 0, KEY_PROTO(0xff),
-				KEY_PROTO((uint32_t)(val[word] >> shift & 0xff)));
+		proto = (uint32_t)(w->val >> shift & 0xff);
+		if (family == 4 || proto == PKT_PROTO_TCP || proto == PKT_PROTO_UDP)
+			word_ask(d, WINDOW_OF_KEY, 0, KEY_PROTO(0xff), KEY_PROTO(proto));
+		return;
 	}
 }
 
@@ -415,7 +301,7 @@ prefix_ask(struct canon *c, struct draft *d, const struct ip_prefix *p, bool is_
 	const int size = family == 4 ? 4 : 16;
 	const int at = family == 4 ? 12 + 4 * is_dst : 8 + 16 * is_dst;
 
-	word_ask(d, WINDOW_OF_KEY, 0, KEY_FAMILY(KEY_FAMILY_BITS), KEY_FAMILY(family));
+	family_ask(d, family);
 	for (int i = 0; i < size; i++) {
 		const int bits = MAX(0, MIN(8, p->len - 8 * i));
 		const uint8_t mask = (uint8_t)(0xff00 >> bits);
@@ -515,27 +401,64 @@ draft_of(uint32_t index, const struct match_entry *e)
 	return d;
 }
 
+/* The family of frames whose first byte is as @path asks, or 0: a parser goes by it, too. */
+static uint8_t
+family_of_path(const struct sym_path *path)
+{
+	for (uint32_t i = 0; i < path->n_atoms; i++) {
+		const struct sym_atom *a = &path->atoms[i];
+		const struct sym_node *n = a->node;
+		uint32_t shift;
+
+		if (a->kind != SYM_EQ || a->neg || n->op != SYM_LOAD || n->a != NULL || n->k != 0)
+			continue;
+		shift = 8u * n->size - 4;
+		if ((a->mask >> shift & 15) == 15 && (a->val >> shift == 4 || a->val >> shift == 6))
+			return (uint8_t)(a->val >> shift);
+	}
+	return 0;
+}
+
+/* The family of all frames for which @t holds, or 0. */
+static uint8_t
+family_of_scope(const struct scope_test *t)
+{
+	const uint32_t mask = KEY_FAMILY(KEY_FAMILY_BITS);
+
+	if ((t->mask & mask) != mask)
+		return 0;
+	return (uint8_t)((t->val & mask) / KEY_FAMILY(1));
+}
+
 /* The paths of @prog; @family 4 or 6: it is asked of that family only; 0: of all. */
 static int
-prog_ask(struct canon *c, uint32_t index, const struct match_rule *rule, int family,
+prog_ask(struct canon *c, uint32_t index, const struct match_rule *rule, uint8_t family,
 	const struct cbpf_prog *prog)
 {
 	const struct match_entry *e = &c->im->entries[index];
-	const enum space space = e->run == MATCH_RUN_ETHER ? SPACE_ETHER : SPACE_RAW;
+	const bool is_ether = e->run == MATCH_RUN_ETHER;
 	struct sym_result sym;
 	int r = sym_cover(c->pool, prog, &sym);
 
+	if (family == 0)
+		family = family_of_scope(&e->scope.test);
 	for (uint32_t i = 0; r == 0 && i < sym.n_paths && !c->residual; i++) {
+		struct sight sight = {.space = is_ether ? SPACE_ETHER : SPACE_RAW};
 		struct draft d = draft_of(index, e);
 
-		d.room -= SCOPE_WORDS;
-		path_ask(c, &d, space, &sym.paths[i]);
-		d.room += SCOPE_WORDS;
-		if (space == SPACE_RAW)
-			key_ask(&d);
-		if (family != 0)
-			word_ask(&d, WINDOW_OF_KEY, 0, KEY_FAMILY(KEY_FAMILY_BITS),
-				KEY_FAMILY((uint32_t)family));
+		if (!is_ether) {
+			const uint8_t of_path = family_of_path(&sym.paths[i]);
+
+			sight.family = family != 0 ? family : of_path;
+			d.never = of_path != 0 && of_path != sight.family;
+		}
+		if (sight.family != 0)
+			family_ask(&d, sight.family);
+		d.room = ITEM_WORDS_MAX - SCOPE_WORDS + d.item.n_words;
+		path_ask(c, &d, sight, &sym.paths[i]);
+		d.room = ITEM_WORDS_MAX;
+		if (sight.family != 0)
+			proto_ask(&d, sight.family);
 		scope_ask(c, &d, rule, e);
 	}
 	return r;
@@ -590,6 +513,76 @@ drop_weaker(struct canon *c)
 		if (!c->drafts[i].never)
 			c->drafts[kept++] = c->drafts[i];
 	c->n_drafts = kept;
+}
+
+static bool
+same_words(const struct draft *a, const struct draft *b)
+{
+	if (a->item.n_words != b->item.n_words)
+		return false;
+	for (uint32_t i = 0; i < a->item.n_words; i++) {
+		const struct item_word *x = &a->words[i], *y = &b->words[i];
+
+		if (x->win != y->win || x->off != y->off || x->mask != y->mask || x->val != y->val)
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_rest(const struct draft *a, const struct draft *b)
+{
+	const struct item *x = &a->item, *y = &b->item;
+
+	if (x->flags != y->flags || x->n_needs != y->n_needs || x->n_ranges != y->n_ranges ||
+		x->steps_win != y->steps_win || x->steps != y->steps ||
+		x->prog_says_all != y->prog_says_all || a->lane.bits > 0 || b->lane.bits > 0)
+		return false;
+	for (uint32_t i = 0; i < x->n_needs; i++) {
+		const struct item_need *m = &x->needs[i], *n = &y->needs[i];
+
+		if (m->win != n->win || m->space != n->space || m->a != n->a || m->b != n->b)
+			return false;
+	}
+	for (uint32_t i = 0; i < x->n_ranges; i++) {
+		const struct item_range *r = &a->ranges[i], *s = &b->ranges[i];
+
+		if (r->win != s->win || r->size != s->size || r->off != s->off ||
+			r->mask != s->mask || r->lo != s->lo || r->span != s->span)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What is asked of IPv4 and the same of IPv6 is one item: L4 and what is found from
+ * there are the same windows.
+ */
+static void
+join_families(struct canon *c)
+{
+	const uint64_t differ = KEY_FAMILY(4 ^ 6);
+	uint32_t n = c->n_drafts;
+
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t k = i + 1; k < n; k++) {
+			struct draft *a = &c->drafts[i], *b = &c->drafts[k];
+			struct item_word *key = &a->words[0];
+
+			if (a->item.n_words == 0 || b->item.n_words == 0 ||
+				key->win != WINDOW_OF_KEY || (key->mask & differ) == 0)
+				continue;
+			key->val ^= differ;
+			if (!same_words(a, b) || !same_rest(a, b)) {
+				key->val ^= differ;
+				continue;
+			}
+			key->mask &= ~differ;
+			key->val &= ~differ;
+			memmove(b, b + 1, (--n - k) * sizeof(*b));
+			break;
+		}
+	c->n_drafts = n;
 }
 
 static int
@@ -661,6 +654,7 @@ rule_ask(struct canon *c, const struct match_rule *rule, uint32_t index)
 			r = prog_ask(c, index, rule, 6, rule->prog[1]);
 	}
 	drop_weaker(c);
+	join_families(c);
 	c->items->residual[index] = c->residual;
 	for (uint32_t i = 0; i < c->n_drafts && r == 0 && !c->residual; i++)
 		r = items_add(c, &c->drafts[i]);
@@ -683,9 +677,9 @@ canon(const struct match_image *im, const struct match_rule *rules, struct arena
 	r = sym_pool_new(&c->pool);
 	if (r < 0)
 		return r;
-	(void)window_add(items, (struct window){.kind = WINDOW_KEY, .has_phase = true});
+	(void)windows_add(items, (struct window){.kind = WINDOW_KEY, .has_phase = true});
 	for (uint8_t space = 0; space < SPACES; space++)
-		(void)window_add(items, (struct window){.kind = WINDOW_START, .space = space});
+		(void)windows_add(items, (struct window){.kind = WINDOW_START, .space = space});
 	for (uint32_t i = 0; i < im->n && r == 0; i++)
 		r = rule_ask(c, &rules[i], i);
 	sym_pool_free(c->pool);

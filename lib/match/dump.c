@@ -63,7 +63,8 @@ window_text(const struct window *windows, uint32_t win, struct sbuf *out)
 	case WINDOW_KEY: sbuf_adds(out, "key"); return;
 	case WINDOW_START: sbuf_adds(out, starts[w->space]); return;
 	case WINDOW_TAIL: sbuf_adds(out, "end"); return;
-	case WINDOW_IHL: sbuf_adds(out, "l4"); return;
+	case WINDOW_IHL:
+	case WINDOW_L4: sbuf_adds(out, "l4"); return;
 	case WINDOW_STEPS:
 		sbuf_adds(out, "steps(");
 		window_text(windows, w->parent, out);

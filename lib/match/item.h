@@ -30,10 +30,19 @@ enum window_kind {
 	WINDOW_KEY, /* no place: what pkt_key() gives, above it the source port */
 	WINDOW_START,
 	WINDOW_IHL, /* 4 * (byte at off & 15) */
+	WINDOW_L4, /* behind a header of IPv4, or of IPv6 without those that extend it */
 	WINDOW_TAIL, /* behind the last byte */
 	WINDOW_BYTE, /* the byte at parent + off */
 	WINDOW_WALK, /* parent + the byte at parent + off */
 	WINDOW_STEPS, /* where one or more steps lead from parent + off: several places */
+};
+
+#define WINDOW_L4_IP6 40 /* where it is in IPv6 */
+
+/* Frames as a program sees them; those of one family, 4 or 6, or 0: of both. */
+struct sight {
+	uint8_t space; /* enum space */
+	uint8_t family;
 };
 
 #define ITEM_OFF_MAX 2048 /* bytes behind a window; what is further away is not looked at */
@@ -52,7 +61,6 @@ struct window {
 	struct sym_step step; /* of WINDOW_STEPS */
 	uint32_t below; /* bit w: window w is found from this one */
 	uint32_t off;
-	const struct sym_node *node; /* NULL: the start */
 };
 
 /* 8 bytes at window + off; byte 0 is the lowest. */
@@ -155,13 +163,6 @@ int partition(struct items *items, const struct partition_limits *limits, struct
 /* The pass: paths of programs and scopes to items. Memory of @arena but for v. Returns 0, -ENOMEM. */
 int canon(const struct match_image *im, const struct match_rule *rules, struct arena *arena,
 	struct items *items);
-
-/*
- * The window of loads at @base of a program in space @space, or -1; *@ret_back is
- * what is to be subtracted from their offsets: of "len - 6" the window is the end.
- */
-int canon_window(
-	struct items *items, uint8_t space, const struct sym_node *base, uint32_t *ret_back);
 
 static inline bool
 item_word_before(const struct item_word *a, const struct item_word *b)

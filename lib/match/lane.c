@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "item.h"
 #include "match/sym.h"
+#include "windows.h"
 
 #define BITS_MIN 6 /* of a word; a test that more frames pass is not worth it */
 #define BITS_LEAST 2 /* of arithmetic, where the alternative is to run the program */
@@ -12,7 +13,7 @@
 /* A computation under construction. */
 struct making {
 	struct items *items;
-	uint8_t space;
+	struct sight sight;
 	struct lane lane;
 	uint32_t valid; /* of the 16 bits, from the lowest on */
 };
@@ -23,19 +24,19 @@ enum phase { PHASE_SUM, PHASE_AND, PHASE_XOR, PHASE_SHIFT };
 static bool
 leaf(struct making *m, const struct sym_node *n, struct lane_value *ret)
 {
-	uint32_t back;
+	int32_t off;
 	int win;
 
 	if (n->op != SYM_LOAD || n->k > ITEM_OFF_MAX)
 		return false;
-	win = canon_window(m->items, m->space, n->a, &back);
+	win = windows_of_load(m->items, m->sight, n, &off);
 	/* Of a walk's many places none is the one. */
 	if (win < 0 || m->items->windows[win].steps_win != 0)
 		return false;
 	/* Of four bytes the last two. */
 	ret->win = (uint8_t)win;
 	ret->size = MIN(n->size, 2);
-	ret->off = (int16_t)((int)n->k - (int)back + (n->size == 4 ? 2 : 0));
+	ret->off = (int16_t)(off + (n->size == 4 ? 2 : 0));
 	return true;
 }
 
@@ -236,9 +237,9 @@ test(struct making *m, uint32_t mask, uint32_t val)
 }
 
 bool
-lane_of_atom(struct items *items, uint8_t space, const struct sym_atom *atom, struct lane *ret)
+lane_of_atom(struct items *items, struct sight sight, const struct sym_atom *atom, struct lane *ret)
 {
-	struct making m = {.items = items, .space = space};
+	struct making m = {.items = items, .sight = sight};
 
 	if (atom->neg)
 		return false;

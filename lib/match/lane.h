@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct items;
-struct item_word;
+#include "item.h"
+
 struct sym_atom;
 
 /* A big-endian number of 2 bytes, or one byte, at window + off. */
@@ -57,9 +57,9 @@ struct lane {
 /* A step that changes nothing. */
 #define LANE_STEP_NONE ((struct lane_step){.mul = 1, .and = UINT16_MAX})
 
-/* The lane of @atom of a program in space @space. False when it has none. */
+/* The lane of @atom of a program for @sight. False when it has none. */
 bool lane_of_atom(
-	struct items *items, uint8_t space, const struct sym_atom *atom, struct lane *ret);
+	struct items *items, struct sight sight, const struct sym_atom *atom, struct lane *ret);
 
 /* The same for 16 of the bits of @word, number @which of 0..3, and what nearly no frame has. */
 bool lane_of_word(

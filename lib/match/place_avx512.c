@@ -57,12 +57,17 @@ step_on(const struct probe_at *start, const struct probe_at *from, int32_t off,
 	const __m512i nowhere = _mm512_set1_epi64((long long)0x8000000080000000);
 	const __mmask8 there = _mm512_mask_cmpgt_epi64_mask(some, at.left, _mm512_set1_epi64(off));
 	__m512i step = lane_words(&at, from, off, there), rest;
+	__mmask8 is_6;
 
 	_Static_assert(PROBE_NOWHERE == (uint32_t)INT32_MIN, "of both fields");
-	if (kind == WINDOW_IHL)
+	is_6 = _mm512_cmpeq_epi64_mask(
+		_mm512_and_si512(step, _mm512_set1_epi64(0xf0)), _mm512_set1_epi64(0x60));
+	if (kind == WINDOW_IHL || kind == WINDOW_L4)
 		step = _mm512_slli_epi64(_mm512_and_si512(step, _mm512_set1_epi64(15)), 2);
 	else
 		step = _mm512_and_si512(step, _mm512_set1_epi64(UINT8_MAX));
+	if (kind == WINDOW_L4)
+		step = _mm512_mask_mov_epi64(step, is_6, _mm512_set1_epi64(WINDOW_L4_IP6));
 	/* left less the step, and above it pos and the step. */
 	rest = _mm512_add_epi32(base.rest, _mm512_slli_epi64(step, 32));
 	rest = _mm512_mask_sub_epi32(rest, 0x5555, rest, step);
@@ -76,7 +81,7 @@ find_all(const struct probe *p, const struct window *w, uint64_t some, enum wind
 	struct probe_at *ret)
 {
 	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)];
-	const struct probe_at *from = kind == WINDOW_IHL ? start : p->at[w->parent];
+	const struct probe_at *from = p->at[w->parent];
 	const int32_t off = (int32_t)w->off;
 	const uint32_t n = p->n;
 
@@ -94,6 +99,8 @@ place_windows_avx512(
 {
 	if (w->kind == WINDOW_IHL)
 		find_all(p, w, some, WINDOW_IHL, ret);
+	else if (w->kind == WINDOW_L4)
+		find_all(p, w, some, WINDOW_L4, ret);
 	else if (w->kind == WINDOW_WALK)
 		find_all(p, w, some, WINDOW_WALK, ret);
 	else

@@ -47,6 +47,8 @@ step_on(const struct probe_at *start, const struct probe_at *from, uint32_t off,
 	step = from->bytes[off];
 	if (kind == WINDOW_IHL)
 		step = 4 * (step & 15);
+	else if (kind == WINDOW_L4)
+		step = step >> 4 == 6 ? WINDOW_L4_IP6 : 4 * (step & 15);
 	return (struct probe_at){base->bytes + step, base->left - step, base->pos + (uint32_t)step};
 }
 
@@ -56,7 +58,7 @@ find_all(const struct probe *p, const struct window *w, uint64_t some, enum wind
 	struct probe_at *ret)
 {
 	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)];
-	const struct probe_at *from = kind == WINDOW_IHL ? start : p->at[w->parent];
+	const struct probe_at *from = p->at[w->parent];
 	const uint32_t off = w->off, n = p->n;
 
 	if (some == search_mask(n)) {
@@ -76,6 +78,8 @@ place_windows_c(const struct probe *p, const struct window *w, uint64_t some, st
 {
 	if (w->kind == WINDOW_IHL)
 		find_all(p, w, some, WINDOW_IHL, ret);
+	else if (w->kind == WINDOW_L4)
+		find_all(p, w, some, WINDOW_L4, ret);
 	else if (w->kind == WINDOW_WALK)
 		find_all(p, w, some, WINDOW_WALK, ret);
 	else

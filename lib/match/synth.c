@@ -184,6 +184,7 @@ find_window(struct draft *d, uint32_t i)
 	case WINDOW_TAIL: d->pos[i] = ETHER + (int32_t)d->l3_len; return;
 	case WINDOW_STEPS: find_step(d, i); return;
 	case WINDOW_IHL:
+	case WINDOW_L4:
 	case WINDOW_BYTE:
 	case WINDOW_WALK: break;
 	}
@@ -193,7 +194,11 @@ find_window(struct draft *d, uint32_t i)
 		return;
 	}
 	byte = d->s->bytes[at];
-	if (w->kind == WINDOW_IHL) {
+	if (w->kind == WINDOW_L4 && byte >> 4 == 6) {
+		d->pos[i] = space_start(w) + WINDOW_L4_IP6;
+		return;
+	}
+	if (w->kind == WINDOW_IHL || w->kind == WINDOW_L4) {
 		d->pos[i] = space_start(w) + 4 * (byte & 15);
 		return;
 	}

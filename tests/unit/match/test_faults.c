@@ -43,9 +43,9 @@ spoil_window(struct match_image *im, enum window_kind kind)
 }
 
 static bool
-spoil_ihl(struct match_image *im)
+spoil_l4(struct match_image *im)
 {
-	return spoil_window(im, WINDOW_IHL);
+	return spoil_window(im, WINDOW_L4);
 }
 
 static bool
@@ -219,7 +219,7 @@ static const struct fault {
 	{"tuple: destinations for sources", TUPLE, NULL, {.tuple_fault = true}},
 	{"tuple: rules mixed up", TUPLE, spoil_tuple, {0}},
 	{"lanes: a wrong test", MERGED, NULL, {.list_fault = true}},
-	{"windows: L4 elsewhere", MERGED, spoil_ihl, {0}},
+	{"windows: L4 elsewhere", MERGED, spoil_l4, {0}},
 	{"windows: the end elsewhere", MERGED, spoil_tail, {0}},
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
 	{"residual: a rule forgotten", MERGED, spoil_residual, {0}},
