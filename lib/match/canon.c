@@ -37,6 +37,16 @@ struct canon {
 	bool residual;
 };
 
+int
+item_proto(const struct item *it)
+{
+	const struct item_word *key = &it->words[0];
+
+	if (it->n_words == 0 || key->win != WINDOW_OF_KEY || (~key->mask & KEY_PROTO(0xff)) != 0)
+		return -1;
+	return (int)(key->val / KEY_PROTO(1) & 0xff);
+}
+
 /* ---- words ---- */
 
 static void

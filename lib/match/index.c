@@ -19,6 +19,10 @@
 #define COST_TABLE 20
 #define COST_PLAIN 8
 #define COST_ITEM 40
+/* A list, 32 of its lanes, and each step of these. */
+#define COST_LIST 24
+#define COST_BLOCK 8
+#define COST_STEP 6
 #define COST_WALK 50 /* more, of a program that walks over labels */
 /* A table of fewer rules costs more than they do. */
 #define RULES_MIN 3
@@ -31,7 +35,7 @@
 
 /* A list costs its frames' values, and each computes with a few of them. */
 #define LIST_MIN 4
-#define LISTS_MAX 4
+#define LISTS_MAX 8
 
 /* What the passes hand on. */
 struct build {
@@ -127,6 +131,7 @@ index_limits(const struct match_options *options)
 	return (struct partition_limits){
 		.rules_min = options->merge == MATCH_MERGE_ALWAYS ? 1 : RULES_MIN,
 		.clusters_max = options->only_lists ? 0 : TABLES_MAX,
+		.few_to_lists = options->merge == MATCH_MERGE_AUTO,
 	};
 }
 
@@ -188,35 +193,70 @@ pass_sieves(struct build *b)
 	return r;
 }
 
-/* Lists of what no cluster has, as long as they are worth it. */
+/* @some, by rule: those left of which all items ask @proto; -1: all that are left. */
+static void
+left_of_proto(const struct build *b, int proto, bool *some)
+{
+	const struct items *items = &b->items;
+
+	memcpy(some, items->residual, b->im->n * sizeof(*some));
+	for (uint32_t i = 0; i < items->n && proto >= 0; i++)
+		if (item_proto(&items->v[i]) != proto)
+			some[items->v[i].rule] = false;
+}
+
+/* Lists of the rules in @some, as long as they are worth it; what they take is left no more. */
 static int
-pass_lists(struct build *b)
+add_lists(struct build *b, bool *some)
 {
 	const uint32_t least = b->options->merge == MATCH_MERGE_ALWAYS ? 1 : LIST_MIN;
 	struct match_index *ix = b->index;
-	int r = 0;
+	bool *residual = b->items.residual;
 
-	ix->lists = mem_calloc(LISTS_MAX, sizeof(*ix->lists));
-	ix->in_list = mem_calloc(b->im->n + 1, sizeof(*ix->in_list));
-	if (ix->lists == NULL || ix->in_list == NULL)
-		return -ENOMEM;
-	memcpy(ix->in_list, b->items.residual, b->im->n * sizeof(*ix->in_list));
-	while (ix->n_lists < LISTS_MAX && r == 0) {
+	while (ix->n_lists < LISTS_MAX) {
 		/* Counted before it is complete, so that it is freed in any case. */
 		struct list *l = &ix->lists[ix->n_lists++];
-
-		r = list_init(l, b->im, &b->items, least, b->items.residual,
+		const int r = list_init(l, b->im, &b->items, least, some,
 			b->options->list_fault && ix->n_lists == 1);
+
 		ix->bytes += sizeof(*l) + l->bytes;
 		ix->any_ether |= l->any_ether;
+		if (r < 0)
+			return r;
 		if (l->n_rules == 0) {
 			list_fini(l);
 			ix->n_lists--;
 			break;
 		}
+		for (uint32_t k = 0; k < LIST_LANES * l->n_blocks; k++) {
+			const uint32_t rule = l->blocks[k / LIST_LANES].rule[k % LIST_LANES];
+
+			if (rule == UINT32_MAX)
+				continue;
+			residual[rule] = false;
+			ix->in_list[rule] = true;
+		}
 	}
-	for (uint32_t i = 0; i < b->im->n; i++)
-		ix->in_list[i] &= !b->items.residual[i];
+	return 0;
+}
+
+/* Lists of what no cluster has: a frame goes through those of its protocol. */
+static int
+pass_lists(struct build *b)
+{
+	static const int protos[] = {6, 17, -1};
+	struct match_index *ix = b->index;
+	bool *some = arena_zalloc(&b->mem, b->im->n + 1);
+	int r = 0;
+
+	ix->lists = mem_calloc(LISTS_MAX, sizeof(*ix->lists));
+	ix->in_list = mem_calloc(b->im->n + 1, sizeof(*ix->in_list));
+	if (some == NULL || ix->lists == NULL || ix->in_list == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < DIM(protos) && r == 0; i++) {
+		left_of_proto(b, protos[i], some);
+		r = add_lists(b, some);
+	}
 	return r;
 }
 
@@ -279,6 +319,24 @@ build_note_pass(struct build_notes *notes, const char *name, uint64_t start_us)
 			(struct match_pass_report){name, build_now_us() - start_us};
 }
 
+/* The lists of one protocol are no cost to frames of another. */
+static uint32_t
+list_costs(const struct match_index *ix)
+{
+	uint32_t of_proto = 0, of_all = 0;
+
+	for (uint32_t i = 0; i < ix->n_lists; i++) {
+		const struct list *l = &ix->lists[i];
+		const uint32_t cost = COST_LIST + COST_BLOCK * l->n_blocks + COST_STEP * l->n_steps;
+
+		if ((l->test.mask & KEY_PROTO(0xff)) == KEY_PROTO(0xff))
+			of_proto = MAX(of_proto, cost);
+		else
+			of_all += cost;
+	}
+	return of_proto + of_all;
+}
+
 /* Whether the tables of @ix beat going through all @n rules. */
 static bool
 is_worth_it(const struct match_index *ix, size_t n)
@@ -295,18 +353,22 @@ is_worth_it(const struct match_index *ix, size_t n)
 		if (ix->tables[i].steps_win != 0)
 			alone += COST_WALK * ix->tables[i].n_rules;
 	}
-	return together + item < alone;
+	if (ix->n_tables == 0)
+		item = 0;
+	return together + list_costs(ix) + item < alone;
 }
 
 /* As measured with 10 to 30 rules of every family, of which the kernels take turns. */
 uint32_t
 index_cost(const struct match_index *ix)
 {
-	uint32_t cost = 40 + 45 * ix->n_tables + 40 * ix->n_residual + 250 * ix->n_lists;
+	uint32_t cost = 40 + 45 * ix->n_tables + 40 * ix->n_residual;
 
 	/* Behind a table that is no run the program is asked, or words one by one. */
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		cost += ix->tables[i].run == 0 ? 40 : 0;
+	if (ix->n_lists > 0)
+		cost += 250;
 	return cost + (ix->tuple != NULL ? 20 : 0) + (ix->bits != NULL ? 100 : 0);
 }
 

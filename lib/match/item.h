@@ -150,6 +150,7 @@ struct cluster {
 struct partition_limits {
 	uint32_t rules_min; /* a cluster of fewer rules is dissolved */
 	uint32_t clusters_max;
+	bool few_to_lists; /* dissolve clusters of few items for which a list is faster */
 };
 
 /*
@@ -163,6 +164,9 @@ int partition(struct items *items, const struct partition_limits *limits, struct
 /* The pass: paths of programs and scopes to items. Memory of @arena but for v. Returns 0, -ENOMEM. */
 int canon(const struct match_image *im, const struct match_rule *rules, struct arena *arena,
 	struct items *items);
+
+/* The L4 protocol that @it asks of the key, or -1. */
+int item_proto(const struct item *it);
 
 static inline bool
 item_word_before(const struct item_word *a, const struct item_word *b)

@@ -294,3 +294,14 @@ lane_of_word(
 	};
 	return !is_common(items, ret, val);
 }
+
+bool
+lane_possible(const struct items *items, const struct item *it)
+{
+	struct lane lane;
+
+	for (uint32_t k = 0; k < 4u * it->n_words; k++)
+		if (lane_of_word(items, &it->words[k / 4], k % 4, &lane))
+			return true;
+	return it->lane != NULL;
+}

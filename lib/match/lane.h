@@ -65,4 +65,7 @@ bool lane_of_atom(
 bool lane_of_word(
 	const struct items *items, const struct item_word *word, uint32_t which, struct lane *ret);
 
+/* Whether @it can have a lane. */
+bool lane_possible(const struct items *items, const struct item *it);
+
 #endif

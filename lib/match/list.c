@@ -331,6 +331,14 @@ make_step(struct builder *b, struct list_step *to, const struct entry *e, uint32
 	to->does |= make_same(to->x, to->x_mask) ? LIST_X_SAME : 0;
 }
 
+/* Leave in @a what @b asks, too. */
+static void
+test_join(struct scope_test *a, const struct scope_test *b)
+{
+	a->mask &= b->mask & ~(a->val ^ b->val);
+	a->val &= a->mask;
+}
+
 /* A block of the @n lanes at @e. What is left of it never holds. */
 static void
 make_block(struct builder *b, struct list_block *block, const struct entry *e, uint32_t n)
@@ -343,8 +351,7 @@ make_block(struct builder *b, struct list_block *block, const struct entry *e, u
 		block->rule[k] = k < n ? e[k].rule : UINT32_MAX;
 		if (k < n) {
 			block->n_steps = MAX(block->n_steps, e[k].lane.n_steps);
-			block->test.mask &= e[k].test.mask & ~(block->test.val ^ e[k].test.val);
-			block->test.val &= block->test.mask;
+			test_join(&block->test, &e[k].test);
 		}
 	}
 	block->start_same = make_same(block->start, NULL);
@@ -379,10 +386,12 @@ make_blocks(struct builder *b)
 	if (l->blocks == NULL || l->steps == NULL)
 		return -ENOMEM;
 	l->bytes += l->n_blocks * sizeof(*l->blocks) + l->n_steps * sizeof(*l->steps);
+	l->test = b->v[0].test;
 	for (uint32_t i = 0, end; i < b->n; i = end) {
 		end = block_end(b, i);
 		l->blocks[block].step = step;
 		make_block(b, &l->blocks[block], &b->v[i], end - i);
+		test_join(&l->test, &l->blocks[block].test);
 		step += l->blocks[block++].n_steps;
 	}
 	return 0;

@@ -77,6 +77,7 @@ struct list {
 	uint8_t spaces[LIST_VALUES];
 	uint32_t n_values;
 	uint32_t windows; /* bit w: window w is used */
+	struct scope_test test; /* what all lanes ask of scope_key() */
 	bool any_ether;
 	uint32_t first_rule, n_rules, n_lanes;
 	size_t bytes; /* of memory */

@@ -301,7 +301,8 @@ ask_lists(struct probe *p, uint64_t alive)
 
 	for (uint32_t k = 0; k < ix->n_lists; k++) {
 		const struct list *l = &ix->lists[k];
-		const uint64_t some = alive & ~merged_at_most(p, p->best, l->first_rule);
+		const uint64_t some = alive & ~merged_at_most(p, p->best, l->first_rule) &
+			search_keys_test(p->key, p->n, l->test);
 
 		if (some == 0)
 			continue;

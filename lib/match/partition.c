@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "few.h"
 #include "item.h"
 
 #define SAMPLE_MAX 2048 /* items looked at to judge a hash */
@@ -590,6 +591,23 @@ settle(struct parting *p, const struct partition_limits *limits, struct cluster 
 	}
 }
 
+/* Dissolve those that lists are to have. */
+static int
+few_to_lists(
+	struct parting *p, const struct partition_limits *limits, struct cluster *c, uint32_t n)
+{
+	bool *in_list;
+	const int r = few_choose(p->items, c, n, p->arena, &in_list);
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < n; i++)
+		if (in_list[i])
+			dissolve(p->items, &c[i]);
+	settle(p, limits, c, n);
+	return 0;
+}
+
 static int
 make_clusters(struct parting *p, const struct partition_limits *limits, struct cluster *c)
 {
@@ -620,7 +638,7 @@ make_clusters(struct parting *p, const struct partition_limits *limits, struct c
 		if (!in[i])
 			p->items->residual[p->items->v[i].rule] = true;
 	settle(p, limits, c, p->n_groups);
-	return 0;
+	return limits->few_to_lists ? few_to_lists(p, limits, c, p->n_groups) : 0;
 }
 
 int
