@@ -320,6 +320,12 @@ build_note_pass(struct build_notes *notes, const char *name, uint64_t start_us)
 }
 
 /* The lists of one protocol are no cost to frames of another. */
+static bool
+is_of_proto(const struct list *l)
+{
+	return (l->test.mask & KEY_PROTO(0xff)) == KEY_PROTO(0xff);
+}
+
 static uint32_t
 list_costs(const struct match_index *ix)
 {
@@ -329,10 +335,25 @@ list_costs(const struct match_index *ix)
 		const struct list *l = &ix->lists[i];
 		const uint32_t cost = COST_LIST + COST_BLOCK * l->n_blocks + COST_STEP * l->n_steps;
 
-		if ((l->test.mask & KEY_PROTO(0xff)) == KEY_PROTO(0xff))
+		if (is_of_proto(l))
 			of_proto = MAX(of_proto, cost);
 		else
 			of_all += cost;
+	}
+	return of_proto + of_all;
+}
+
+/* How many lists a frame is asked for, at most; of several of one protocol one. */
+static uint32_t
+lists_asked(const struct match_index *ix)
+{
+	uint32_t of_proto = 0, of_all = 0;
+
+	for (uint32_t i = 0; i < ix->n_lists; i++) {
+		if (is_of_proto(&ix->lists[i]))
+			of_proto = 1;
+		else
+			of_all++;
 	}
 	return of_proto + of_all;
 }
@@ -367,8 +388,7 @@ index_cost(const struct match_index *ix)
 	/* Behind a table that is no run the program is asked, or words one by one. */
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		cost += ix->tables[i].run == 0 ? 40 : 0;
-	if (ix->n_lists > 0)
-		cost += 250;
+	cost += 225 * lists_asked(ix);
 	return cost + (ix->tuple != NULL ? 20 : 0) + (ix->bits != NULL ? 100 : 0);
 }
 
