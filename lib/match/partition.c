@@ -28,6 +28,7 @@
 
 struct shape {
 	const struct item *like; /* one of them */
+	uint32_t number; /* as they were found */
 	uint32_t first, n; /* in order[] */
 	uint32_t bits;
 };
@@ -126,16 +127,10 @@ order_words(const struct item *a, const struct item *b)
 	return 0;
 }
 
-/* qsort() has no argument for it. Set and used within partition(); one a thread. */
-static _Thread_local const struct item *ordered;
-
 static int
-order_items(const void *pa, const void *pb)
+order_like(const void *pa, const void *pb)
 {
-	const uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
-	const int c = order_words(&ordered[a], &ordered[b]);
-
-	return c != 0 ? c : (a > b) - (a < b);
+	return order_words(((const struct shape *)pa)->like, ((const struct shape *)pb)->like);
 }
 
 static int
@@ -160,30 +155,73 @@ bits_of(const struct item_word *w, uint32_t n)
 	return bits;
 }
 
+/* Equal for items of one shape. */
+static uint64_t
+shape_hash(const struct item *it)
+{
+	uint64_t h = mix(it->steps_win, it->n_words);
+
+	for (uint32_t i = 0; i < it->n_words; i++)
+		h = mix(h,
+			it->words[i].mask ^ (uint64_t)it->words[i].win << 32 ^
+				(uint64_t)(uint16_t)it->words[i].off << 16);
+	return h;
+}
+
+/* The number of the shape of @it, new or known, by @slots, @n_slots of them: numbers + 1. */
+static uint32_t
+shape_of(struct parting *p, const struct item *it, uint32_t *slots, uint32_t n_slots)
+{
+	uint32_t at = (uint32_t)shape_hash(it) & (n_slots - 1);
+
+	for (; slots[at] != 0; at = (at + 1) & (n_slots - 1))
+		if (order_words(p->shapes[slots[at] - 1].like, it) == 0)
+			return slots[at] - 1;
+	p->shapes[p->n_shapes] = (struct shape){
+		.like = it, .number = p->n_shapes, .bits = bits_of(it->words, it->n_words)};
+	slots[at] = ++p->n_shapes;
+	return p->n_shapes - 1;
+}
+
+/* Order items by shape, of which @of has the number by item; shapes not as rules happen to come. */
+static void
+order_by_shape(struct parting *p, const uint32_t *of, uint32_t *place)
+{
+	uint32_t first = 0;
+
+	qsort(p->shapes, p->n_shapes, sizeof(*p->shapes), order_like);
+	for (uint32_t i = 0; i < p->n_shapes; i++) {
+		place[p->shapes[i].number] = first;
+		p->shapes[i].first = first;
+		first += p->shapes[i].n;
+	}
+	for (uint32_t i = 0; i < p->items->n; i++)
+		p->order[place[of[i]]++] = i;
+}
+
 static int
 find_shapes(struct parting *p)
 {
 	const struct item *v = p->items->v;
 	const uint32_t n = p->items->n;
+	uint32_t *slots, *of, n_slots = 64;
 
+	while (n_slots < 2 * n)
+		n_slots *= 2;
+	slots = arena_zalloc(p->arena, n_slots * sizeof(*slots));
+	of = arena_zalloc(p->arena, (n + 1) * sizeof(*of));
 	p->order = arena_zalloc(p->arena, (n + 1) * sizeof(*p->order));
 	p->shapes = arena_zalloc(p->arena, (n + 1) * sizeof(*p->shapes));
 	p->known = arena_zalloc(p->arena, (n + 1) * sizeof(*p->known));
-	if (p->order == NULL || p->shapes == NULL || p->known == NULL)
+	if (slots == NULL || of == NULL || p->order == NULL || p->shapes == NULL ||
+		p->known == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		p->order[i] = i;
-	ordered = v;
-	qsort(p->order, n, sizeof(*p->order), order_items);
 	for (uint32_t i = 0; i < n; i++) {
-		const struct item *it = &v[p->order[i]];
-
-		p->known[p->order[i]].whole = whole_of(it);
-		if (i == 0 || order_words(it, p->shapes[p->n_shapes - 1].like) != 0)
-			p->shapes[p->n_shapes++] = (struct shape){
-				.like = it, .first = i, .bits = bits_of(it->words, it->n_words)};
-		p->shapes[p->n_shapes - 1].n++;
+		p->known[i].whole = whole_of(&v[i]);
+		of[i] = shape_of(p, &v[i], slots, n_slots);
+		p->shapes[of[i]].n++;
 	}
+	order_by_shape(p, of, slots);
 	qsort(p->shapes, p->n_shapes, sizeof(*p->shapes), order_shapes);
 	return 0;
 }
