@@ -10,14 +10,6 @@
 #include "hash_walk.h"
 
 #ifndef HASH_ENDS
-#define ENDS_AT_ONCE 4 /* walks do not wait for each other's loads */
-
-struct ends_walker {
-	const uint8_t *start[ENDS_AT_ONCE], *place[ENDS_AT_ONCE], *end[ENDS_AT_ONCE];
-	uint64_t starts[ENDS_AT_ONCE]; /* bit b: the walk came by b bytes before its place */
-	uint32_t frame[ENDS_AT_ONCE], n;
-};
-
 /* Take frames from @some, as many as there is room for. */
 static inline void
 ends_begin(struct ends_walker *w, struct walk_ends *v, const struct probe_at *from, int32_t off,
@@ -46,6 +38,7 @@ ends_begin(struct ends_walker *w, struct walk_ends *v, const struct probe_at *fr
 	}
 }
 
+#ifndef HASH_ENDS_WALK
 /* Go on to where no step leads on, or for @rounds steps. */
 static inline void
 ends_walk(struct ends_walker *w, const struct sym_step *step, uint32_t rounds)
@@ -67,6 +60,7 @@ ends_walk(struct ends_walker *w, const struct sym_step *step, uint32_t rounds)
 		}
 	}
 }
+#endif
 
 /* Note which of them may have items at their ends. */
 static inline void
