@@ -121,10 +121,14 @@ struct ir_block {
 	struct ir_val *ret;
 	struct ir_val **env; /* A, X, M[] at its end; only while building */
 	struct ir_block *into; /* the block that swallowed this one, or NULL */
+	uint32_t link; /* of a chain: which one it is of */
+	bool cold; /* seldom entered, and not from blocks that are not: it goes to the end */
 
 	/* Analysis of guards, for one base at a time. */
 	uint64_t need, have;
 	struct ir_val *placed; /* values computed here, by number */
+	uint32_t start; /* its position in the line */
+	uint32_t jumped_to; /* the last position from which one comes back to it, or 0 */
 };
 
 struct ir {

@@ -32,6 +32,7 @@ struct place {
 		uint32_t number; /* of PLACE_END, which returns it */
 	};
 	struct way yes, no;
+	uint32_t link;
 	struct edge *edges; /* to here */
 	uint32_t n_edges;
 };
@@ -46,7 +47,8 @@ struct chain {
 	struct ir_block *args_block;
 	struct place *places;
 	uint32_t n_places, cap_places;
-	uint32_t *first; /* of the link at hand: per block its first place */
+	uint32_t link; /* the one at hand */
+	uint32_t *first; /* per block of it its first place */
 	struct ir_exprs exprs;
 	struct ir_facts facts;
 };
@@ -73,6 +75,7 @@ add_place(struct chain *c, int kind, struct way yes, struct way no)
 	struct place *p = &c->places[c->n_places++];
 
 	p->kind = kind;
+	p->link = c->link;
 	p->yes = yes;
 	p->no = no;
 	return p;
@@ -326,6 +329,7 @@ put_links(struct chain *c)
 			r = ir_optimise(prog);
 		if (r == 0)
 			r = put_link(c, l, prog);
+		c->link++;
 	}
 	if (r == 0)
 		r = reserve(c, c->n_places + 1);
@@ -441,6 +445,7 @@ connect(struct chain *c, struct ir_block *from, struct ir_block **slot, struct w
 		*slot = new_block(c, NULL, 0, from);
 		if (*slot == NULL)
 			return;
+		(*slot)->link = from->link;
 		from = *slot;
 		from->term = IR_GOTO;
 		slot = &from->yes;
@@ -543,6 +548,7 @@ build_place(struct chain *c, const struct place *p)
 
 	if (b == NULL)
 		return;
+	b->link = p->link;
 	switch (p->kind) {
 	case PLACE_ASK: end_ask(c, b, p); break;
 	case PLACE_MEET: end_meet(c, b, p); break;
@@ -576,6 +582,56 @@ build_places(struct chain *c)
 	return ir->failed ? -ENOMEM : 0;
 }
 
+/* A comparison that nearly all frames fail. */
+static bool
+is_rare(const struct ir_test *t)
+{
+	return (t->kind == IR_MEM || t->kind == IR_EQ) && !t->neg;
+}
+
+/* What leads to phis keeps its order: they are moved to before they are needed. */
+static bool
+may_move(const struct ir_block *b)
+{
+	return b->phis == NULL && (b->yes == NULL || b->yes->phis == NULL) &&
+		(b->no == NULL || b->no->phis == NULL);
+}
+
+/*
+ *	cmp, jne L1				cmp, je L9
+ *	(rest of the rule)		->	cmp ...
+ * L1:	cmp ...					...
+ *					L9:	(rest of the rule)
+ *						jmp
+ *
+ * Most rules do not match most frames, and a jump that is not taken costs a
+ * fourth of one that is: what only frames see of which a comparison of the rule's
+ * own held, and all behind that is the rule's, too, goes to the end.
+ */
+static void
+find_cold(struct chain *c)
+{
+	struct ir *ir = c->ir;
+	bool *own = arena_zalloc(&c->mem, (ir->nblocks + 1) * sizeof(*own));
+
+	if (own == NULL)
+		return; /* as it is is right, too */
+	for (uint32_t i = 0; i < ir->nblocks; i++)
+		own[i] = may_move(ir->blocks[i]);
+	for (uint32_t i = ir->nblocks; i-- > 1;) {
+		const struct ir_block *b = ir->blocks[i], *up = b->idom;
+
+		own[up->index] = own[up->index] && (own[i] && b->link == up->link);
+	}
+	for (uint32_t i = 1; i < ir->nblocks; i++) {
+		struct ir_block *b = ir->blocks[i], *up = b->idom;
+
+		b->cold = up->cold ||
+			(up->term == IR_BRANCH && up->yes == b && b->npreds == 1 && own[i] &&
+				b->link == up->link && is_rare(up->tests));
+	}
+}
+
 int
 ir_chain(struct ir *ir, const struct cbpf_link *links, size_t n)
 {
@@ -586,6 +642,8 @@ ir_chain(struct ir *ir, const struct cbpf_link *links, size_t n)
 		r = number_exprs(&c);
 	if (r == 0)
 		r = build_places(&c);
+	if (r == 0)
+		find_cold(&c);
 	for (size_t i = 0; c.progs != NULL && i < n; i++)
 		ir_fini(&c.progs[i]);
 	ir_fini(&c.args);

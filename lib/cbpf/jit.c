@@ -39,6 +39,7 @@ run(struct x86_buf *b, const struct spelt *what)
 	b->len = 0;
 	b->njumps = 0;
 	b->changed = false;
+	memset(b->label_is, 0xff, what->n_labels * sizeof(*b->label_is));
 	emit_plan(b, what->plan, what->is_chain);
 	b->label_was = b->label_is;
 	b->label_is = was;

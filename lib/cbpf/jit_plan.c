@@ -317,6 +317,7 @@ static void
 put_block(struct plan_list *p, struct ir_block *b)
 {
 	add_step(p, &(struct plan_step){.kind = PLAN_BLOCK, .block = b});
+	b->start = p->n;
 	/* A division destroys edx, so that the length leaves it at the very start. */
 	if (b->index == 0 && p->has_div)
 		for (struct ir_val *v = b->placed; v != NULL; v = v->place_next)
@@ -422,6 +423,45 @@ find_ends(struct plan_list *p)
 			touch(s->arg, pos);
 			break;
 		case PLAN_RET: touch(s->val, pos); break;
+		}
+	}
+}
+
+static void
+note_jump(struct ir_block *to, uint32_t pos)
+{
+	if (to != NULL && to->start < pos)
+		to->jumped_to = pos;
+}
+
+/*
+ * Cold blocks stand at the end and go back from there. What is needed where one
+ * comes back to is needed until one does.
+ */
+static void
+extend_ends(struct plan_list *p)
+{
+	struct ir *ir = p->ir;
+	bool any = false;
+
+	for (uint32_t i = 0; i < p->n; i++) {
+		const struct plan_step *s = &p->v[i];
+
+		if (!s->block->cold ||
+			(s->kind != PLAN_GOTO && s->kind != PLAN_TEST && s->kind != PLAN_LAST_TEST))
+			continue;
+		note_jump(s->block->yes, i + 1);
+		note_jump(s->kind == PLAN_GOTO ? NULL : s->block->no, i + 1);
+		any = true;
+	}
+	for (uint32_t i = 0; any && i < ir->nblocks; i++) {
+		const struct ir_block *b = ir->blocks[i];
+
+		for (uint32_t k = 0; b->jumped_to > 0 && k < ir->nvals; k++) {
+			struct ir_val *v = ir->vals[k];
+
+			if (v->start > 0 && v->start < b->start && v->end >= b->start)
+				v->end = v->end < b->jumped_to ? b->jumped_to : v->end;
 		}
 	}
 }
@@ -558,12 +598,14 @@ plan_make(struct ir *ir, uint32_t taken, struct plan_list *ret_plan)
 
 	if (split_edges(ir) < 0 || find_places(&p) < 0)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < ir->nblocks; i++)
-		if (!ir_is_drop(ir->blocks[i]) || i == 0)
-			put_block(&p, ir->blocks[i]);
+	for (int cold = 0; cold < 2; cold++)
+		for (uint32_t i = 0; i < ir->nblocks; i++)
+			if (ir->blocks[i]->cold == cold && (!ir_is_drop(ir->blocks[i]) || i == 0))
+				put_block(&p, ir->blocks[i]);
 	if (ir->failed)
 		return -ENOMEM;
 	find_ends(&p);
+	extend_ends(&p);
 	assign_regs(&p, taken | (uint32_t)(p.has_len || p.has_div) << RDX);
 	*ret_plan = p;
 	return 0;

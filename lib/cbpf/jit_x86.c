@@ -299,10 +299,13 @@ reaches(struct x86_buf *b, int label, int64_t *ret_by)
 {
 	uint32_t n = b->njumps++;
 	bool is_short = b->is_short[n];
-	int64_t by = (int64_t)b->label_was[label] - (int64_t)b->len;
+	/* What lies behind is where it will be, but for jumps that become short. */
+	const bool is_behind = b->label_is[label] != UINT32_MAX;
+	const uint32_t at = is_behind ? b->label_is[label] : b->label_was[label];
+	int64_t by = (int64_t)at - (int64_t)b->len;
 
 	/* The distance counts from the end of the jump: 2 bytes where it is short. */
-	if (!is_short && !b->frozen && b->label_was[label] != UINT32_MAX && fits8(by - 2)) {
+	if (!is_short && !b->frozen && at != UINT32_MAX && fits8(by - 2)) {
 		b->is_short[n] = true;
 		b->changed = true;
 	}

@@ -68,7 +68,7 @@ struct x86_buf {
 	uint8_t *p;
 	size_t len, cap;
 
-	/* By label: where it was in the run before, and where it is in this one. */
+	/* By label: where it was in the run before, and where it is in this one; or UINT32_MAX. */
 	uint32_t *label_was, *label_is;
 	/* By jump in the order emitted: true once it is known to reach with 8 bits. */
 	bool *is_short;

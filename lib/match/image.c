@@ -245,13 +245,14 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 }
 
 /*
- * A chain costs what its rules cost, a table the same for all of them: measured,
- * ten names take as long by either. What needs many tables, or programs behind them,
- * takes longer than twenty rules.
+ * A chain costs a little for each rule, a table the same for all of them: measured, a
+ * dozen names take as long by either; rules that compute take longer. What needs
+ * many tables, or programs behind them, takes longer than thirty rules.
  */
 #define CHAIN_RULES 8
-#define CHAIN_COST 40 /* tenths of a nanosecond, and for each rule */
-#define CHAIN_COST_RULE 11
+#define CHAIN_COST 35 /* tenths of a nanosecond, and for each rule */
+#define CHAIN_COST_RULE 6
+#define CHAIN_COST_LISTED 6 /* more, for one that a list would compute */
 #define CHAIN_INSNS 8192 /* of them all: programs that walk over labels have a thousand each */
 
 static bool
@@ -279,7 +280,9 @@ is_chain_better(
 		im->n > CHAIN_MAX)
 		return false;
 	return im->index == NULL ||
-		CHAIN_COST + CHAIN_COST_RULE * (uint32_t)im->n < index_cost(im->index);
+		CHAIN_COST + CHAIN_COST_RULE * (uint32_t)im->n +
+			CHAIN_COST_LISTED * index_n_listed(im->index) <
+		index_cost(im->index);
 }
 
 static size_t

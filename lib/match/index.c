@@ -392,6 +392,16 @@ index_cost(const struct match_index *ix)
 	return cost + (ix->tuple != NULL ? 20 : 0) + (ix->bits != NULL ? 100 : 0);
 }
 
+uint32_t
+index_n_listed(const struct match_index *ix)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < ix->n_lists; i++)
+		n += ix->lists[i].n_rules;
+	return n;
+}
+
 /* Whether some rule has no program, but more to ask than one comparison. */
 static bool
 any_costly(const struct match_image *im)
