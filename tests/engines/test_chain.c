@@ -19,12 +19,14 @@
 
 #define CHAINS 20000
 #define LINKS_MAX 12
+#define ASKS_MAX 2
+#define CHOICES_MAX 3
 #define FRAMES 6 /* for each */
 #define LENGTHS 4 /* for each of these, and its own */
 #define ARENA_BYTES (16u << 20)
 
 /* What the reference may do wrong, to be noticed. */
-enum fault { NO_FAULT, NO_KEYS, NO_SWITCHES, LAST_FIRST, FAULTS };
+enum fault { NO_FAULT, NO_KEYS, NO_ASKS, NO_SWITCHES, LAST_FIRST, FAULTS };
 
 static struct {
 	uint64_t asked, found, later, bad, noticed[FAULTS];
@@ -32,6 +34,8 @@ static struct {
 
 struct chain {
 	struct cbpf_link links[LINKS_MAX];
+	struct cbpf_ask asks[LINKS_MAX][ASKS_MAX];
+	union cbpf_choice choices[LINKS_MAX][ASKS_MAX][CHOICES_MAX];
 	size_t n;
 	cbpf_chain_fn fn;
 };
@@ -40,7 +44,25 @@ struct chain {
 struct question {
 	const uint8_t *data;
 	uint32_t caplen, wirelen, key, allowed;
+	uint16_t sport;
 };
+
+static bool
+asks_hold(const struct cbpf_link *l, const struct question *q)
+{
+	for (size_t i = 0; i < l->n_asks; i++) {
+		const struct cbpf_ask *a = &l->asks[i];
+		const uint32_t v =
+			a->of == CBPF_ASK_SPORT ? q->sport : q->key >> a->shift & a->mask;
+		bool holds = false;
+
+		for (size_t k = 0; k < a->n; k++)
+			holds |= a->v[k].lo <= v && v <= a->v[k].hi;
+		if (!holds)
+			return false;
+	}
+	return true;
+}
 
 static uint32_t
 reference(const struct chain *c, const struct question *q, enum fault fault)
@@ -49,6 +71,8 @@ reference(const struct chain *c, const struct question *q, enum fault fault)
 		const struct cbpf_link *l = &c->links[fault == LAST_FIRST ? c->n - 1 - i : i];
 
 		if (fault != NO_KEYS && (q->key & l->mask) != l->val)
+			continue;
+		if (fault != NO_ASKS && !asks_hold(l, q))
 			continue;
 		if (fault != NO_SWITCHES && (q->allowed >> l->number & 1) == 0)
 			continue;
@@ -68,7 +92,34 @@ ask(const struct chain *c, const struct question *q)
 			uintptr_t)c->fn;
 
 	return fn(q->data, q->caplen | junk, q->wirelen | junk, q->key | junk, q->allowed | junk,
-		junk);
+		q->sport | junk);
+}
+
+/* Ranges of small numbers, which keys and ports of questions are. */
+static void
+make_asks(struct chain *c, size_t i, struct rng *r)
+{
+	struct cbpf_link *l = &c->links[i];
+
+	l->asks = c->asks[i];
+	l->n_asks = rng_below(r, 3) == 0 ? 1 + rng_below(r, ASKS_MAX) : 0;
+	for (size_t k = 0; k < l->n_asks; k++) {
+		struct cbpf_ask *a = &c->asks[i][k];
+		union cbpf_choice *v = c->choices[i][k];
+
+		*a = (struct cbpf_ask){
+			.of = rng_below(r, 2) ? CBPF_ASK_KEY : CBPF_ASK_SPORT, .v = v};
+		if (a->of == CBPF_ASK_KEY) {
+			a->shift = rng_below(r, 2);
+			a->mask = 1 + rng_below(r, 3);
+		}
+		/* Now and then a list of none. */
+		a->n = rng_below(r, 20) == 0 ? 0 : 1 + rng_below(r, CHOICES_MAX);
+		for (size_t n = 0; n < a->n; n++) {
+			v[n].lo = rng_below(r, 4);
+			v[n].hi = v[n].lo + rng_below(r, 3);
+		}
+	}
 }
 
 static void
@@ -87,6 +138,7 @@ make(struct chain *c, struct rng *r)
 			l->mask = l[-1].mask;
 			l->val = l[-1].val;
 		}
+		make_asks(c, i, r);
 		/* Two links of one number are a rule's programs for two families. */
 		number += rng_below(r, 4) != 0;
 		if (rng_below(r, 12) != 0)
@@ -121,7 +173,9 @@ one_chain(const struct chain *c, struct rng *r)
 		if (l->prog != NULL)
 			(void)frame_solve(l->prog, r, &f);
 		for (int j = 0; j <= LENGTHS; j++) {
-			struct question q = {.wirelen = f.len, .key = rng_below(r, 4)};
+			struct question q = {.wirelen = f.len,
+				.key = rng_below(r, 4),
+				.sport = (uint16_t)rng_below(r, 4)};
 
 			q.caplen = j == 0 ? f.len : rng_below(r, f.len + 1);
 			q.data = fence_end(f.bytes, q.caplen);
@@ -163,12 +217,13 @@ main(void)
 	}
 	cbpf_arena_free(arena);
 	printf("%" PRIu64 " questions, %" PRIu64 " found, %" PRIu64 " of them behind the first; "
-	       "faults noticed: keys %" PRIu64 ", switches %" PRIu64 ", order %" PRIu64 "\n",
+	       "faults noticed: keys %" PRIu64 ", asks %" PRIu64 ", switches %" PRIu64
+	       ", order %" PRIu64 "\n",
 		count.asked, count.found, count.later, count.noticed[NO_KEYS],
-		count.noticed[NO_SWITCHES], count.noticed[LAST_FIRST]);
+		count.noticed[NO_ASKS], count.noticed[NO_SWITCHES], count.noticed[LAST_FIRST]);
 	ok = count.bad == 0 && count.found > count.asked / 10 && count.later > count.asked / 20 &&
-		count.noticed[NO_KEYS] > 0 && count.noticed[NO_SWITCHES] > 0 &&
-		count.noticed[LAST_FIRST] > 0;
+		count.noticed[NO_KEYS] > 0 && count.noticed[NO_ASKS] > 0 &&
+		count.noticed[NO_SWITCHES] > 0 && count.noticed[LAST_FIRST] > 0;
 	printf("%s: chains say what their programs do\n", ok ? "ok" : "NOT OK");
 	return ok ? 0 : 1;
 }
