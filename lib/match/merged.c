@@ -220,6 +220,13 @@ struct sifted {
 	uint64_t pass[SIEVES_MAX][SIEVE_TABLES];
 };
 
+/* Whether the sieve of @t has been asked: few frames are left. */
+static bool
+is_sifted(const struct sifted *f, const struct hash_table *t)
+{
+	return t->sieve != 0 && (f->done >> (t->sieve - 1u) & 1) != 0;
+}
+
 /* The frames in @some that may have something in @t, the first one of its sieve with the most. */
 static uint64_t
 sift(struct probe *p, struct sifted *f, const struct hash_table *t, uint64_t some)
@@ -227,7 +234,7 @@ sift(struct probe *p, struct sifted *f, const struct hash_table *t, uint64_t som
 	const struct match_index *ix = p->im->index;
 	const uint32_t s = t->sieve - 1u;
 
-	if ((f->done >> s & 1) == 0) {
+	if (!is_sifted(f, t)) {
 		f->done |= 1u << s;
 		find_window(p, ix->sieves[s].win, some);
 		ix->probe_sieve(&ix->sieves[s], p, some, f->pass[s]);
@@ -239,22 +246,30 @@ static void
 ask_tables(struct probe *p, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
+	uint64_t some, has = 0; /* by the key */
 	struct sifted sifted;
+	bool asked = false; /* some table, so that there may be matches */
 
 	sifted.done = 0;
-
 	for (uint32_t k = 0; k < ix->n_tables && alive != 0; k++) {
 		const struct hash_table *t = &ix->tables[k];
-		uint64_t some = alive;
 
+		/* Of tables in a row many ask the same. */
+		if (k == 0 || !scope_test_same(t->test, t[-1].test))
+			has = search_keys_test(p->key, p->n, t->test);
+		if ((has & alive) == 0)
+			continue;
 		/* Tables come by their first rule: nothing behind has an earlier one. */
-		if (k > 0)
+		if (asked && !is_sifted(&sifted, t))
 			alive &= ~merged_at_most(p, p->best, t->first_rule);
-		some = search_keys_test(p->key, p->n, t->test) & alive;
+		some = has & alive;
 		if (some != 0 && t->sieve != 0)
 			some = sift(p, &sifted, t, some);
+		if (some != 0 && asked && t->sieve != 0)
+			some &= ~merged_at_most(p, p->best, t->first_rule);
 		if (some == 0)
 			continue;
+		asked = true;
 		if (t->steps_win != 0) {
 			ask_steps(p, t, some);
 			continue;

@@ -46,10 +46,9 @@ group_take(struct group *g, const struct hash_table *tables, uint32_t k)
 	first = g->n > 0 ? MIN(g->first, w->off) : w->off;
 	last = g->n > 0 ? MAX(g->last, w->off) : w->off;
 	if (g->n > 0) {
-		const struct scope_test *a = &tables[g->table[0]].test, *b = &tables[k].test;
-
 		if (g->word[0]->win != w->win || (w->off - g->first) % 8 != 0 ||
-			last - first >= 8 * SIEVE_WORDS || a->mask != b->mask || a->val != b->val)
+			last - first >= 8 * SIEVE_WORDS ||
+			!scope_test_same(tables[g->table[0]].test, tables[k].test))
 			return false;
 	}
 	g->table[g->n] = k;
