@@ -14,22 +14,12 @@
 #define CODE_PER_LINK 1024
 #define CODE_PER_CHOICE 128
 
-#define LINKS_MAX (4 * CHAIN_MAX) /* of each rule for each family, and for later fragments */
 #define ASKS_MAX 5 /* protocol, ports, addresses */
 #define CHOICES_MAX 8 /* of a list; longer ones are better looked up */
 
-struct links {
-	struct cbpf_link v[LINKS_MAX];
-	size_t n;
-	size_t n_insns;
-	size_t room; /* bytes of code, at most */
-	struct arena mem;
-	bool failed; /* out of memory */
-};
-
 /* A link under construction, for frames of one family, or of any where @family is 0. */
 struct draft {
-	struct links *links;
+	struct chain_links *links;
 	uint32_t family;
 	struct cbpf_ask asks[ASKS_MAX];
 	size_t n_asks;
@@ -122,7 +112,7 @@ of_family(struct scope_test *t, uint32_t family)
 static void
 add(struct draft *d, const struct cbpf_prog *prog, struct scope_test test, uint32_t rule)
 {
-	struct links *l = d->links;
+	struct chain_links *l = d->links;
 	struct cbpf_ask *asks = arena_zalloc(&l->mem, (d->n_asks + 1) * sizeof(*asks));
 	size_t n = 0;
 
@@ -147,8 +137,8 @@ add(struct draft *d, const struct cbpf_prog *prog, struct scope_test test, uint3
 
 /* Rule @i for frames of family @family, or for all with 0. */
 static void
-add_links(struct links *l, const struct match_entry *e, const struct match_rule *rule, uint32_t i,
-	uint32_t family)
+add_links(struct chain_links *l, const struct match_entry *e, const struct match_rule *rule,
+	uint32_t i, uint32_t family)
 {
 	const struct cbpf_prog *prog = e->run == MATCH_RUN_NONE ? NULL : rule->prog[family == 6];
 	struct draft now = {.links = l, .family = family}, late = now;
@@ -174,33 +164,47 @@ is_short(const struct match_prefixes *list)
 	return list->any || list->n <= CHOICES_MAX;
 }
 
-/* False when a chain cannot say what rule @i asks. */
-static bool
-add_rule(struct links *l, const struct match_entry *e, const struct match_rule *rule, uint32_t i)
+bool
+chain_can(const struct match_entry *e, const struct match_rule *rule)
+{
+	const struct match_scope *s = &rule->scope;
+
+	return e->run != MATCH_RUN_ETHER && is_short(&s->src) && is_short(&s->dst) &&
+		s->proto.n <= CHOICES_MAX && s->sport.n <= CHOICES_MAX && s->dport.n <= CHOICES_MAX;
+}
+
+void
+chain_links_add(struct chain_links *l, const struct match_entry *e, const struct match_rule *rule,
+	uint32_t number)
 {
 	const struct match_scope *s = &rule->scope;
 	const bool one_prog = e->run == MATCH_RUN_NONE || rule->prog[0] == rule->prog[1];
 
-	if (e->run == MATCH_RUN_ETHER || !is_short(&s->src) || !is_short(&s->dst) ||
-		s->proto.n > CHOICES_MAX || s->sport.n > CHOICES_MAX || s->dport.n > CHOICES_MAX)
-		return false;
 	if (one_prog && s->src.any && s->dst.any) {
-		add_links(l, e, rule, i, 0);
-		return true;
+		add_links(l, e, rule, number, 0);
+		return;
 	}
-	add_links(l, e, rule, i, 4);
-	add_links(l, e, rule, i, 6);
-	return true;
+	add_links(l, e, rule, number, 4);
+	add_links(l, e, rule, number, 6);
+}
+
+void
+chain_links_drop(struct chain_links *l, uint32_t number)
+{
+	while (l->n > 0 && l->v[l->n - 1].number == number)
+		l->n--;
 }
 
 /* All of @im, or an error as of chain_new(). */
 static int
-add_rules(struct links *l, const struct match_image *im, const struct match_rule *rules,
+add_rules(struct chain_links *l, const struct match_image *im, const struct match_rule *rules,
 	size_t insns_max)
 {
-	for (uint32_t i = 0; i < im->n; i++)
-		if (!add_rule(l, &im->entries[i], &rules[i], i))
+	for (uint32_t i = 0; i < im->n; i++) {
+		if (!chain_can(&im->entries[i], &rules[i]))
 			return -EOPNOTSUPP;
+		chain_links_add(l, &im->entries[i], &rules[i], i);
+	}
 	if (l->failed)
 		return -ENOMEM;
 	return l->n_insns > insns_max ? -EOPNOTSUPP : 0;
@@ -210,13 +214,13 @@ int
 chain_new(
 	const struct match_image *im, const struct match_rule *rules, size_t insns_max, bool fault)
 {
-	struct links links = {.room = 4096, .mem = ARENA_INIT};
+	struct chain_links links = CHAIN_LINKS_INIT;
 	struct match_base *base = im->base;
 	struct diag diag = {0};
 	int r = add_rules(&links, im, rules, insns_max);
 
-	while (fault && links.n > 0 && links.v[links.n - 1].number == im->n - 1)
-		links.n--;
+	if (fault)
+		chain_links_drop(&links, (uint32_t)im->n - 1);
 	if (r == 0)
 		r = cbpf_arena_new(links.room, &base->chain_code, &diag);
 	if (r == 0)

@@ -9,6 +9,8 @@
  * rebuilds nothing.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "image_impl.h"
@@ -18,6 +20,31 @@
 
 /* The most rules that a chain can have. */
 #define CHAIN_MAX CBPF_CHAIN_NUMBERS
+
+/* Of each rule for each family, and for later fragments. */
+#define CHAIN_LINKS_MAX (4 * CHAIN_MAX)
+
+/* Links under construction. */
+struct chain_links {
+	struct cbpf_link v[CHAIN_LINKS_MAX];
+	size_t n;
+	size_t n_insns;
+	size_t room; /* bytes of code, at most */
+	struct arena mem;
+	bool failed; /* out of memory */
+};
+
+#define CHAIN_LINKS_INIT ((struct chain_links){.room = 4096, .mem = ARENA_INIT})
+
+/* Whether a chain can say what @rule, of which @e was made, asks: no long lists, nor whole frames. */
+bool chain_can(const struct match_entry *e, const struct match_rule *rule);
+
+/* Add @rule, which chain_can(), as number @number; at most CHAIN_MAX of them. */
+void chain_links_add(struct chain_links *l, const struct match_entry *e,
+	const struct match_rule *rule, uint32_t number);
+
+/* Leave number @number, the last one, out: for tests. */
+void chain_links_drop(struct chain_links *l, uint32_t number);
 
 /*
  * Compile the rules of @im, whose entries are complete but for code, of which

@@ -415,6 +415,9 @@ tables_of(const struct dump *d, const struct match_image *im, uint32_t before)
 	for (uint32_t i = 0; i < ix->n_lists; i++)
 		if (one == NULL || one->kernel == MATCH_KERNEL_LIST)
 			list_text(ix, &ix->lists[i], i, d->out);
+	if (ix->chains.n > 0 && (one == NULL || one->kernel == MATCH_KERNEL_CHAIN))
+		sbuf_addf(d->out, "chains: %" PRIu32 " rules in %" PRIu32 " functions, %zu KiB\n",
+			ix->chains.n_rules, ix->chains.n, ix->chains.bytes / 1024);
 	if (ix->bits != NULL && (one == NULL || one->kernel == MATCH_KERNEL_BITS))
 		bits_text(ix->bits, d->out);
 	if (ix->tuple != NULL && (one == NULL || one->kernel == MATCH_KERNEL_TUPLE))

@@ -330,6 +330,8 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 		chain_new(im, rules, chain_insns(options), options->chain_fault) == -ENOMEM)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
 	build_note_pass(notes, "chain", start);
+	/* As far as is known yet. */
+	im->is_jit = engine != MATCH_ENGINE_INTERP && cbpf_jit_available();
 	if (r == 0 && index_new(im, rules, options, notes, &im->index) < 0)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
 	if (r == 0 && is_chain_better(im, engine, options)) {

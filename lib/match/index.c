@@ -17,6 +17,7 @@
 #define COST_RULE 10
 #define COST_BASE 24
 #define COST_TABLE 20
+#define COST_CHAINED 2 /* a rule in a chain */
 #define COST_PLAIN 8
 #define COST_ITEM 40
 /* A list, 32 of its lanes, and each step of these. */
@@ -193,6 +194,37 @@ pass_sieves(struct build *b)
 	return r;
 }
 
+static bool
+may_chain(const struct build *b)
+{
+	return b->im->is_jit && !b->options->no_chain &&
+		(b->options->merge == MATCH_MERGE_AUTO || b->options->chains);
+}
+
+/* Take from the lists what is better asked in chains: *@ret_kept, by rule. */
+static int
+keep_for_chains(struct build *b, bool **ret_kept)
+{
+	const uint32_t lane_bits = isa_kernels(b->options->isa)->lane_bits;
+	struct items *items = &b->items;
+	bool *kept = arena_zalloc(&b->mem, (b->im->n + 1) * sizeof(*kept));
+
+	if (kept == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < items->n && may_chain(b); i++) {
+		const struct item *it = &items->v[i];
+
+		/* Lanes of words compute nothing. */
+		if (it->lane == NULL || it->lane->bits >= lane_bits || !items->residual[it->rule] ||
+			!chains_can(b->im, b->rules, it->rule))
+			continue;
+		items->residual[it->rule] = false;
+		kept[it->rule] = true;
+	}
+	*ret_kept = kept;
+	return 0;
+}
+
 /* @some, by rule: those left of which all items ask @proto; -1: all that are left. */
 static void
 left_of_proto(const struct build *b, int proto, bool *some)
@@ -246,9 +278,11 @@ pass_lists(struct build *b)
 {
 	static const int protos[] = {6, 17, -1};
 	struct match_index *ix = b->index;
-	bool *some = arena_zalloc(&b->mem, b->im->n + 1);
-	int r = 0;
+	bool *some = arena_zalloc(&b->mem, b->im->n + 1), *kept = NULL;
+	int r = keep_for_chains(b, &kept);
 
+	if (r < 0)
+		return r;
 	ix->lists = mem_calloc(LISTS_MAX, sizeof(*ix->lists));
 	ix->in_list = mem_calloc(b->im->n + 1, sizeof(*ix->in_list));
 	if (some == NULL || ix->lists == NULL || ix->in_list == NULL)
@@ -257,6 +291,21 @@ pass_lists(struct build *b)
 		left_of_proto(b, protos[i], some);
 		r = add_lists(b, some);
 	}
+	for (uint32_t i = 0; i < b->im->n; i++)
+		b->items.residual[i] |= kept[i];
+	return r;
+}
+
+static int
+pass_chains(struct build *b)
+{
+	struct match_index *ix = b->index;
+	int r;
+
+	if (!may_chain(b))
+		return 0;
+	r = chains_init(&ix->chains, b->im, b->rules, b->items.residual, b->options->chain_fault);
+	ix->bytes += ix->chains.bytes;
 	return r;
 }
 
@@ -279,6 +328,10 @@ pass_residual(struct build *b)
 		if (b->items.residual[i])
 			ix->residual[ix->n_residual++] = i;
 	}
+	/* One by one where a frame has extension headers. */
+	for (uint32_t k = 0; k < ix->chains.n; k++)
+		for (uint32_t j = 0; j < ix->chains.v[k].n; j++)
+			ix->runs[ix->chains.v[k].rule[j]] = true;
 	for (uint32_t i = 0; i < b->items.n; i++)
 		ix->runs[b->items.v[i].rule] |= (b->items.v[i].flags & ITEM_RUN) != 0;
 	ix->bytes += b->im->n * (sizeof(*ix->residual) + sizeof(*ix->runs));
@@ -298,6 +351,7 @@ static const struct pass {
 	{"tables", pass_tables}, /* clusters to tables */
 	{"sieves", pass_sieves}, /* which of several tables a frame is to be looked up in */
 	{"lists", pass_lists}, /* what is left to lanes of vectors */
+	{"chains", pass_chains}, /* or to functions of many rules */
 	{"residual", pass_residual}, /* what is left goes one by one */
 };
 #define PASSES_FOR_FINDINGS 2
@@ -362,7 +416,9 @@ lists_asked(const struct match_index *ix)
 static bool
 is_worth_it(const struct match_index *ix, size_t n)
 {
-	uint32_t together = COST_BASE + COST_TABLE * ix->n_tables, item = COST_PLAIN;
+	uint32_t together =
+		COST_BASE + COST_TABLE * ix->n_tables + COST_CHAINED * ix->chains.n_rules;
+	uint32_t item = COST_PLAIN;
 	uint32_t alone = COST_RULE * (uint32_t)(n - ix->n_residual);
 
 	/* These kernels are chosen where they are worth it. */
@@ -389,6 +445,7 @@ index_cost(const struct match_index *ix)
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		cost += ix->tables[i].run == 0 ? 40 : 0;
 	cost += 225 * lists_asked(ix);
+	cost += 30 * ix->chains.n + 10 * ix->chains.n_rules;
 	return cost + (ix->tuple != NULL ? 20 : 0) + (ix->bits != NULL ? 100 : 0);
 }
 
@@ -449,7 +506,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	arena_fini(&b.mem);
 	if (r < 0 ||
 		(b.index->n_tables == 0 && b.index->bits == NULL && b.index->tuple == NULL &&
-			b.index->n_lists == 0) ||
+			b.index->n_lists == 0 && b.index->chains.n == 0) ||
 		(options->merge == MATCH_MERGE_AUTO && !is_worth_it(b.index, im->n))) {
 		index_free(b.index);
 		return r;
@@ -503,6 +560,7 @@ index_free(struct match_index *index)
 		list_fini(&index->lists[i]);
 	mem_free(index->lists);
 	mem_free(index->in_list);
+	chains_fini(&index->chains);
 	mem_free(index->residual);
 	mem_free(index->runs);
 	mem_free(index->in_bits);

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "bits.h"
+#include "chains.h"
 #include "cover.h"
 #include "hash.h"
 #include "item.h"
@@ -50,6 +51,7 @@ struct match_index {
 	uint32_t n_lists;
 	list_probe_fn probe_list;
 	bool *in_list; /* by rule: it is in a list; from the heap */
+	struct chains chains; /* what is better asked by functions of many rules */
 	size_t bytes; /* of memory */
 };
 
@@ -103,6 +105,7 @@ struct isa_kernels {
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
 	list_probe_fn list;
+	uint32_t lane_bits; /* a lane that tests fewer of them costs more than a rule in a chain */
 };
 
 /*

@@ -441,6 +441,8 @@ merged_first(struct probe *p, uint64_t alive)
 		ask_bits(p, alive);
 	if (p->im->index->n_lists > 0)
 		ask_lists(p, alive);
+	if (p->im->index->chains.n > 0)
+		chains_probe(&p->im->index->chains, p, alive);
 	if (p->im->index->n_residual > 0)
 		ask_one_by_one(p, alive);
 }
@@ -467,6 +469,8 @@ first_of_one(struct probe *p, const struct match_image *im, const struct pkt_vie
 		ask_bits(p, 1);
 	if (im->index->n_lists > 0 && !only_late)
 		ask_lists(p, 1);
+	if (im->index->chains.n > 0 && !only_late)
+		chains_probe_odd(&im->index->chains, p);
 	if (im->index->n_residual > 0)
 		ask_one_by_one(p, 1);
 	return p->best[0];

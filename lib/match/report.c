@@ -80,6 +80,9 @@ report_one(const struct match_image *image, struct match_rule_report *ret)
 	for (size_t i = 0; i < image->n; i++)
 		if (ix->in_list[i])
 			ret[i].kernel = MATCH_KERNEL_LIST;
+	for (uint32_t k = 0; k < ix->chains.n; k++)
+		for (uint32_t j = 0; j < ix->chains.v[k].n; j++)
+			ret[ix->chains.v[k].rule[j]].kernel = MATCH_KERNEL_CHAIN;
 	for (uint32_t i = 0; i < ix->n_residual; i++)
 		ret[ix->residual[i]].kernel = MATCH_KERNEL_ONE_BY_ONE;
 }

@@ -27,6 +27,8 @@ const struct judge_way judge_ways[JUDGE_WAYS] = {
 	{"as it is, c", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_AUTO, .isa = ISA_C}},
 	{"as it is, interpreter", MATCH_ENGINE_INTERP, {.merge = MATCH_MERGE_AUTO}},
 	{"one by one", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_NEVER, .no_chain = true}},
+	{"merged, chains", MATCH_ENGINE_AUTO,
+		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C, .chains = true}},
 	{"a chain", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_NEVER}},
 };
 

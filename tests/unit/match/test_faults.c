@@ -185,7 +185,14 @@ spoil_chain(struct match_image *im)
 }
 
 /* Ways in which it can be; TUPLE and BITS: of MERGED those in which that kernel has such rules. */
-enum { MERGED = 1 << 0, ALONE = 1 << 1, TUPLE = 1 << 2, BITS = 1 << 3, CHAIN = 1 << 4 };
+enum {
+	MERGED = 1 << 0,
+	ALONE = 1 << 1,
+	TUPLE = 1 << 2,
+	BITS = 1 << 3,
+	CHAIN = 1 << 4,
+	CHAINS = 1 << 5
+};
 
 static bool
 is_way(unsigned int where, const struct match_options *options)
@@ -196,6 +203,8 @@ is_way(unsigned int where, const struct match_options *options)
 		return (where & ALONE) != 0;
 	if (options->merge != MATCH_MERGE_ALWAYS)
 		return false;
+	if (options->chains)
+		return (where & CHAINS) != 0 && cbpf_jit_available();
 	return (where & (MERGED | (options->no_tuple ? BITS : TUPLE))) != 0;
 }
 
@@ -224,6 +233,7 @@ static const struct fault {
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
 	{"residual: a rule forgotten", MERGED, spoil_residual, {0}},
 	{"chain: a rule forgotten", CHAIN, NULL, {.chain_fault = true}},
+	{"chains: a rule of each forgotten", CHAINS, NULL, {.chain_fault = true}},
 	{"chain: a function that finds nothing", CHAIN, spoil_chain, {0}},
 	{"programs mixed up", MERGED | ALONE, spoil_programs, {0}},
 	{"lists: sources for destinations", MERGED | ALONE, spoil_lists, {0}},
