@@ -42,17 +42,31 @@ pairs(__m512i w, uint64_t seed)
 	return _mm512_mul_epu32(w, _mm512_srli_epi64(w, 32));
 }
 
-/* The hashes of the frames @some from @k on. */
+/* The sum of the words of the frames @some from @k on, which have all of them. */
 static inline __m512i
-hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __mmask8 some,
+sum_there(const struct hash_table *t, __m512i bytes, __mmask8 some, uint32_t n_words)
+{
+	__m512i sum = _mm512_setzero_si512();
+
+	for (uint32_t i = 0; i < n_words; i++) {
+		const struct hash_word *w = &t->words[i];
+		const __m512i v = lane_words_there(bytes, w->off, some);
+		const __m512i mask = _mm512_set1_epi64((long long)w->mask);
+
+		sum = _mm512_add_epi64(sum, pairs(_mm512_and_si512(v, mask), t->seed[i]));
+	}
+	return sum;
+}
+
+/* The same of frames that may end before. */
+static inline __m512i
+sum_anywhere(const struct hash_table *t, const struct probe *p, uint32_t k, __mmask8 some,
 	struct hash_form f)
 {
-	const struct probe_at *at = &p->at[t->words[0].win][k];
+	const struct probe_at *at = NULL;
 	struct lane_windows w;
 	__m512i sum = _mm512_setzero_si512();
 
-	if (f.has_key)
-		sum = pairs(load_keys(t, p, k, some), t->seed[HASH_DATA_WORDS]);
 	for (uint32_t i = 0; i < f.n_words; i++) {
 		if (i == 0 || !f.together) {
 			at = &p->at[t->words[i].win][k];
@@ -61,6 +75,24 @@ hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __mmas
 		sum = _mm512_add_epi64(
 			sum, pairs(masked_words(&t->words[i], &w, at, some), t->seed[i]));
 	}
+	return sum;
+}
+
+/* The hashes of the frames @some from @k on. */
+static inline __attribute__((always_inline)) __m512i
+hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __mmask8 some,
+	struct hash_form f)
+{
+	const struct probe_at *at = &p->at[t->words[0].win][k];
+	__m512i sum;
+
+	if (f.together && __builtin_expect(lanes_have(lane_rest(at), t->left, some), 1))
+		sum = sum_there(t, lane_bytes(at), some, f.n_words);
+	else
+		sum = sum_anywhere(t, p, k, some, f);
+	if (f.has_key)
+		sum = _mm512_add_epi64(
+			sum, pairs(load_keys(t, p, k, some), t->seed[HASH_DATA_WORDS]));
 	return _mm512_add_epi64(_mm512_mul_epu32(sum, _mm512_set1_epi64((long long)HASH_LOW)),
 		_mm512_mul_epu32(
 			_mm512_srli_epi64(sum, 32), _mm512_set1_epi64((long long)HASH_HIGH)));
@@ -114,6 +146,10 @@ put_candidates(
 	return (uint32_t)__builtin_popcount(some);
 }
 
+/*
+ * All are hashed before one is looked up: a frame's way is gather behind gather, and the
+ * less a turn does the more turns the processor has on their way.
+ */
 static inline __attribute__((always_inline)) uint32_t
 find(const struct hash_table *t, const struct probe *p, uint64_t some, struct hash_form f,
 	struct candidate *restrict ret)
@@ -121,23 +157,29 @@ find(const struct hash_table *t, const struct probe *p, uint64_t some, struct ha
 	const __m512i mask = _mm512_set1_epi64((long long)t->bucket_mask);
 	const uint64_t *const tags = t->tags;
 	const uint32_t *const places = t->places[0];
-	const uint32_t end = p->n;
+	const uint32_t groups = (p->n + LANES - 1) / LANES;
+	__m512i hash[MATCH_BURST / LANES];
 	uint32_t n = 0;
 
-	for (uint32_t k = 0; k < end; k += LANES) {
-		const __mmask8 on = (__mmask8)(some >> k);
-		__m512i hash, bucket, found;
+	for (uint32_t g = 0; g < groups; g++) {
+		const __mmask8 on = (__mmask8)(some >> g * LANES);
+
+		if (on != 0)
+			hash[g] = hash_lanes(t, p, g * LANES, on, f);
+	}
+	for (uint32_t g = 0; g < groups; g++) {
+		const __mmask8 on = (__mmask8)(some >> g * LANES);
+		__m512i bucket, found;
 		__mmask64 equal;
 
 		if (on == 0)
 			continue;
-		hash = hash_lanes(t, p, k, on, f);
-		bucket = _mm512_and_si512(_mm512_srli_epi64(hash, HASH_BUCKET_SHIFT), mask);
+		bucket = _mm512_and_si512(_mm512_srli_epi64(hash[g], HASH_BUCKET_SHIFT), mask);
 		found = _mm512_mask_i64gather_epi64(
 			_mm512_setzero_si512(), on, bucket, (const void *)tags, 8);
-		equal = _mm512_cmpeq_epi8_mask(found, tags_of(hash));
+		equal = _mm512_cmpeq_epi8_mask(found, tags_of(hash[g]));
 		if (equal != 0)
-			n += put_candidates(places, k, bucket, equal, &ret[n]);
+			n += put_candidates(places, g * LANES, bucket, equal, &ret[n]);
 	}
 	if (t->n_items > FAR_ITEMS)
 		fetch_items(t, ret, n);

@@ -15,26 +15,62 @@
 
 /* A window of eight frames: the fields of struct probe_at. */
 struct lane_windows {
-	__m512i bytes, left, pos;
-	__m512i rest; /* left and, above it, pos */
+	__m512i bytes, rest; /* left and, above it, pos */
+	__m512i left, pos;
 	__mmask8 whole; /* 8 bytes can be read that end where the frame does */
 };
+
+/* The fields of eight of @at as they are. */
+static inline __m512i
+lane_bytes(const struct probe_at *at)
+{
+	const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+
+	return _mm512_permutex2var_epi64(
+		_mm512_loadu_si512(&at[0]), even, _mm512_loadu_si512(&at[4]));
+}
+
+static inline __m512i
+lane_rest(const struct probe_at *at)
+{
+	const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+
+	return _mm512_permutex2var_epi64(
+		_mm512_loadu_si512(&at[0]), odd, _mm512_loadu_si512(&at[4]));
+}
 
 static inline struct lane_windows
 lane_windows(const struct probe_at *at)
 {
-	const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-	const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
-	const __m512i lo = _mm512_loadu_si512(&at[0]), hi = _mm512_loadu_si512(&at[4]);
 	struct lane_windows w;
 
-	w.bytes = _mm512_permutex2var_epi64(lo, even, hi);
-	w.rest = _mm512_permutex2var_epi64(lo, odd, hi);
+	w.bytes = lane_bytes(at);
+	w.rest = lane_rest(at);
 	w.left = _mm512_srai_epi64(_mm512_slli_epi64(w.rest, 32), 32);
 	w.pos = _mm512_srli_epi64(w.rest, 32);
 	w.whole = _mm512_cmpge_epi64_mask(
 		_mm512_add_epi64(w.left, w.pos), _mm512_set1_epi64(sizeof(uint64_t)));
 	return w;
+}
+
+/*
+ * Whether of all frames @some, whose windows have @rest, @n bytes are there. Then words
+ * among these are read without more ado: half of what lane_words() takes.
+ */
+static inline bool
+lanes_have(__m512i rest, int32_t n, __mmask8 some)
+{
+	const __mmask16 all = (__mmask16)_pdep_u32(some, 0x5555); /* left is the lower half */
+
+	return _mm512_mask_cmplt_epi32_mask(all, rest, _mm512_set1_epi32(n)) == 0;
+}
+
+/* lane_words() where lanes_have() the bytes and @off is not before the window. */
+static inline __m512i
+lane_words_there(__m512i bytes, int32_t off, __mmask8 some)
+{
+	return _mm512_mask_i64gather_epi64(
+		_mm512_setzero_si512(), some, bytes, (const void *)(uintptr_t)off, 1);
 }
 
 /* The windows of @bytes and @rest to @at, of the frames @some. */

@@ -47,16 +47,32 @@ place_frames_avx512(struct probe *p, const uint8_t *which)
 	}
 }
 
+/* Where a step is read, for the frames @some, all of which have the byte; 0 elsewhere. */
+static inline __m512i
+steps_at(const struct probe_at *from, __m512i bytes, __m512i rest, int32_t off, __mmask8 some)
+{
+	struct lane_windows at;
+
+	if (__builtin_expect(lanes_have(rest, off + (int32_t)sizeof(uint64_t), some), 1))
+		return lane_words_there(bytes, off, some);
+	at = lane_windows(from);
+	return lane_words(&at, from, off, some);
+}
+
 /* Of eight frames the windows that start by the byte at @from + @off, which are in @some. */
 static inline __attribute__((always_inline)) void
 step_on(const struct probe_at *start, const struct probe_at *from, int32_t off,
 	enum window_kind kind, __mmask8 some, struct probe_at *ret)
 {
-	const struct lane_windows at = lane_windows(from);
-	const struct lane_windows base = kind == WINDOW_WALK ? at : lane_windows(start);
+	const struct probe_at *base = kind == WINDOW_WALK ? from : start;
 	const __m512i nowhere = _mm512_set1_epi64((long long)0x8000000080000000);
-	const __mmask8 there = _mm512_mask_cmpgt_epi64_mask(some, at.left, _mm512_set1_epi64(off));
-	__m512i step = lane_words(&at, from, off, there), rest;
+	const __m512i from_rest = lane_rest(from);
+	/* left is the lower half. */
+	const __mmask8 there =
+		(__mmask8)_pext_u32(
+			_mm512_cmpgt_epi32_mask(from_rest, _mm512_set1_epi32(off)), 0x5555) &
+		some;
+	__m512i step = steps_at(from, lane_bytes(from), from_rest, off, there), rest;
 	__mmask8 is_6;
 
 	_Static_assert(PROBE_NOWHERE == (uint32_t)INT32_MIN, "of both fields");
@@ -69,9 +85,9 @@ step_on(const struct probe_at *start, const struct probe_at *from, int32_t off,
 	if (kind == WINDOW_L4)
 		step = _mm512_mask_mov_epi64(step, is_6, _mm512_set1_epi64(WINDOW_L4_IP6));
 	/* left less the step, and above it pos and the step. */
-	rest = _mm512_add_epi32(base.rest, _mm512_slli_epi64(step, 32));
+	rest = _mm512_add_epi32(lane_rest(base), _mm512_slli_epi64(step, 32));
 	rest = _mm512_mask_sub_epi32(rest, 0x5555, rest, step);
-	lane_windows_store(ret, _mm512_maskz_add_epi64(there, base.bytes, step),
+	lane_windows_store(ret, _mm512_maskz_add_epi64(there, lane_bytes(base), step),
 		_mm512_mask_mov_epi64(nowhere, there, rest), some);
 }
 
