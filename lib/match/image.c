@@ -247,12 +247,18 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 /*
  * A chain costs a little for each rule, a table the same for all of them: measured, a
  * dozen names take as long by either; rules that compute take longer. What needs
- * many tables, or programs behind them, takes longer than thirty rules.
+ * many tables, or programs behind them, takes longer than thirty rules, the kernel
+ * for five-tuples as long as five. Fewer rules are not worth a comparison.
  */
-#define CHAIN_RULES 8
+#define CHAIN_RULES 5
 #define CHAIN_COST 35 /* tenths of a nanosecond, and for each rule */
 #define CHAIN_COST_RULE 6
 #define CHAIN_COST_LISTED 6 /* more, for one that a list would compute */
+/*
+ * More, for one that walks over labels: a few for names as they are, 200 for names of
+ * a hundred labels, which an adversary sends. A table costs those 400 for all its rules.
+ */
+#define CHAIN_COST_WALKING 20
 #define CHAIN_INSNS 8192 /* of them all: programs that walk over labels have a thousand each */
 
 static bool
@@ -281,7 +287,8 @@ is_chain_better(
 		return false;
 	return im->index == NULL ||
 		CHAIN_COST + CHAIN_COST_RULE * (uint32_t)im->n +
-			CHAIN_COST_LISTED * index_n_listed(im->index) <
+			CHAIN_COST_LISTED * index_n_listed(im->index) +
+			CHAIN_COST_WALKING * index_n_walking(im->index) <
 		index_cost(im->index);
 }
 

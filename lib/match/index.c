@@ -446,7 +446,6 @@ index_cost(const struct match_index *ix)
 		cost += ix->tables[i].run == 0 ? 40 : 0;
 	cost += 225 * lists_asked(ix);
 	cost += 30 * ix->chains.n + 10 * ix->chains.n_rules;
-	cost += 30 * ix->chains.n + 10 * ix->chains.n_rules;
 	return cost + (ix->tuple != NULL ? 20 : 0) + (ix->bits != NULL ? 100 : 0);
 }
 
@@ -457,6 +456,16 @@ index_n_listed(const struct match_index *ix)
 
 	for (uint32_t i = 0; i < ix->n_lists; i++)
 		n += ix->lists[i].n_rules;
+	return n;
+}
+
+uint32_t
+index_n_walking(const struct match_index *ix)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < ix->n_tables; i++)
+		n += ix->tables[i].steps_win != 0 ? ix->tables[i].n_rules : 0;
 	return n;
 }
 
