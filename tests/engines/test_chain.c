@@ -16,8 +16,9 @@
 #include "cbpf/prog.h"
 #include "engines.h"
 #include "progs.h"
+#include "quick.h"
 
-#define CHAINS 20000
+#define CHAINS QUICK(20000)
 #define LINKS_MAX 12
 #define ASKS_MAX 2
 #define CHOICES_MAX 3

@@ -20,8 +20,9 @@
 #include "engines.h"
 #include "filters.h"
 #include "progs.h"
+#include "quick.h"
 
-#define PROGRAMS 4000
+#define PROGRAMS QUICK(4000)
 
 /* What may occur; jumps are told apart by their group. */
 static const char *const allowed[] = {"mov", "movabs", "movzx", "lea", "bswap", "rol", "shl", "shr",

@@ -17,8 +17,9 @@
 #include "engines.h"
 #include "gen/gen.h"
 #include "gencase.h"
+#include "quick.h"
 
-#define PROGRAMS 3000
+#define PROGRAMS QUICK(3000)
 #define FRAMES 10 /* for each */
 #define LENGTHS 12 /* for each of these, and its own */
 

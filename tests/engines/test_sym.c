@@ -17,9 +17,10 @@
 #include "engines.h"
 #include "match/sym.h"
 #include "progs.h"
+#include "quick.h"
 
-#define PAIRS ((uint64_t)1000000)
-#define BROKEN_PAIRS ((uint64_t)50000)
+#define PAIRS ((uint64_t)QUICK(1000000))
+#define BROKEN_PAIRS ((uint64_t)QUICK(50000))
 #define FLIPS 24 /* per frame that matches */
 
 enum fault { FAULT_NONE, FAULT_ATOM, FAULT_NEED, FAULT_PATH };

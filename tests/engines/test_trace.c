@@ -19,8 +19,9 @@
 #include "engines.h"
 #include "match/sym.h"
 #include "progs.h"
+#include "quick.h"
 
-#define PAIRS ((uint64_t)100000)
+#define PAIRS ((uint64_t)QUICK(100000))
 
 static struct {
 	uint64_t pairs, matches, tests, loads, other, turned, again, wrong;

@@ -3,9 +3,9 @@
 #define TEST_QUICK_H
 
 /*
- * Counts of the quick tier. The plain builds run a test in full. A sanitizer or
- * an emulator takes up to ten times as long for one, and what is looked for
- * there, memory, undefined behaviour, another processor, shows in a fifth.
+ * Counts of the quick tier. The release build runs a test in full. A sanitizer or
+ * an emulator takes up to ten times as long for one, and what is looked for there,
+ * memory, undefined behaviour, another processor or compiler, shows in a fifth.
  * QUICK_SHARE comes from the build: 1 or 5.
  */
 #define QUICK(n) ((n) / QUICK_SHARE)

@@ -23,6 +23,7 @@
 #include "cbpf/prog.h"
 #include "check.h"
 #include "gencase.h"
+#include "quick.h"
 
 #define FRAMES 12 /* for each pattern */
 
@@ -94,7 +95,7 @@ check_pattern(size_t type)
 static void
 test_all(void **state)
 {
-	const unsigned int patterns = getenv("SLUICE_LONG") != NULL ? 20000 : 2000;
+	const unsigned int patterns = getenv("SLUICE_LONG") != NULL ? 20000 : QUICK(2000);
 
 	(void)state;
 	for (size_t t = 0; gencase_name(t) != NULL; t++) {

@@ -21,6 +21,7 @@
 #include "match/verdict.h"
 #include "pkt/build.h"
 #include "pkt/view.h"
+#include "quick.h"
 #include "ref.h"
 #include "world.h"
 
@@ -314,7 +315,7 @@ rules_switch_under_searches(void **state)
 	struct match_rule rules[2] = {all_rule, all_rule};
 	struct shared shared = {.image = NULL};
 	struct searcher s[2] = {{.shared = &shared}, {.shared = &shared}};
-	const uint64_t bursts = getenv("SLUICE_LONG") != NULL ? 5000000 : 100000;
+	const uint64_t bursts = getenv("SLUICE_LONG") != NULL ? 5000000 : QUICK(100000);
 	const time_t deadline = time(NULL) + 60;
 
 	(void)state;
