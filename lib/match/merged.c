@@ -255,7 +255,7 @@ ask_tables(struct probe *p, uint64_t alive)
 		const struct hash_table *t = &ix->tables[k];
 
 		/* Of tables in a row many ask the same. */
-		if (k == 0 || !scope_test_same(t->test, t[-1].test))
+		if (k == 0 || !scope_test_equal(&t->test, &t[-1].test))
 			has = search_keys_test(p->key, p->n, t->test);
 		if ((has & alive) == 0)
 			continue;

@@ -45,12 +45,6 @@ scope_test(const struct scope_test *t, uint32_t key)
 	return (key & t->mask) == t->val;
 }
 
-static inline bool
-scope_test_same(struct scope_test a, struct scope_test b)
-{
-	return a.mask == b.mask && a.val == b.val;
-}
-
 /* What one comparison cannot say. */
 struct scope_more {
 	/*

@@ -48,7 +48,7 @@ group_take(struct group *g, const struct hash_table *tables, uint32_t k)
 	if (g->n > 0) {
 		if (g->word[0]->win != w->win || (w->off - g->first) % 8 != 0 ||
 			last - first >= 8 * SIEVE_WORDS ||
-			!scope_test_same(tables[g->table[0]].test, tables[k].test))
+			!scope_test_equal(&tables[g->table[0]].test, &tables[k].test))
 			return false;
 	}
 	g->table[g->n] = k;
