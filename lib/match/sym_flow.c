@@ -4,8 +4,6 @@
  * and jumps, not on what is compared with, so that thousands of rules of one
  * kind share it.
  */
-#include <string.h>
-
 #include "base/util.h"
 #include "cbpf/prog.h"
 #include "sym_run.h"
@@ -154,15 +152,6 @@ analyse(struct arena *mem, const struct cbpf_insn *insns, size_t n)
 	return flow;
 }
 
-static uint64_t
-raw(const struct cbpf_insn *in)
-{
-	uint64_t v;
-
-	memcpy(&v, in, sizeof(v));
-	return v;
-}
-
 /* What of @in matters: its number only where it is a place. */
 static uint64_t
 mask_of(const struct cbpf_insn *in)
@@ -177,7 +166,7 @@ mask_of(const struct cbpf_insn *in)
 	case CBPF_OP_JA:
 	case CBPF_OP_RET_K: return UINT64_MAX;
 	}
-	return raw(&no_k);
+	return sym_insn_bits(&no_k);
 }
 
 static bool
@@ -188,7 +177,7 @@ is_like(const struct sym_flow_kept *k, const struct cbpf_insn *insns)
 	/* Most that differ do so soon. */
 	for (size_t i = 0; i < k->n && differ == 0; i += KEPT_LEN)
 		for (size_t j = i; j < MIN(i + KEPT_LEN, k->n); j++)
-			differ |= (raw(&insns[j]) & k->mask[j]) ^ k->val[j];
+			differ |= (sym_insn_bits(&insns[j]) & k->mask[j]) ^ k->val[j];
 	return differ == 0;
 }
 
@@ -209,7 +198,7 @@ keep(struct sym_pool *p, const struct flow *flow, const struct cbpf_insn *insns,
 	k->val = k->mask + n;
 	for (size_t i = 0; i < n; i++) {
 		k->mask[i] = mask_of(&insns[i]);
-		k->val[i] = raw(&insns[i]) & k->mask[i];
+		k->val[i] = sym_insn_bits(&insns[i]) & k->mask[i];
 	}
 	k->flow = flow;
 	k->n = n;

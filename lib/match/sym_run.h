@@ -4,6 +4,8 @@
 
 /* Ways through a program; for the files sym_run.c, sym_join.c, sym_loop.c. */
 
+#include <string.h>
+
 #include "cbpf/insn.h"
 #include "sym_impl.h"
 
@@ -19,6 +21,17 @@
 #define REG_X 1
 #define REG_M 2
 #define REGS (REG_M + CBPF_MEM_WORDS)
+
+/* An instruction as one number, in which fields can be masked. */
+static inline uint64_t
+sym_insn_bits(const struct cbpf_insn *in)
+{
+	uint64_t v;
+
+	_Static_assert(sizeof(*in) == sizeof(v), "no padding");
+	memcpy(&v, in, sizeof(v));
+	return v;
+}
 
 struct needs {
 	struct sym_need v[SYM_NEEDS_MAX];

@@ -42,25 +42,14 @@ static uint64_t
 mask_of(const struct cbpf_insn *in)
 {
 	const struct cbpf_insn no_k = {UINT16_MAX, UINT8_MAX, UINT8_MAX, 0};
-	uint64_t v;
 
-	memcpy(&v, &no_k, sizeof(v));
-	return in->code == CBPF_CODE_JEQ_K ? v : UINT64_MAX;
-}
-
-static uint64_t
-raw(const struct cbpf_insn *in)
-{
-	uint64_t v;
-
-	memcpy(&v, in, sizeof(v));
-	return v;
+	return in->code == CBPF_CODE_JEQ_K ? sym_insn_bits(&no_k) : UINT64_MAX;
 }
 
 static uint64_t
 mix(uint64_t h, const struct cbpf_insn *in)
 {
-	h = (h ^ (raw(in) & mask_of(in))) * UINT64_C(0x9e3779b97f4a7c15);
+	h = (h ^ (sym_insn_bits(in) & mask_of(in))) * UINT64_C(0x9e3779b97f4a7c15);
 	return h ^ h >> 29;
 }
 
@@ -94,7 +83,7 @@ is_like(const struct sym_shape *s, const struct cbpf_insn *insns, size_t n)
 	uint64_t differ = 0;
 
 	for (size_t i = 0; i < n; i++)
-		differ |= (s->val[i] ^ raw(&insns[i])) & s->mask[i];
+		differ |= (s->val[i] ^ sym_insn_bits(&insns[i])) & s->mask[i];
 	return differ == 0;
 }
 
@@ -115,7 +104,7 @@ shape_new(struct sym_pool *p, uint64_t hash, const struct cbpf_insn *insns, size
 	s->val = s->mask + n;
 	for (size_t i = 0; i < n; i++) {
 		s->mask[i] = mask_of(&insns[i]);
-		s->val[i] = raw(&insns[i]);
+		s->val[i] = sym_insn_bits(&insns[i]);
 	}
 	s->n = n;
 	s->hash = hash;
@@ -233,7 +222,7 @@ has_loops(const struct sym_shape *s, const struct cbpf_insn *insns)
 
 		/* All but numbers that differ is the shape's. */
 		for (size_t i = 0; i < s->loops[l].n; i++)
-			differ |= (raw(&in[i]) ^ raw(&in[i + len])) & ~mask[i];
+			differ |= (sym_insn_bits(&in[i]) ^ sym_insn_bits(&in[i + len])) & ~mask[i];
 	}
 	return differ == 0;
 }
