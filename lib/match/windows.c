@@ -126,7 +126,7 @@ place_of(struct items *items, struct sight sight, const struct sym_node *node)
 				.step = sym_walk_step(node)},
 			place_of(items, sight, node->a), node->k, 0);
 	if (is_alu_const(node, CBPF_ALU_LSH, 2) && is_alu_const(node->a, CBPF_ALU_AND, 15) &&
-		is_byte(node->a->a) && node->a->a->a == NULL)
+		is_byte(node->a->a) && node->a->a->a == NULL && node->a->a->k <= ITEM_OFF_MAX)
 		return window_at(items, sight,
 			sight.family == 4 && node->a->a->k == 0 ? WINDOW_L4 : WINDOW_IHL,
 			node->a->a->k);

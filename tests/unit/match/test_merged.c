@@ -187,6 +187,9 @@ what_no_hash_tells_apart_goes_one_by_one(void **state)
 	(void)state;
 	expect_index("asm ld #len; and #@; ret a", 0, 0);
 	expect_index("ip[8] > @", 0, 0);
+	/* What is this far away is not looked at. */
+	expect_index("asm ldx 4*([2147483647]&0xf); ldh [x + 2]; jeq #@, yes; ret #0; yes: ret #1",
+		0, 0);
 }
 
 /* A rule that is switched off uncovers the one behind it, in tables as elsewhere. */
