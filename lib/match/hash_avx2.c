@@ -16,16 +16,18 @@
 #define HASH_STEPS hash_steps_avx2
 #define HASH_RUNS
 
+#define RUN_PIECE 32 /* bytes that are compared at once */
+
 /*
  * Whether hash_run_holds() can say it. Near the end it reads the last bytes of the
- * frame, and what they are compared with from as much before its start: masks are 0
- * there.
+ * frame once more, or from before the run: masks are 0 there.
  */
 static inline bool
 hash_run_fits(const struct probe_at *at, int32_t off, uint32_t run)
 {
+	(void)run;
 	/* Of a window that is not there pos and left are the least there are. */
-	return (int32_t)at->pos + MIN((int64_t)off, (int64_t)at->left - run) >= 0;
+	return (int32_t)at->pos + MIN((int64_t)off, (int64_t)at->left - RUN_PIECE) >= 0;
 }
 
 /* Whether the run of @it, whose bytes are there, is at @at + @off. */
@@ -34,14 +36,15 @@ hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const str
 	int32_t off, uint32_t run)
 {
 	const uint8_t *val = (const uint8_t *)&it->val[1], *mask = s->run_mask;
-	const int32_t before = MAX((int32_t)run - (at->left - off), 0);
+	const int32_t last = at->left - off - RUN_PIECE;
 	const uint8_t *start = at->bytes + off;
 	__m256i differ = _mm256_setzero_si256();
 
-	for (int32_t o = 0; o < (int32_t)run; o += 32) {
-		const __m256i v = _mm256_loadu_si256((const void *)(start - before + o));
-		const __m256i w = _mm256_loadu_si256((const void *)(val - before + o));
-		const __m256i m = _mm256_loadu_si256((const void *)(mask - before + o));
+	for (int32_t o = 0; o < (int32_t)run; o += RUN_PIECE) {
+		const int32_t from = MIN(o, last);
+		const __m256i v = _mm256_loadu_si256((const void *)(start + from));
+		const __m256i w = _mm256_loadu_si256((const void *)(val + from));
+		const __m256i m = _mm256_loadu_si256((const void *)(mask + from));
 
 		differ = _mm256_or_si256(differ, _mm256_and_si256(_mm256_xor_si256(v, w), m));
 	}
