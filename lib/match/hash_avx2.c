@@ -15,6 +15,7 @@
 #define HASH_PROBE hash_probe_avx2
 #define HASH_STEPS hash_steps_avx2
 #define HASH_RUNS
+#define HASH_LANES4
 
 #define RUN_PIECE 32 /* bytes that are compared at once */
 

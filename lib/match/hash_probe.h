@@ -151,8 +151,10 @@ struct hash_form {
 	bool together; /* as of hash_table.together */
 };
 
-#ifdef HASH_LANES
+#if defined(HASH_LANES)
 #include "hash_find_lanes.h"
+#elif defined(HASH_LANES4)
+#include "hash_find_lanes4.h"
 #else
 #include "hash_find.h"
 #endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Where items that may hold for frames are, four frames at once: included by
+ * hash_probe.h for processors with AVX2. As hash_find_lanes.h, without masks.
+ */
+
+#include "lanes4.h"
+
+/* The key words of the frames from @k on, under the mask of @t. */
+static inline __m256i
+load_keys(const struct hash_table *t, const struct probe *p, uint32_t k)
+{
+	uint64_t key[LANES];
+
+	if (t->key_mask >> 32 == 0)
+		return _mm256_and_si256(
+			_mm256_permute4x64_epi64(
+				_mm256_cvtepu32_epi64(_mm_load_si128((const void *)&p->key[k])),
+				0xd8),
+			_mm256_set1_epi64x((long long)t->key_mask));
+	for (uint32_t lane = 0; lane < LANES; lane++) {
+		const uint32_t i = k + lane_frame(lane);
+
+		/* Lanes that are none have no view. */
+		key[lane] = i < p->n ? probe_key_word(p, i) & t->key_mask : 0;
+	}
+	return _mm256_loadu_si256((const void *)key);
+}
+
+/* hash_pair(). */
+static inline __m256i
+pairs(__m256i w, uint64_t seed)
+{
+	w = _mm256_add_epi32(w, _mm256_set1_epi64x((long long)seed));
+	return _mm256_mul_epu32(w, _mm256_srli_epi64(w, 32));
+}
+
+/* hash_finish(). */
+static inline __m256i
+finish(__m256i sum)
+{
+	return _mm256_add_epi64(_mm256_mul_epu32(sum, _mm256_set1_epi64x((long long)HASH_LOW)),
+		_mm256_mul_epu32(
+			_mm256_srli_epi64(sum, 32), _mm256_set1_epi64x((long long)HASH_HIGH)));
+}
+
+/* The hashes of the frames from @k on, of the lanes @some. */
+static inline __attribute__((always_inline)) __m256i
+hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __m256i some,
+	struct hash_form f)
+{
+	const struct probe_at *first = &p->at[t->words[0].win][k];
+	const bool there = f.together &&
+		__builtin_expect(
+			lanes_within(lane_rest(first), (struct probe_bound){t->left, 0}, some), 1);
+	__m256i sum = _mm256_setzero_si256();
+
+	for (uint32_t i = 0; i < f.n_words; i++) {
+		const struct hash_word *w = &t->words[i];
+		const __m256i v = there ? lane_words_there(lane_bytes(first), w->off, some)
+					: lane_words(&p->at[w->win][k], w->off, some);
+		const __m256i mask = _mm256_set1_epi64x((long long)w->mask);
+
+		sum = _mm256_add_epi64(sum, pairs(_mm256_and_si256(v, mask), t->seed[i]));
+	}
+	if (f.has_key)
+		sum = _mm256_add_epi64(sum, pairs(load_keys(t, p, k), t->seed[HASH_DATA_WORDS]));
+	return finish(sum);
+}
+
+/* hash_tag(), in each byte of its lane. */
+static inline __m256i
+tags_of(__m256i hash)
+{
+	const __m256i top = _mm256_set_epi32(0x0e0e0e0e, 0x0e0e0e0e, 0x06060606, 0x06060606,
+		0x0e0e0e0e, 0x0e0e0e0e, 0x06060606, 0x06060606);
+
+	_Static_assert(HASH_TAG_SHIFT == 48, "byte 6");
+	return _mm256_max_epu8(_mm256_shuffle_epi8(hash, top), _mm256_set1_epi8(1));
+}
+
+/*
+ * The candidates of the frames from @k on to @ret. @equal: of the bytes of a lane, the
+ * slot of its bucket that has the frame's tag; one at most.
+ */
+static inline uint32_t
+put_candidates(const struct hash_table *t, uint32_t k, __m256i buckets, uint32_t equal,
+	struct candidate *ret)
+{
+	uint64_t bucket[LANES];
+	uint32_t n = 0;
+
+	_mm256_storeu_si256((void *)bucket, buckets);
+	/* Which frames have one is anybody's guess: no branch on it. */
+	for (uint32_t lane = 0; lane < LANES; lane++) {
+		const uint32_t slot = equal >> 8 * lane & UINT8_MAX;
+		const uint32_t place =
+			t->places[bucket[lane]][__builtin_ctz(slot | 1u << (HASH_SLOTS - 1))];
+
+		ret[n] = (struct candidate){k + lane_frame(lane), place};
+		__builtin_prefetch(&t->items[place]);
+		n += slot != 0;
+	}
+	return n;
+}
+
+/* All are hashed before one is looked up: what is far away is fetched meanwhile. */
+static inline __attribute__((always_inline)) uint32_t
+find(const struct hash_table *t, const struct probe *p, uint64_t some, struct hash_form f,
+	struct candidate *restrict ret)
+{
+	const __m256i mask = _mm256_set1_epi64x((long long)t->bucket_mask);
+	const uint32_t n_lanes = p->n;
+	__m256i hash[MATCH_BURST / LANES];
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < n_lanes; k += LANES) {
+		const uint64_t on = some >> k & LANES_ALL;
+
+		if (on != 0)
+			hash[k / LANES] = hash_lanes(t, p, k, lanes_of(on), f);
+	}
+	for (uint32_t k = 0; k < n_lanes; k += LANES) {
+		const uint64_t on = some >> k & LANES_ALL;
+		__m256i bucket, found;
+		uint32_t equal;
+
+		if (on == 0)
+			continue;
+		bucket = _mm256_and_si256(
+			_mm256_srli_epi64(hash[k / LANES], HASH_BUCKET_SHIFT), mask);
+		found = _mm256_mask_i64gather_epi64(
+			_mm256_setzero_si256(), (const void *)t->tags, bucket, lanes_of(on), 8);
+		/* There is no tag 0. */
+		equal = (uint32_t)_mm256_movemask_epi8(
+			_mm256_cmpeq_epi8(found, tags_of(hash[k / LANES])));
+		if (equal != 0)
+			n += put_candidates(t, k, bucket, equal, &ret[n]);
+	}
+	return n;
+}

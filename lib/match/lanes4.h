@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_LANES4_H
+#define MATCH_LANES4_H
+
+/*
+ * Windows of four frames at once, and words in them, for kernels with AVX2. Lanes are
+ * frames 0, 2, 1, 3: as unpacking the fields leaves them.
+ */
+
+#include <immintrin.h>
+
+#include "probe.h"
+
+#define LANES 4
+#define LANES_ALL ((1u << LANES) - 1)
+
+/* Which of four frames lane @lane is. */
+static inline uint32_t
+lane_frame(uint32_t lane)
+{
+	return lane >> 1 | (lane & 1) << 1;
+}
+
+/* Of lanes @some, bits, the frames. */
+static inline uint32_t
+lane_frames(uint32_t some)
+{
+	return (some & 9) | (some & 2) << 1 | (some & 4) >> 1;
+}
+
+/* Of the frames @some, bits, as lanes of all ones. */
+static inline __m256i
+lanes_of(uint64_t some)
+{
+	const __m256i bit = _mm256_setr_epi64x(1, 4, 2, 8);
+	const __m256i all = _mm256_set1_epi64x((long long)some);
+
+	return _mm256_cmpeq_epi64(_mm256_and_si256(all, bit), bit);
+}
+
+/* The fields of four of @at. */
+static inline __m256i
+lane_bytes(const struct probe_at *at)
+{
+	return _mm256_unpacklo_epi64(
+		_mm256_loadu_si256((const void *)&at[0]), _mm256_loadu_si256((const void *)&at[2]));
+}
+
+/* left and, above it, pos. */
+static inline __m256i
+lane_rest(const struct probe_at *at)
+{
+	return _mm256_unpackhi_epi64(
+		_mm256_loadu_si256((const void *)&at[0]), _mm256_loadu_si256((const void *)&at[2]));
+}
+
+/* probe_within() of all lanes @some. */
+static inline bool
+lanes_within(__m256i rest, struct probe_bound bound, __m256i some)
+{
+	/* Of a window that is not there both fields are less than any bound. */
+	const uint64_t below = (uint32_t)(bound.left - 1) | (uint64_t)(bound.pos - 1) << 32;
+	const __m256i in = _mm256_cmpgt_epi32(rest, _mm256_set1_epi64x((long long)below));
+
+	return _mm256_testc_si256(in, some) != 0;
+}
+
+/* The words at @off of windows at @bytes, of the lanes @some, where they are. 0 in other lanes. */
+static inline __m256i
+lane_words_there(__m256i bytes, int32_t off, __m256i some)
+{
+	return _mm256_mask_i64gather_epi64(
+		_mm256_setzero_si256(), (const void *)(intptr_t)off, bytes, some, 1);
+}
+
+/* lane_words() lane by lane. */
+static __attribute__((noinline)) __m256i
+lane_words_of_edges(const struct probe_at *at, int32_t off, __m256i some)
+{
+	const uint32_t on = (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(some));
+	uint64_t word[LANES] = {0};
+
+	for (uint32_t m = on; m != 0; m &= m - 1) {
+		const uint32_t lane = (uint32_t)__builtin_ctz(m);
+
+		word[lane] = probe_load(&at[lane_frame(lane)], off);
+	}
+	return _mm256_loadu_si256((const void *)word);
+}
+
+/* probe_load(@at, @off) of the lanes @some. 0 in other lanes. */
+static inline __m256i
+lane_words(const struct probe_at *at, int32_t off, __m256i some)
+{
+	if (__builtin_expect(lanes_within(lane_rest(at), probe_bound(off), some), 1))
+		return lane_words_there(lane_bytes(at), off, some);
+	return lane_words_of_edges(at, off, some);
+}
+
+#endif
