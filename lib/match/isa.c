@@ -54,7 +54,7 @@ static const struct isa_kernels kernels[] = {
 		bits_probe_c, tuple_probe_c, list_probe_c, LANES_NONE},
 #if defined(__x86_64__)
 	[ISA_AVX2] = {place_frames_c, place_windows_c, hash_probe_avx2, hash_steps_avx2,
-		sieve_probe_c, bits_probe_avx2, tuple_probe_avx2, list_probe_avx2, 7},
+		sieve_probe_avx2, bits_probe_avx2, tuple_probe_avx2, list_probe_avx2, 7},
 	[ISA_AVX512] = {place_frames_avx512, place_windows_avx512, hash_probe_avx512,
 		hash_steps_avx512, sieve_probe_avx512, bits_probe_avx512, tuple_probe_avx512,
 		list_probe_avx512, 7},

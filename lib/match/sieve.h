@@ -58,6 +58,8 @@ typedef void (*sieve_probe_fn)(const struct sieve *s, const struct probe *p, uin
 	uint64_t ret_pass[SIEVE_TABLES]);
 void sieve_probe_c(const struct sieve *s, const struct probe *p, uint64_t some,
 	uint64_t ret_pass[SIEVE_TABLES]);
+void sieve_probe_avx2(const struct sieve *s, const struct probe *p, uint64_t some,
+	uint64_t ret_pass[SIEVE_TABLES]);
 void sieve_probe_avx512(const struct sieve *s, const struct probe *p, uint64_t some,
 	uint64_t ret_pass[SIEVE_TABLES]);
 
