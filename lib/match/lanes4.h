@@ -38,6 +38,13 @@ lanes_of(uint64_t some)
 	return _mm256_cmpeq_epi64(_mm256_and_si256(all, bit), bit);
 }
 
+/* Which lanes are all ones, as bits. */
+static inline uint32_t
+lanes_set(__m256i lanes)
+{
+	return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(lanes));
+}
+
 /* The fields of four of @at. */
 static inline __m256i
 lane_bytes(const struct probe_at *at)
@@ -73,19 +80,43 @@ lane_words_there(__m256i bytes, int32_t off, __m256i some)
 		_mm256_setzero_si256(), (const void *)(intptr_t)off, bytes, some, 1);
 }
 
-/* lane_words() lane by lane. */
-static __attribute__((noinline)) __m256i
-lane_words_of_edges(const struct probe_at *at, int32_t off, __m256i some)
+/* Set the lanes @some of @v as probe_load() does. */
+static inline __m256i
+lane_words_of_edges(__m256i v, const struct probe_at *at, int32_t off, __m256i some)
 {
-	const uint32_t on = (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(some));
-	uint64_t word[LANES] = {0};
+	uint64_t word[LANES];
 
-	for (uint32_t m = on; m != 0; m &= m - 1) {
+	_mm256_storeu_si256((void *)word, v);
+	for (uint32_t m = lanes_set(some); m != 0; m &= m - 1) {
 		const uint32_t lane = (uint32_t)__builtin_ctz(m);
 
 		word[lane] = probe_load(&at[lane_frame(lane)], off);
 	}
 	return _mm256_loadu_si256((const void *)word);
+}
+
+/* lane_words() of frames of which some end before. A call, to keep loops free of it. */
+static __attribute__((noinline)) __m256i
+lane_words_near_end(const struct probe_at *at, int32_t off, __m256i some)
+{
+	const __m256i zero = _mm256_setzero_si256();
+	const __m256i rest = lane_rest(at), left = _mm256_blend_epi32(rest, zero, 0xaa);
+	/* Bytes behind the end: so much before its place the word is read, and shifted. */
+	const __m256i lacks = _mm256_max_epi32(
+		_mm256_blend_epi32(_mm256_sub_epi32(_mm256_set1_epi32(off + 8), left), zero, 0xaa),
+		zero);
+	/* A frame's bytes, and above them pos: 8 there must be, and as many as @off is before. */
+	const __m256i has = _mm256_add_epi32(rest, _mm256_srli_epi64(rest, 32));
+	const __m256i least = _mm256_set1_epi64x((long long)(7 | (uint64_t)(-off - 1) << 32));
+	const __m256i in = _mm256_cmpgt_epi32(has, least);
+	const __m256i near = _mm256_and_si256(_mm256_cmpeq_epi64(in, _mm256_set1_epi64x(-1)), some);
+	const __m256i nowhere = _mm256_cmpeq_epi64(rest, _mm256_set1_epi32(INT32_MIN));
+	const __m256i edge = _mm256_andnot_si256(_mm256_or_si256(near, nowhere), some);
+	__m256i v = lane_words_there(_mm256_sub_epi64(lane_bytes(at), lacks), off, near);
+
+	/* Where nothing is left the shift is by 64 and more, which gives 0. */
+	v = _mm256_srlv_epi64(v, _mm256_slli_epi64(lacks, 3));
+	return _mm256_testz_si256(edge, edge) != 0 ? v : lane_words_of_edges(v, at, off, edge);
 }
 
 /* probe_load(@at, @off) of the lanes @some. 0 in other lanes. */
@@ -94,7 +125,7 @@ lane_words(const struct probe_at *at, int32_t off, __m256i some)
 {
 	if (__builtin_expect(lanes_within(lane_rest(at), probe_bound(off), some), 1))
 		return lane_words_there(lane_bytes(at), off, some);
-	return lane_words_of_edges(at, off, some);
+	return lane_words_near_end(at, off, some);
 }
 
 #endif
