@@ -38,7 +38,6 @@ ends_begin(struct ends_walker *w, struct walk_ends *v, const struct probe_at *fr
 	}
 }
 
-#ifndef HASH_ENDS_WALK
 /* Go on to where no step leads on, or for @rounds steps. */
 static inline void
 ends_walk(struct ends_walker *w, const struct sym_step *step, uint32_t rounds)
@@ -60,7 +59,6 @@ ends_walk(struct ends_walker *w, const struct sym_step *step, uint32_t rounds)
 		}
 	}
 }
-#endif
 
 /* Note which of them may have items at their ends. */
 static inline void

@@ -26,9 +26,7 @@ struct walk_ends {
 };
 
 /* Frames that are walked to the end at once: walks do not wait for each other's loads. */
-#ifndef ENDS_AT_ONCE
 #define ENDS_AT_ONCE 4
-#endif
 
 struct ends_walker {
 	const uint8_t *start[ENDS_AT_ONCE], *place[ENDS_AT_ONCE], *end[ENDS_AT_ONCE];
