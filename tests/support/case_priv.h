@@ -24,6 +24,8 @@ struct case_type {
 	uint32_t (*frame)(struct rng *rng, const struct gencase *c, uint8_t *p);
 	/* The documentation, executed on the datagram. */
 	enum case_verdict (*judge)(const struct gencase *c, const uint8_t *p, uint32_t len);
+	/* See gencase_excused(); NULL: nothing is. */
+	bool (*excused)(const struct gencase *c, const struct gencase_frame *f, bool want);
 };
 
 extern const struct case_type case_cldap, case_dns, case_dns_validate, case_memcached, case_ntp,

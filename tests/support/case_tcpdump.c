@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pcap/pcap.h>
+
 #include "case_priv.h"
+
+#define DLT_RAW_IP 12 /* what libpcap calls DLT_RAW here */
 
 #define PAYLOAD 40 /* bytes; no primitive here loads behind them */
 
@@ -189,9 +193,47 @@ judge(const struct gencase *c, const uint8_t *p, uint32_t len)
 	return expression(&own, 2, &a, &out) ? CASE_YES : CASE_NO;
 }
 
+/* What libpcap's program for @expr says of @f; @from of its bytes are not shown to it. */
+static bool
+libpcap_says(
+	const char *expr, int dlt, bool optimised, const struct gencase_frame *f, uint32_t from)
+{
+	pcap_t *dead = pcap_open_dead(dlt, UINT16_MAX);
+	struct bpf_program bp;
+	bool r;
+
+	if (dead == NULL || pcap_compile(dead, &bp, expr, optimised, PCAP_NETMASK_UNKNOWN) < 0)
+		abort();
+	r = bpf_filter(bp.bf_insns, f->bytes + from, f->len, f->len - from) != 0;
+	pcap_freecode(&bp);
+	pcap_close(dead);
+	return r;
+}
+
+/*
+ * libpcap 1.10 moves a test of a length to where not all ways to it come by. Of
+ * "((less 70) or ip) and (ip proto 17 and greater 117)" it leaves a program that
+ * takes UDP of 71 to 116 bytes, one random expression in 100,000.
+ */
+static bool
+excused(const struct gencase *c, const struct gencase_frame *f, bool want)
+{
+	const uint32_t off = c->opts.l3_off;
+	const int dlt = off == 14 || off == 18 ? DLT_EN10MB
+		: off == 16                    ? DLT_LINUX_SLL
+					       : DLT_RAW_IP;
+	const char *vlan = off == 18 ? "vlan and " : "", *not = c->opts.negate ? "not " : "";
+	char expr[GENCASE_TEXT + 32];
+
+	(void)snprintf(expr, sizeof(expr), "%s(%s(%s))", vlan, not, c->argv[0]);
+	return libpcap_says(expr, dlt, false, f, dlt == DLT_RAW_IP ? off : 0) == want &&
+		libpcap_says(expr, dlt, true, f, dlt == DLT_RAW_IP ? off : 0) != want;
+}
+
 const struct case_type case_tcpdump = {.name = "tcpdump",
 	.may_refuse = true, /* "expression rejects all packets" */
 	.pattern = pattern,
 	.link = link,
 	.frame = frame,
-	.judge = judge};
+	.judge = judge,
+	.excused = excused};

@@ -248,3 +248,11 @@ gencase_wants(const struct gencase *c, const struct gencase_frame *f)
 	v = types[c->index]->judge(c, ip, len);
 	return v != CASE_OUTSIDE && (v == CASE_YES) != c->opts.negate;
 }
+
+bool
+gencase_excused(const struct gencase *c, const struct gencase_frame *f)
+{
+	const struct case_type *type = types[c->index];
+
+	return type->excused != NULL && type->excused(c, f, gencase_wants(c, f));
+}

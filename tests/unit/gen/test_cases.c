@@ -56,7 +56,7 @@ check_frame(const struct gencase *c, const struct gen_out *out, const struct cbp
 	theirs =
 		bpf_filter((const struct bpf_insn *)(const void *)out->insns, copy, f->len, f->len);
 	free(copy);
-	if (ours != (want ? 65535 : 0) || ours != theirs) {
+	if (ours != theirs || (ours != (want ? 65535 : 0) && !gencase_excused(c, f))) {
 		print_case(c, f, out->text);
 		fail_msg("wanted %d, the interpreter says %u, libpcap %u", want, ours, theirs);
 	}
@@ -110,6 +110,34 @@ test_all(void **state)
 	}
 }
 
+/* A frame that libpcap's optimised program takes and should not: that is excused, no other is. */
+static void
+test_excused(void **state)
+{
+	struct gencase c = {.type = "tcpdump",
+		.opts = {.family = 4},
+		.seed = 0xfb5ed29661029f83, /* of this expression */
+		.argc = 1,
+		.argv = {"((less 70) or (ip)) and ((ip proto 17) and (greater 117))"}};
+	struct gencase_frame f = {.bytes = {0x45, [3] = 88, [9] = 17}, .len = 88};
+	struct cbpf_prog *prog = NULL;
+	struct gen_out out = {0};
+	struct diag diag = {0};
+
+	(void)state;
+	while (strcmp(gencase_name(c.index), c.type) != 0)
+		c.index++;
+	assert_int_equal(gen_run(c.type, &c.opts, c.argc, c.argv, &out, &diag), 0);
+	assert_int_equal(cbpf_prog_new(out.insns, out.n, &prog, &diag), 0);
+	assert_false(gencase_wants(&c, &f));
+	check_frame(&c, &out, prog, &f, false);
+	f.bytes[9] = 6; /* TCP */
+	assert_false(gencase_wants(&c, &f));
+	assert_false(gencase_excused(&c, &f));
+	cbpf_prog_free(prog);
+	gen_out_fini(&out);
+}
+
 /* No generator is forgotten. */
 static void
 test_complete(void **state)
@@ -131,6 +159,7 @@ main(void)
 	const char *seed = getenv("SLUICE_SEED");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_excused),
 		cmocka_unit_test(test_complete),
 	};
 
