@@ -26,7 +26,7 @@
 #include "progs.h"
 #include "quick.h"
 
-#define PAIRS ((uint64_t)QUICK(2000000)) /* of ruleset and frame */
+#define PAIRS ((uint64_t)QUICK_MANY(2000000)) /* of ruleset and frame */
 #define RULES_MAX_HERE 10000
 #define BROKEN_SETS 60
 #define CUT_RULES 20 /* sets up to that many rules see their frames at every length */

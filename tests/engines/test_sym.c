@@ -19,7 +19,7 @@
 #include "progs.h"
 #include "quick.h"
 
-#define PAIRS ((uint64_t)QUICK(1000000))
+#define PAIRS ((uint64_t)QUICK_MANY(1000000))
 #define BROKEN_PAIRS ((uint64_t)QUICK(50000))
 #define FLIPS 24 /* per frame that matches */
 

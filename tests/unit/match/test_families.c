@@ -21,9 +21,9 @@
 #include "quick.h"
 
 #define PAIRS_TEST 2000000 /* enough that every way meets every kernel */
-#define PAIRS_QUICK QUICK(PAIRS_TEST)
+#define PAIRS_QUICK QUICK_MANY(PAIRS_TEST)
 #define PAIRS_LONG 100000000
-#define CUT_RULES 40 /* of each family, whose frames are cut at every length */
+#define CUT_RULES QUICK(40) /* of each family, whose frames are cut at every length */
 #define CUT_RULES_LONG 150
 
 /* Of all frames, how many in percent meet rulesets up to which size, and how many each. */

@@ -15,11 +15,12 @@
 #include "chain.h"
 #include "item.h"
 #include "judge.h"
+#include "quick.h"
 
 #define RULES 60
 #define BURSTS 60 /* at most, until a fault is noticed */
 #define ROUNDS 3 /* through all families */
-#define ENOUGH 3 /* noticed so often, a fault is known to be */
+#define ENOUGH (QUICK_SHARE == 1 ? 3 : 1) /* noticed so often, a fault is known to be */
 
 /* ---- faults of an image that is made; false: it has nothing of the kind ---- */
 

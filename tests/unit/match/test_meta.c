@@ -17,10 +17,11 @@
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
 #include "judge.h"
+#include "quick.h"
 
 #define FRAMES 320
 #define RULES_MAX 300
-#define SETS 4 /* of each family */
+#define SETS (QUICK_SHARE == 1 ? 4 : 1) /* of each family */
 #define SETS_LONG 300
 #define NOW_S 12345
 #define ENOUGH 5 /* times noticed, a fault is known to be */

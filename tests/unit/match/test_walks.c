@@ -20,6 +20,7 @@
 #include "image_impl.h"
 #include "match/report.h"
 #include "pkt/view.h"
+#include "quick.h"
 #include "world.h"
 
 #define RULES 48
@@ -199,7 +200,7 @@ static void
 walks_are_those_of_programs(void **state)
 {
 	const char *seed = getenv("SLUICE_SEED"), *is_long = getenv("SLUICE_LONG");
-	const uint32_t rounds = is_long != NULL && strcmp(is_long, "1") == 0 ? 2000 : 60;
+	const uint32_t rounds = is_long != NULL && strcmp(is_long, "1") == 0 ? 2000 : QUICK(60);
 	uint64_t tables = 0, hits = 0, all = 0;
 
 	(void)state;
