@@ -305,7 +305,9 @@ put_link(struct chain *c, const struct cbpf_link *l, struct ir *prog)
 	for (uint32_t i = 0; i < prog->nblocks; i++)
 		put_block(c, prog, prog->blocks[i], found, next);
 	add_place(c, PLACE_ASK, go_on(c), (struct way){next, NULL})->test =
-		ask_arg(c, IR_ARG_ALLOWED, UINT32_C(1) << l->number, 0, true);
+		l->number < CBPF_CHAIN_NUMBERS
+		? ask_arg(c, IR_ARG_ALLOWED, UINT32_C(1) << l->number, 0, true)
+		: ask_arg(c, IR_ARG_KEY, 0, 0, false);
 	add_place(c, PLACE_END, (struct way){0, NULL}, (struct way){0, NULL})->number = l->number;
 	return c->args.failed || prog->failed ? -ENOMEM : 0;
 }

@@ -27,7 +27,7 @@ struct cbpf_jit {
 /* What is spelt. */
 struct spelt {
 	const struct plan_list *plan;
-	bool is_chain;
+	const struct cbpf_records *records; /* of a chain, or NULL */
 	uint32_t n_labels, n_jumps; /* at most */
 };
 
@@ -40,7 +40,7 @@ run(struct x86_buf *b, const struct spelt *what)
 	b->njumps = 0;
 	b->changed = false;
 	memset(b->label_is, 0xff, what->n_labels * sizeof(*b->label_is));
-	emit_plan(b, what->plan, what->is_chain);
+	emit_plan(b, what->plan, what->records);
 	b->label_was = b->label_is;
 	b->label_is = was;
 }
@@ -92,17 +92,17 @@ spell(struct cbpf_arena *arena, struct arena *mem, const struct spelt *what, con
 
 /* Plan what @ir says and spell it into @arena. A step makes at most two jumps. */
 static int
-compile(struct ir *ir, bool is_chain, struct cbpf_arena *arena, const void **ret_code,
-	size_t *ret_bytes)
+compile(struct ir *ir, const struct cbpf_records *records, struct cbpf_arena *arena,
+	const void **ret_code, size_t *ret_bytes)
 {
 	struct plan_list list = {0};
-	int r = plan_make(ir, is_chain ? EMIT_ARGS : 0, &list);
+	int r = plan_make(ir, records != NULL ? EMIT_ARGS : 0, &list);
 
 	if (r < 0)
 		return r;
 	return spell(arena, &ir->mem,
 		&(struct spelt){.plan = &list,
-			.is_chain = is_chain,
+			.records = records,
 			.n_labels = emit_nlabels(&list),
 			.n_jumps = 2 * list.n + 2},
 		ret_code, ret_bytes);
@@ -128,7 +128,7 @@ cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *r
 	int r;
 
 	if ((r = ir_build(&ir, prog)) == 0 && (r = ir_optimise(&ir)) == 0)
-		r = compile(&ir, false, arena, &code, &bytes);
+		r = compile(&ir, NULL, arena, &code, &bytes);
 	ir_fini(&ir);
 	if (r < 0)
 		return not_compiled(r, diag);
@@ -140,7 +140,8 @@ cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *r
 
 int
 cbpf_jit_chain(struct cbpf_arena *arena, const struct cbpf_link *links, size_t n,
-	cbpf_chain_fn *ret_fn, size_t *ret_code_bytes, struct diag *diag)
+	const struct cbpf_records *records, cbpf_chain_fn *ret_fn, size_t *ret_code_bytes,
+	struct diag *diag)
 {
 	struct ir ir = {.mem = ARENA_INIT};
 	const void *code;
@@ -148,7 +149,7 @@ cbpf_jit_chain(struct cbpf_arena *arena, const struct cbpf_link *links, size_t n
 	int r = ir_chain(&ir, links, n);
 
 	if (r == 0)
-		r = compile(&ir, true, arena, &code, &bytes);
+		r = compile(&ir, records, arena, &code, &bytes);
 	ir_fini(&ir);
 	if (r < 0)
 		return not_compiled(r, diag);

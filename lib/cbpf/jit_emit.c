@@ -3,16 +3,21 @@
  * From the plan to machine code. rdi is the packet, esi the bytes captured, edx
  * the length on the wire; rax and rcx are scratch within one step. Values are
  * 32 bits wide and zero-extended in their register, so that they can be part
- * of an address.
+ * of an address. A chain's function is a loop in which a return goes on with
+ * the next record.
  */
 #include "jit_emit.h"
 
 #include "base/util.h"
+#include "cbpf/jit.h"
 
 struct emitter {
 	struct x86_buf *b;
 	const struct plan_list *p;
-	int drop; /* the label of "return 0" */
+	const struct cbpf_records *records; /* of a chain, or NULL */
+	uint32_t saved; /* registers, as bits */
+	uint32_t nslots; /* of 8 bytes, the plan's and a chain's own, the last */
+	int drop, next, end; /* labels, see EMIT_DROP */
 	bool drop_used;
 };
 
@@ -442,30 +447,77 @@ emit_test(struct emitter *e, const struct plan_step *s, const struct ir_block *n
 
 /* The frame exists only where values did not find registers of the caller. */
 static void
-emit_prologue(struct emitter *e, bool is_chain)
+emit_prologue(struct emitter *e)
 {
 	for (int r = 0; r < 16; r++)
-		if (e->p->saved >> r & 1)
+		if (e->saved >> r & 1)
 			x86_push(e->b, (enum x86_reg)r);
-	if (e->p->nslots > 0)
-		x86_alu_imm(e->b, X86_SUB, 8, x86_reg(RSP), 8 * e->p->nslots);
+	if (e->nslots > 0)
+		x86_alu_imm(e->b, X86_SUB, 8, x86_reg(RSP), 8 * e->nslots);
 	/* The caller leaves anything in the upper half. */
-	if (e->p->wide_guard)
+	if (e->p->wide_guard && e->records == NULL)
 		x86_store(e->b, 4, x86_reg(RSI), RSI);
-	if (is_chain)
-		x86_mov(e->b, 4, EMIT_KEY, x86_reg(RCX));
 }
 
 /* Return eax. */
 static void
 emit_epilogue(struct emitter *e)
 {
-	if (e->p->nslots > 0)
-		x86_alu_imm(e->b, X86_ADD, 8, x86_reg(RSP), 8 * e->p->nslots);
+	if (e->nslots > 0)
+		x86_alu_imm(e->b, X86_ADD, 8, x86_reg(RSP), 8 * e->nslots);
 	for (int r = 15; r >= 0; r--)
-		if (e->p->saved >> r & 1)
+		if (e->saved >> r & 1)
 			x86_pop(e->b, (enum x86_reg)r);
 	x86_ret(e->b);
+}
+
+static struct x86_rm
+record_at(uint32_t off)
+{
+	return x86_mem(EMIT_RECORD, X86_NONE, 0, (int32_t)off);
+}
+
+/* Where the results end: nothing has a register for it, and all ask it once a frame. */
+static struct x86_rm
+results_end(const struct emitter *e)
+{
+	return x86_mem(RSP, X86_NONE, 0, 8 * (int32_t)(e->nslots - 1));
+}
+
+/* From the arguments of a cbpf_chain_fn to those of a program, for a record at a time. */
+static void
+emit_next(struct emitter *e)
+{
+	const struct cbpf_records *r = e->records;
+
+	x86_mov(e->b, 8, EMIT_RECORD, x86_reg(RDI));
+	x86_mov(e->b, 8, EMIT_RESULT, x86_reg(RCX));
+	x86_mov(e->b, 4, EMIT_ALLOWED, x86_reg(RDX));
+	x86_store(e->b, 4, x86_reg(RSI), RSI); /* the upper half may be anything */
+	x86_lea(e->b, 8, RAX, x86_mem(RCX, RSI, 2, 0));
+	x86_store(e->b, 8, results_end(e), RAX);
+
+	x86_label(e->b, e->next);
+	x86_load(e->b, 2, RDI, record_at(r->start));
+	x86_alu(e->b, X86_ADD, 8, RDI, record_at(r->frame));
+	x86_load(e->b, 4, RSI, record_at(r->caplen));
+	if (e->p->has_len)
+		x86_load(e->b, 4, RDX, record_at(r->wirelen));
+	x86_load(e->b, 4, EMIT_KEY, record_at(r->key));
+	if (e->p->has_sport)
+		x86_load(e->b, 2, EMIT_SPORT, record_at(r->sport));
+}
+
+/* eax is the number of this record. */
+static void
+emit_result(struct emitter *e)
+{
+	x86_store(e->b, 4, x86_mem(EMIT_RESULT, X86_NONE, 0, 0), RAX);
+	x86_alu_imm(e->b, X86_ADD, 8, x86_reg(EMIT_RECORD), e->records->size);
+	x86_alu_imm(e->b, X86_ADD, 8, x86_reg(EMIT_RESULT), sizeof(uint32_t));
+	x86_alu(e->b, X86_CMP, 8, EMIT_RESULT, results_end(e));
+	x86_jcc(e->b, CC_NE, e->next);
+	x86_jmp(e->b, e->end);
 }
 
 static void
@@ -475,7 +527,10 @@ emit_return(struct emitter *e, const struct ir_val *v)
 		x86_mov_imm(e->b, RAX, 0);
 	else
 		x86_mov(e->b, 4, RAX, x86_reg(get(e, v, RAX)));
-	emit_epilogue(e);
+	if (e->records != NULL)
+		emit_result(e);
+	else
+		emit_epilogue(e);
 }
 
 static void
@@ -519,12 +574,27 @@ emit_steps(struct emitter *e)
 }
 
 void
-emit_plan(struct x86_buf *b, const struct plan_list *p, bool is_chain)
+emit_plan(struct x86_buf *b, const struct plan_list *p, const struct cbpf_records *records)
 {
-	struct emitter e = {.b = b, .p = p, .drop = (int)p->ir->nblocks};
+	const bool is_chain = records != NULL;
+	const int own = (int)p->ir->nblocks;
+	struct emitter e = {.b = b,
+		.p = p,
+		.records = records,
+		.saved = p->saved | (is_chain ? EMIT_SAVED : 0),
+		.nslots = p->nslots + is_chain,
+		.drop = own + EMIT_DROP,
+		.next = own + EMIT_NEXT,
+		.end = own + EMIT_END};
 
-	emit_prologue(&e, is_chain);
+	emit_prologue(&e);
+	if (is_chain)
+		emit_next(&e);
 	emit_steps(&e);
 	if (e.drop_used)
 		emit_return(&e, NULL);
+	if (is_chain) {
+		x86_label(b, e.end);
+		emit_epilogue(&e);
+	}
 }

@@ -553,6 +553,7 @@ settle_edx(struct plan_list *p)
 
 		p->has_div |= v->place != NULL && divides(v);
 		p->has_len |= v->place != NULL && v->op == IR_LEN;
+		p->has_sport |= v->place != NULL && v->op == IR_ARG && v->k == IR_ARG_SPORT;
 	}
 	for (uint32_t i = 0; p->has_div && i < ir->nvals; i++) {
 		struct ir_val *v = ir->vals[i];

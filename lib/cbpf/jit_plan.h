@@ -36,7 +36,7 @@ struct plan_list {
 	uint32_t nslots; /* 8 bytes of stack each */
 	uint32_t saved; /* callee-saved registers in use, as bits */
 	bool has_div; /* edx is not free */
-	bool has_len; /* somebody asks for it */
+	bool has_len, has_sport; /* somebody asks for it */
 	bool wide_guard; /* some guard is computed in 64 bits */
 };
 

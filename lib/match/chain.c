@@ -17,6 +17,16 @@
 #define ASKS_MAX 5 /* protocol, ports, addresses */
 #define CHOICES_MAX 8 /* of a list; longer ones are better looked up */
 
+const struct cbpf_records chain_records = {
+	.size = sizeof(struct pkt_view),
+	.frame = offsetof(struct pkt_view, frame),
+	.start = offsetof(struct pkt_view, l3_off),
+	.caplen = offsetof(struct pkt_view, l3_caplen),
+	.wirelen = offsetof(struct pkt_view, l3_len),
+	.key = offsetof(struct pkt_view, key),
+	.sport = offsetof(struct pkt_view, sport),
+};
+
 /* A link under construction, for frames of one family, or of any where @family is 0. */
 struct draft {
 	struct chain_links *links;
@@ -108,6 +118,19 @@ of_family(struct scope_test *t, uint32_t family)
 	return true;
 }
 
+/* Frames with extension headers, which no link for IPv4 matches, are told before all others. */
+static void
+add_odd(struct chain_links *l, const struct scope_test *test)
+{
+	const uint32_t family = KEY_FAMILY(KEY_FAMILY_BITS), options = KEY_FLAGS(PKT_IP_OPTIONS);
+
+	if (!l->wants_odd || ((test->val ^ KEY_FAMILY(6)) & test->mask & family) != 0)
+		return;
+	l->wants_odd = false;
+	l->v[l->n++] = (struct cbpf_link){
+		.mask = family | options, .val = KEY_FAMILY(6) | options, .number = CHAIN_ODD};
+}
+
 /* Rule @rule by @prog where @test and what else @d asks hold. */
 static void
 add(struct draft *d, const struct cbpf_prog *prog, struct scope_test test, uint32_t rule)
@@ -121,6 +144,7 @@ add(struct draft *d, const struct cbpf_prog *prog, struct scope_test test, uint3
 		return;
 	}
 	memcpy(asks, d->asks, d->n_asks * sizeof(*asks));
+	add_odd(l, &test);
 	if (prog != NULL)
 		(void)cbpf_prog_insns(prog, &n);
 	l->v[l->n++] = (struct cbpf_link){.prog = prog,
@@ -191,8 +215,12 @@ chain_links_add(struct chain_links *l, const struct match_entry *e, const struct
 void
 chain_links_drop(struct chain_links *l, uint32_t number)
 {
-	while (l->n > 0 && l->v[l->n - 1].number == number)
-		l->n--;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].number != number)
+			l->v[kept++] = l->v[i];
+	l->n = kept;
 }
 
 /* All of @im, or an error as of chain_new(). */
@@ -200,6 +228,7 @@ static int
 add_rules(struct chain_links *l, const struct match_image *im, const struct match_rule *rules,
 	size_t insns_max)
 {
+	l->wants_odd = im->any_generated;
 	for (uint32_t i = 0; i < im->n; i++) {
 		if (!chain_can(&im->entries[i], &rules[i]))
 			return -EOPNOTSUPP;
@@ -224,7 +253,8 @@ chain_new(
 	if (r == 0)
 		r = cbpf_arena_new(links.room, &base->chain_code, &diag);
 	if (r == 0)
-		r = cbpf_jit_chain(base->chain_code, links.v, links.n, &base->chain, NULL, &diag);
+		r = cbpf_jit_chain(base->chain_code, links.v, links.n, &chain_records, &base->chain,
+			NULL, &diag);
 	arena_fini(&links.mem);
 	if (r == 0)
 		return 0;

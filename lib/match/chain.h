@@ -18,11 +18,17 @@
 #include "pkt/view.h"
 #include "scope.h"
 
+/* What chains are asked about: struct pkt_view. */
+extern const struct cbpf_records chain_records;
+
 /* The most rules that a chain can have. */
 #define CHAIN_MAX CBPF_CHAIN_NUMBERS
 
-/* Of each rule for each family, and for later fragments. */
-#define CHAIN_LINKS_MAX (4 * CHAIN_MAX)
+/* What is found for frames that are search_is_odd(), where they have to go alone. */
+#define CHAIN_ODD CBPF_CHAIN_NUMBERS
+
+/* Of each rule for each family, and for later fragments; and one for CHAIN_ODD. */
+#define CHAIN_LINKS_MAX (4 * CHAIN_MAX + 1)
 
 /* Links under construction. */
 struct chain_links {
@@ -31,6 +37,7 @@ struct chain_links {
 	size_t n_insns;
 	size_t room; /* bytes of code, at most */
 	struct arena mem;
+	bool wants_odd; /* CHAIN_ODD is yet to be asked, before a link that could match such frames */
 	bool failed; /* out of memory */
 };
 
@@ -43,7 +50,7 @@ bool chain_can(const struct match_entry *e, const struct match_rule *rule);
 void chain_links_add(struct chain_links *l, const struct match_entry *e,
 	const struct match_rule *rule, uint32_t number);
 
-/* Leave number @number, the last one, out: for tests. */
+/* Leave number @number out: for tests. */
 void chain_links_drop(struct chain_links *l, uint32_t number);
 
 /*
@@ -69,13 +76,26 @@ chain_from(uint32_t allowed, uint32_t from)
 	return from < CHAIN_MAX ? allowed & UINT32_MAX << from : 0;
 }
 
-/* The first rule of @allowed that @v matches, or MATCH_NONE; for frames not search_is_odd(). */
+/*
+ * For each of @n views, 1 at least, the first rule of @allowed that it matches, or
+ * MATCH_NONE; CHAIN_ODD for those that are search_is_odd().
+ */
+static inline void
+chain_ask_all(const struct match_image *im, const struct pkt_view *views, uint32_t n,
+	uint32_t allowed, uint32_t *ret)
+{
+	_Static_assert(CBPF_CHAIN_NONE == MATCH_NONE, "handed on");
+	im->base->chain(views, n, allowed, ret);
+}
+
+/* The same for one. */
 static inline uint32_t
 chain_ask(const struct match_image *im, const struct pkt_view *v, uint32_t allowed)
 {
-	_Static_assert(CBPF_CHAIN_NONE == MATCH_NONE, "handed on");
-	return im->base->chain(
-		v->frame + v->l3_off, v->l3_caplen, v->l3_len, v->key, allowed, v->sport);
+	uint32_t found;
+
+	chain_ask_all(im, v, 1, allowed, &found);
+	return found;
 }
 
 #endif

@@ -142,7 +142,8 @@ make_chain(struct chains *c, struct chains_part *part, const struct match_image 
 	else if (room != NULL)
 		*room += links.room;
 	else
-		r = cbpf_jit_chain(c->code, links.v, links.n, &part->fn, NULL, &diag);
+		r = cbpf_jit_chain(
+			c->code, links.v, links.n, &chain_records, &part->fn, NULL, &diag);
 	arena_fini(&links.mem);
 	return r;
 }
@@ -225,50 +226,84 @@ is_wanted(const struct probe *p, uint32_t i, uint32_t rule)
 		(p->im->entries[rule].ports >> p->port & 1) != 0;
 }
 
-/* Those of @part's rules from rule @from on, as bits. */
+/* The number of @part's first rule from rule @from on. */
 static uint32_t
-allowed_from(const struct chains_part *part, uint32_t from)
+first_from(const struct chains_part *part, uint32_t from)
 {
 	uint32_t n = 0;
 
 	while (n < part->n && part->rule[n] < from)
 		n++;
-	return chain_from(UINT32_MAX, n);
+	return n;
+}
+
+/* The frames from @i on that are in @some and whose views lie behind each other: how many. */
+static uint32_t
+run_from(const struct probe *p, uint32_t i, uint64_t some)
+{
+	uint32_t n = 1;
+
+	while (i + n < p->n && (some >> (i + n) & 1) != 0 && p->view[i + n] == p->view[i] + n)
+		n++;
+	return n;
+}
+
+/* What @part finds for the frames in @some, by frame. */
+static void
+ask_all(const struct chains_part *part, const struct probe *p, uint64_t some, uint32_t *found)
+{
+	while (some != 0) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(some), n = run_from(p, i, some);
+
+		part->fn(p->view[i], n, UINT32_MAX, &found[i]);
+		some &= ~(search_mask(n) << i);
+	}
+}
+
+/* The same for one frame, from rule number @k on. */
+static uint32_t
+ask_from(const struct chains_part *part, const struct probe *p, uint32_t i, uint32_t k)
+{
+	const uint32_t allowed = chain_from(UINT32_MAX, k);
+	uint32_t found = CBPF_CHAIN_NONE;
+
+	if (allowed != 0)
+		part->fn(p->view[i], 1, allowed, &found);
+	return found;
+}
+
+/* Whether a rule is in force is asked where it matches, which is seldom. */
+static void
+settle(const struct chains_part *part, struct probe *p, uint32_t i, uint32_t found)
+{
+	while (found != CBPF_CHAIN_NONE && part->rule[found] < p->best[i]) {
+		if (is_wanted(p, i, part->rule[found]))
+			p->best[i] = part->rule[found];
+		else
+			found = ask_from(part, p, i, found + 1);
+	}
 }
 
 static void
-ask(const struct chains_part *part, struct probe *p, uint32_t i, uint32_t allowed)
+probe_part(const struct chains_part *part, struct probe *p, uint64_t some)
 {
-	const struct pkt_view *v = p->view[i];
+	uint32_t found[MATCH_BURST];
 
-	/* Whether a rule is in force is asked where it matches, which is seldom. */
-	while (allowed != 0) {
-		const uint32_t k = part->fn(v->frame + v->l3_off, v->l3_caplen, v->l3_len,
-			p->key[i], allowed, v->sport);
+	if (!p->again)
+		ask_all(part, p, some, found);
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
-		if (k == CBPF_CHAIN_NONE || part->rule[k] >= p->best[i])
-			return;
-		if (is_wanted(p, i, part->rule[k])) {
-			p->best[i] = part->rule[k];
-			return;
-		}
-		allowed &= chain_from(UINT32_MAX, k + 1);
+		settle(part, p, i,
+			p->again ? ask_from(part, p, i, first_from(part, p->from[i])) : found[i]);
 	}
 }
 
 void
 chains_probe(const struct chains *c, struct probe *p, uint64_t alive)
 {
-	for (uint32_t k = 0; k < c->n; k++) {
-		const struct chains_part *part = &c->v[k];
-
-		for (uint64_t m = alive & ~merged_at_most(p, p->best, part->rule[0]); m != 0;
-			m &= m - 1) {
-			const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-			ask(part, p, i, p->again ? allowed_from(part, p->from[i]) : UINT32_MAX);
-		}
-	}
+	for (uint32_t k = 0; k < c->n; k++)
+		probe_part(&c->v[k], p, alive & ~merged_at_most(p, p->best, c->v[k].rule[0]));
 }
 
 void

@@ -125,6 +125,15 @@ take_first(void *ctx, uint32_t index)
 	return false;
 }
 
+/* The same for one frame. */
+static void
+first_alone(const struct match_image *im, const struct pkt_view *v, uint32_t port, uint32_t from,
+	uint32_t *ret)
+{
+	*ret = MATCH_NONE;
+	search_alone(im, v, port, from, take_first, ret);
+}
+
 /* The same rule by rule. */
 static void
 first_by_rule(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
@@ -144,8 +153,7 @@ first_by_rule(const struct match_image *im, const struct pkt_view *views, const 
 		if (first >= im->n) {
 			ret[i] = MATCH_NONE;
 		} else if (search_is_odd(im, v)) {
-			ret[i] = MATCH_NONE;
-			search_alone(im, v, port, first, take_first, &ret[i]);
+			first_alone(im, v, port, first, &ret[i]);
 		} else {
 			w.some |= UINT64_C(1) << i;
 			start = MIN(start, first);
@@ -155,6 +163,27 @@ first_by_rule(const struct match_image *im, const struct pkt_view *views, const 
 		search_rules(im, views, &w, start, port);
 }
 
+/* Whether @which are frames that lie behind each other, asked from the first rule on. */
+static bool
+is_all(const uint8_t *which, const uint32_t *from, uint32_t n)
+{
+	uint32_t other = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		other |= from[i] | (which[i] ^ (which[0] + i));
+	return other == 0;
+}
+
+static bool
+any_odd(const uint32_t *found, uint32_t n)
+{
+	uint32_t any = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		any |= found[i] == CHAIN_ODD;
+	return any != 0;
+}
+
 /* The same as one function. */
 static void
 first_chain(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
@@ -162,18 +191,19 @@ first_chain(const struct match_image *im, const struct pkt_view *views, const ui
 {
 	const uint32_t allowed = chain_allowed(im, port, MATCH_STATE_ENABLED);
 
+	if (n > 0 && is_all(which, from, n)) {
+		chain_ask_all(im, views + which[0], n, allowed, ret);
+		for (uint32_t i = any_odd(ret, n) ? 0 : n; i < n; i++)
+			if (ret[i] == CHAIN_ODD)
+				first_alone(im, &views[which[i]], port, 0, &ret[i]);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++) {
-		const struct pkt_view *v = &views[which[i]];
 		const uint32_t first = from[i];
 
-		if (__builtin_expect(!search_is_odd(im, v), 1)) {
-			const uint32_t some = first == 0 ? allowed : chain_from(allowed, first);
-
-			ret[i] = chain_ask(im, v, some);
-			continue;
-		}
-		ret[i] = MATCH_NONE;
-		search_alone(im, v, port, first, take_first, &ret[i]);
+		ret[i] = chain_ask(im, &views[which[i]], chain_from(allowed, first));
+		if (ret[i] == CHAIN_ODD)
+			first_alone(im, &views[which[i]], port, first, &ret[i]);
 	}
 }
 

@@ -373,20 +373,16 @@ go_chain(struct burst *b)
 	const struct match_image *im = b->image;
 	const struct pkt_view *views = b->search.views;
 	const uint32_t allowed = chain_allowed(im, b->port, MATCH_STATE_ENABLED);
-	uint64_t alive = b->search.alive, odd = 0;
+	uint64_t alive = b->search.alive, odd;
 	struct probe p; /* of which little is used */
 
 	p.n = b->search.n;
-	for (uint32_t i = 0; im->any_generated && i < p.n; i++)
-		odd |= (uint64_t)search_is_odd(im, &views[i]) << i;
-	alive &= ~odd;
 	memset(p.from, 0, p.n * sizeof(p.from[0]));
 	memset(p.want, MATCH_STATE_ENABLED, p.n);
-	for (uint64_t m = alive; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		p.best[i] = chain_ask(im, &views[i], allowed);
-	}
+	if (p.n > 0)
+		chain_ask_all(im, views, p.n, allowed, p.best);
+	odd = merged_equal(&p, p.best, CHAIN_ODD);
+	alive &= ~odd;
 	while ((alive = settle_all(b, &p, alive)) != 0)
 		for (uint64_t m = alive; m != 0; m &= m - 1) {
 			const uint32_t i = (uint32_t)__builtin_ctzll(m);

@@ -23,7 +23,8 @@
 #define ASKS_MAX 2
 #define CHOICES_MAX 3
 #define FRAMES 6 /* for each */
-#define LENGTHS 4 /* for each of these, and its own */
+#define BURST 3
+#define LENGTHS 2 /* for each of these, and its own */
 #define ARENA_BYTES (16u << 20)
 
 /* What the reference may do wrong, to be noticed. */
@@ -41,11 +42,21 @@ struct chain {
 	cbpf_chain_fn fn;
 };
 
-/* What is asked about one frame. */
+/* What is asked about one frame, whose data starts @start bytes behind @frame. */
 struct question {
-	const uint8_t *data;
+	const uint8_t *frame;
+	uint16_t start, sport;
 	uint32_t caplen, wirelen, key, allowed;
-	uint16_t sport;
+};
+
+static const struct cbpf_records records = {
+	.size = sizeof(struct question),
+	.frame = offsetof(struct question, frame),
+	.start = offsetof(struct question, start),
+	.caplen = offsetof(struct question, caplen),
+	.wirelen = offsetof(struct question, wirelen),
+	.key = offsetof(struct question, key),
+	.sport = offsetof(struct question, sport),
 };
 
 static bool
@@ -77,23 +88,22 @@ reference(const struct chain *c, const struct question *q, enum fault fault)
 			continue;
 		if (fault != NO_SWITCHES && (q->allowed >> l->number & 1) == 0)
 			continue;
-		if (l->prog == NULL || cbpf_run(l->prog, q->data, q->caplen, q->wirelen) != 0)
+		if (l->prog == NULL ||
+			cbpf_run(l->prog, q->frame + q->start, q->caplen, q->wirelen) != 0)
 			return l->number;
 	}
 	return CBPF_CHAIN_NONE;
 }
 
 /* As a caller may: whatever is in the upper halves of the registers of 32-bit arguments. */
-static uint32_t
-ask(const struct chain *c, const struct question *q)
+static void
+ask(const struct chain *c, const struct question *q, uint32_t n, uint32_t *ret)
 {
 	const uint64_t junk = UINT64_C(0xdeadbeef) << 32;
-	uint32_t (*fn)(const uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) =
-		(uint32_t(*)(const uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t))(
-			uintptr_t)c->fn;
+	void (*fn)(const void *, uint64_t, uint64_t, uint32_t *) =
+		(void (*)(const void *, uint64_t, uint64_t, uint32_t *))(uintptr_t)c->fn;
 
-	return fn(q->data, q->caplen | junk, q->wirelen | junk, q->key | junk, q->allowed | junk,
-		q->sport | junk);
+	fn(q, n | junk, q->allowed | junk, ret);
 }
 
 /* Ranges of small numbers, which keys and ports of questions are. */
@@ -148,9 +158,9 @@ make(struct chain *c, struct rng *r)
 }
 
 static void
-one_question(const struct chain *c, const struct question *q)
+one_answer(const struct chain *c, const struct question *q, uint32_t got)
 {
-	const uint32_t want = reference(c, q, NO_FAULT), got = ask(c, q);
+	const uint32_t want = reference(c, q, NO_FAULT);
 
 	count.asked++;
 	count.found += want != CBPF_CHAIN_NONE;
@@ -160,6 +170,25 @@ one_question(const struct chain *c, const struct question *q)
 	if (want != got && count.bad++ < 3)
 		printf("%zu links, %" PRIu32 " bytes: %" PRIu32 ", expected %" PRIu32 "\n", c->n,
 			q->caplen, got, want);
+}
+
+/* @q, the first of a burst that differs in keys. Nothing is written behind the answers. */
+static void
+one_burst(const struct chain *c, const struct question *q, struct rng *r)
+{
+	const uint32_t n = 1 + rng_below(r, BURST), none = 0xabad1dea;
+	struct question all[BURST];
+	uint32_t got[BURST + 1];
+
+	for (uint32_t i = 0; i < n; i++) {
+		all[i] = *q;
+		all[i].key = (q->key + i) & 3;
+	}
+	got[n] = none;
+	ask(c, all, n, got);
+	for (uint32_t i = 0; i < n; i++)
+		one_answer(c, &all[i], got[i]);
+	count.bad += got[n] != none;
 }
 
 static void
@@ -179,11 +208,12 @@ one_chain(const struct chain *c, struct rng *r)
 				.sport = (uint16_t)rng_below(r, 4)};
 
 			q.caplen = j == 0 ? f.len : rng_below(r, f.len + 1);
-			q.data = fence_end(f.bytes, q.caplen);
+			q.start = (uint16_t)rng_next(r);
+			q.frame = fence_end(f.bytes, q.caplen) - q.start;
 			q.allowed = rng_below(r, 2) ? UINT32_MAX : (uint32_t)rng_next(r);
 			if (rng_below(r, 2)) /* so that programs are asked, too */
 				q.key = (q.key & ~l->mask) | l->val;
-			one_question(c, &q);
+			one_burst(c, &q, r);
 		}
 	}
 }
@@ -208,7 +238,7 @@ main(void)
 		if (arena == NULL && cbpf_arena_new(ARENA_BYTES, &arena, NULL) < 0)
 			abort();
 		make(&c, &r);
-		if (cbpf_jit_chain(arena, c.links, c.n, &c.fn, NULL, &diag) < 0) {
+		if (cbpf_jit_chain(arena, c.links, c.n, &records, &c.fn, NULL, &diag) < 0) {
 			printf("NOT OK: %s\n", diag.msg);
 			return 1;
 		}

@@ -162,17 +162,13 @@ spoil_tuple(struct match_image *im)
 	return t != NULL;
 }
 
-static uint32_t
-find_nothing(const uint8_t *data, uint32_t caplen, uint32_t wirelen, uint32_t key, uint32_t allowed,
-	uint32_t sport)
+static void
+find_nothing(const void *records, uint32_t n, uint32_t allowed, uint32_t *ret_numbers)
 {
-	(void)data;
-	(void)caplen;
-	(void)wirelen;
-	(void)key;
+	(void)records;
 	(void)allowed;
-	(void)sport;
-	return CBPF_CHAIN_NONE;
+	for (uint32_t i = 0; i < n; i++)
+		ret_numbers[i] = CBPF_CHAIN_NONE;
 }
 
 static bool

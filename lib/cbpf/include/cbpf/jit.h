@@ -46,7 +46,8 @@ int cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_f
 /*
  * Programs asked one after another, as one function, in which they share what
  * they load and ask. A frame is asked about by a key of the caller's, which says what
- * kind of frame it is, and the numbers of the links that are allowed.
+ * kind of frame it is, and the numbers of the links that are allowed. The function
+ * takes a burst: a call a frame costs as much as two rules.
  */
 #define CBPF_CHAIN_NUMBERS 32
 #define CBPF_CHAIN_NONE UINT32_MAX
@@ -86,23 +87,35 @@ struct cbpf_link {
 	uint32_t mask, val; /* it is asked where (key & mask) == val */
 	const struct cbpf_ask *asks; /* and all these hold */
 	size_t n_asks;
-	uint32_t number; /* and where this bit (0..31) is allowed; several links may have it */
+	/* And where this bit is allowed; from CBPF_CHAIN_NUMBERS on always. Several links may have it. */
+	uint32_t number;
+};
+
+/* Records of the caller's, one a frame: their size, and where in them what is asked about is. */
+struct cbpf_records {
+	uint32_t size;
+	uint32_t frame; /* a pointer */
+	uint32_t start; /* 16 bits: where in the frame the program's packet starts */
+	uint32_t caplen, wirelen; /* 32 bits each, as of cbpf_run() */
+	uint32_t key; /* 32 bits */
+	uint32_t sport; /* 16 bits, what CBPF_ASK_SPORT asks about */
 };
 
 /*
- * The number of the first link that is asked and whose program does not return 0,
- * or CBPF_CHAIN_NONE. Arguments as of cbpf_run(). @allowed: bits by number; @sport: what
- * CBPF_ASK_SPORT asks about.
+ * For each of @n records, 1 at least, the number of the first link that is asked and
+ * whose program does not return 0, or CBPF_CHAIN_NONE. @allowed: bits by number.
  */
-typedef uint32_t (*cbpf_chain_fn)(const uint8_t *data, uint32_t caplen, uint32_t wirelen,
-	uint32_t key, uint32_t allowed, uint32_t sport);
+typedef void (*cbpf_chain_fn)(
+	const void *records, uint32_t n, uint32_t allowed, uint32_t *ret_numbers);
 
 /*
- * Compile @n links into @arena, where the code lives as long. Returns 0,
- * -ENOSPC: the arena is full, -E2BIG: the links are too large for one function, -ENOMEM.
+ * Compile @n links into @arena, where the code lives as long; it is asked about
+ * records like @records. Returns 0, -ENOSPC: the arena is full, -E2BIG: the links are
+ * too large for one function, -ENOMEM.
  */
 int cbpf_jit_chain(struct cbpf_arena *arena, const struct cbpf_link *links, size_t n,
-	cbpf_chain_fn *ret_fn, size_t *ret_code_bytes, struct diag *diag);
+	const struct cbpf_records *records, cbpf_chain_fn *ret_fn, size_t *ret_code_bytes,
+	struct diag *diag);
 
 /* One program with an arena of its own. Errors as the two above. */
 int cbpf_jit_new(const struct cbpf_prog *prog, struct cbpf_jit **ret_jit, struct diag *diag);
