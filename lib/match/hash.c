@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "hash.h"
+#include "hash_build.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,196 +16,14 @@
 #define LOAD 3 /* keys a bucket, on average, at most */
 #define LINE_UNITS (BASE_CACHE_LINE / sizeof(uint64_t))
 
-/* A table under construction. */
-struct builder {
-	struct hash_table *t;
-	const struct items *items;
-	const struct cluster *c;
-	enum hash_fault fault;
-	uint64_t *hash; /* of each item */
-	uint32_t *place; /* of each item, in units */
-	struct rng rng;
-	uint8_t run_win; /* of runs that start together; WINDOW_OF_KEY: of none */
-	int32_t run_off;
-};
-
-static uint64_t
-masked_word(const struct item *it, uint8_t win, int32_t off, uint64_t mask)
-{
-	for (uint32_t i = 0; i < it->n_words; i++)
-		if (it->words[i].win == win && it->words[i].off == off)
-			return it->words[i].val & mask;
-	return 0;
-}
-
-static const struct item *
-item_of(const struct builder *b, uint32_t i)
-{
-	return &b->items->v[b->c->items[i]];
-}
-
 /* ---- shapes of items ---- */
-
-/* The words of @it but for the key. Returns how many; 0 where the program asks them. */
-static uint32_t
-words_asked(const struct item *it, const struct item_word **ret)
-{
-	const bool has_key = it->n_words > 0 && it->words[0].win == WINDOW_OF_KEY;
-
-	*ret = &it->words[has_key];
-	return it->prog_says_all ? 0 : it->n_words - has_key;
-}
-
-#define RUN_WORDS 8
-
-/* Where the runs of all items of a window can start, so that one loop compares them. */
-static void
-find_start(struct builder *b)
-{
-	int32_t last = INT32_MIN;
-
-	for (uint32_t i = 0; i < b->c->n_items; i++) {
-		const struct item_word *w;
-		const uint32_t n = words_asked(item_of(b, i), &w);
-
-		if (n == 0 || w[0].win != w[n - 1].win)
-			continue;
-		if (b->run_win == WINDOW_OF_KEY) {
-			b->run_win = w->win;
-			b->run_off = w->off;
-		}
-		if (w->win != b->run_win)
-			continue;
-		b->run_off = MIN(b->run_off, w->off);
-		last = MAX(last, w[n - 1].off);
-	}
-	if (last - b->run_off >= 8 * RUN_WORDS)
-		b->run_win = WINDOW_OF_KEY;
-}
-
-/* Where the run of item words @w starts. */
-static int32_t
-run_start(const struct builder *b, const struct item_word *w)
-{
-	return w->win == b->run_win ? b->run_off : w->off;
-}
-
-/*
- * How many words are compared for @it. Words of one window that are near each
- * other become a run: those between them, and before them where other runs start,
- * are compared under no mask.
- */
-static uint32_t
-words_of(const struct builder *b, const struct item *it)
-{
-	const struct item_word *w;
-	const uint32_t n = words_asked(it, &w);
-	uint32_t span;
-
-	if (n == 0 || w[n - 1].win != w->win)
-		return n;
-	span = (uint32_t)(w[n - 1].off - run_start(b, w)) / 8 + 1;
-	return span <= RUN_WORDS ? span : n;
-}
-
-static void
-find_run(struct hash_shape *s)
-{
-	const uint32_t n = s->n_words;
-
-	if (n == 0 || n > sizeof(s->run_mask) / sizeof(uint64_t))
-		return;
-	for (uint32_t i = 1; i < n; i++)
-		if (s->words[i].win != s->words[0].win ||
-			s->words[i].off != s->words[0].off + 8 * (int32_t)i)
-			return;
-	for (uint32_t i = 0; i < n; i++)
-		memcpy(&s->run_mask[8 * i], &s->words[i].mask, sizeof(uint64_t));
-	for (uint32_t i = 0; i < 8 * n; i++)
-		s->run_bytes |= (uint64_t)(s->run_mask[i] != 0) << i;
-	s->run = 8 * n <= 32 ? 32 : 64;
-}
-
-/*
- * Whether the ranges of @s can be read as 4 bytes each where @it's need holds. Not
- * from the tail on, where bytes are before the window.
- */
-static void
-find_near(struct hash_shape *s, const struct items *items, const struct item *it)
-{
-	const struct item_need *need = &it->needs[0];
-
-	if (s->run == 0 || it->n_needs != 1 || items->windows[need->win].kind == WINDOW_TAIL)
-		return;
-	for (uint32_t i = 0; i < s->n_ranges; i++) {
-		const struct hash_range *r = &s->ranges[i];
-
-		if (r->size == 0 || r->win != need->win || r->win == WINDOW_OF_KEY ||
-			r->off + r->size < 4 || r->off + r->size > need->a)
-			return;
-	}
-	for (uint32_t i = 0; i < ITEM_RANGES_MAX; i++) {
-		/* Those that are not there read what the first does. */
-		const struct hash_range *r = &s->ranges[i < s->n_ranges ? i : 0];
-
-		s->near_off[i] = (uint16_t)(r->off + r->size - 4);
-		s->near_mask[i] = r->mask & (UINT32_MAX >> (32 - 8 * r->size));
-	}
-	s->near = (1u << s->n_ranges) - 1;
-}
-
-/*
- * What is to be compared: all words, but only the key where the program asks the
- * rest anyway: 7 words of a p0f rule cost 90 instructions.
- */
-static struct hash_shape
-shape_of(const struct builder *b, const struct item *it)
-{
-	const struct items *items = b->items;
-	const uint32_t n = words_of(b, it);
-	struct hash_shape s;
-	uint32_t i = 0;
-	int32_t at;
-
-	memset(&s, 0, sizeof(s));
-	if (it->n_words > 0 && it->words[0].win == WINDOW_OF_KEY)
-		s.key_mask = it->words[i++].mask;
-	at = n > 0 ? run_start(b, &it->words[i]) : 0;
-	for (const bool fill = n > it->n_words - i; s.n_words < n; s.n_words++, at += 8) {
-		const struct item_word *w = &it->words[i];
-		struct hash_word *to = &s.words[s.n_words];
-
-		*to = (struct hash_word){w->mask, w->off, w->win, items->windows[w->win].space};
-		if (fill && at < w->off) {
-			to->mask = 0;
-			to->off = at;
-			continue;
-		}
-		i++;
-	}
-	for (i = 0; i < it->n_ranges && !it->prog_says_all; i++) {
-		const struct item_range *r = &it->ranges[i];
-		struct hash_range *to = &s.ranges[s.n_ranges++];
-
-		/* Field by field: shapes are compared as bytes. */
-		to->mask = r->mask;
-		to->off = r->off;
-		to->win = r->win;
-		to->space = items->windows[r->win].space;
-		to->size = r->size;
-	}
-	find_run(&s);
-	if (s.n_ranges > 0)
-		find_near(&s, items, it);
-	return s;
-}
 
 /* The number of the shape of @it; UINT32_MAX when out of memory. */
 static uint32_t
-shape_number(struct builder *b, const struct item *it, uint32_t hint)
+shape_number(struct hash_builder *b, const struct item *it, uint32_t hint)
 {
 	struct hash_table *t = b->t;
-	const struct hash_shape s = shape_of(b, it);
+	const struct hash_shape s = hash_shape_of(b, it);
 	struct hash_shape *v;
 
 	if (hint < t->n_shapes && memcmp(&t->shapes[hint], &s, sizeof(s)) == 0)
@@ -230,9 +48,10 @@ shape_number(struct builder *b, const struct item *it, uint32_t hint)
 
 /* Units of 8 bytes that @it takes: a line, or whole lines. */
 static uint32_t
-item_units(const struct builder *b, const struct item *it)
+item_units(const struct hash_builder *b, const struct item *it)
 {
-	const size_t n_words = words_of(b, it) + (it->prog_says_all ? 0 : (size_t)it->n_ranges);
+	const size_t n_words =
+		hash_shape_words(b, it) + (it->prog_says_all ? 0 : (size_t)it->n_ranges);
 	const size_t units = sizeof(struct hash_item) / sizeof(uint64_t) + 1 + n_words;
 
 	return (uint32_t)((units + LINE_UNITS - 1) / LINE_UNITS * LINE_UNITS);
@@ -244,53 +63,13 @@ item_at(struct hash_table *t, uint32_t place)
 	return (struct hash_item *)(void *)&t->items[place];
 }
 
-/* Whether need @n, of the window of run @s, says that all bytes of the run are there. */
-static bool
-need_covers(const struct hash_shape *s, const struct item_need *n, bool at_tail)
-{
-	const int32_t off = s->words[0].off;
-	int32_t first, last;
-
-	if (s->run_bytes == 0)
-		return true;
-	first = off + __builtin_ctzll(s->run_bytes);
-	last = off + 63 - __builtin_clzll(s->run_bytes);
-	if (at_tail)
-		return first >= -(int32_t)n->a && last < -(int32_t)n->b;
-	return first >= 0 && last < (int32_t)n->a;
-}
-
-/* Whether a run and a need of the same window are all that @h asks. */
-static bool
-is_plain(const struct builder *b, const struct hash_shape *s, const struct hash_item *h)
-{
-	const struct hash_word *w = &s->words[0];
-	struct hash_table *t = b->t;
-	bool at_tail;
-
-	if (s->run == 0 || (h->flags & ~(ITEM_GENERATED | ITEM_TAIL)) != 0 || h->n_needs != 1 ||
-		h->needs[0].win != w->win)
-		return false;
-	at_tail = b->items->windows[w->win].kind == WINDOW_TAIL;
-	if (!need_covers(s, &h->needs[0], at_tail))
-		return false;
-	if (t->run == 0) {
-		t->run_at = *w;
-		t->run_at_tail = at_tail;
-	}
-	if (t->run_at.win != w->win || t->run_at.off != w->off)
-		return false;
-	t->run = MAX(t->run, s->run);
-	return true;
-}
-
 static int
-put_item(struct builder *b, uint32_t i, uint32_t *shape)
+put_item(struct hash_builder *b, uint32_t i, uint32_t *shape)
 {
-	const struct item *it = item_of(b, i);
+	const struct item *it = hash_item_of(b, i);
 	struct hash_item *h = item_at(b->t, b->place[i]);
+	uint32_t n = 1, last = 0;
 	uint64_t *ranges;
-	uint32_t n = 1;
 
 	*shape = shape_number(b, it, *shape);
 	if (*shape > UINT16_MAX)
@@ -301,11 +80,12 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 	h->n_needs = b->fault == HASH_FAULT_NEED ? 0 : it->n_needs;
 	memcpy(h->needs, it->needs, sizeof(h->needs));
 	ranges = &h->val[1 + b->t->shapes[*shape].n_words];
-	h->val[0] = masked_word(it, WINDOW_OF_KEY, 0, UINT64_MAX);
+	h->val[0] = hash_masked_word(it, WINDOW_OF_KEY, 0, UINT64_MAX);
 	for (uint32_t k = 0; k < b->t->shapes[*shape].n_words; k++) {
 		const struct hash_word *w = &b->t->shapes[*shape].words[k];
 
-		h->val[n++] = masked_word(it, w->win, w->off, w->mask);
+		last = w->mask != 0 ? n : last;
+		h->val[n++] = hash_masked_word(it, w->win, w->off, w->mask);
 	}
 	for (uint32_t k = 0; k < it->n_ranges && !it->prog_says_all; k++) {
 		const struct item_range *r = &it->ranges[k];
@@ -313,7 +93,7 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 
 		ranges[k] = r->lo | (uint64_t)span << 32;
 	}
-	if (is_plain(b, &b->t->shapes[*shape], h)) {
+	if (hash_shape_is_plain(b, it, &b->t->shapes[*shape], h)) {
 		h->flags |= ITEM_PLAIN;
 		b->t->ask_key |= b->t->shapes[*shape].key_mask != b->t->test.mask;
 		b->t->all_simple &= !b->t->ask_key && b->t->shapes[*shape].n_ranges == 0;
@@ -321,12 +101,12 @@ put_item(struct builder *b, uint32_t i, uint32_t *shape)
 		b->t->all_plain = b->t->all_simple = false;
 	}
 	if (b->fault == HASH_FAULT_VALUE && i == 0)
-		h->val[n - 1] ^= 1;
+		h->val[last] ^= 1;
 	return 0;
 }
 
 static int
-put_items(struct builder *b)
+put_items(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
 	uint32_t units = LINE_UNITS, shape = 0; /* place 0 is none */
@@ -334,7 +114,7 @@ put_items(struct builder *b)
 
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
 		b->place[i] = units;
-		units += item_units(b, item_of(b, i));
+		units += item_units(b, hash_item_of(b, i));
 	}
 	/* A line more, since runs are read whole. */
 	units += LINE_UNITS;
@@ -352,28 +132,29 @@ put_items(struct builder *b)
 /* ---- buckets ---- */
 
 static void
-hash_items(struct builder *b)
+hash_items(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
 
 	for (uint32_t k = 0; k < DIM(t->seed); k++)
 		t->seed[k] = rng_next(&b->rng);
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
-		const struct item *it = item_of(b, i);
+		const struct item *it = hash_item_of(b, i);
 		uint64_t w[HASH_DATA_WORDS];
 
 		for (uint32_t k = 0; k < HASH_DATA_WORDS; k++)
-			w[k] = masked_word(it, t->words[k].win, t->words[k].off, t->words[k].mask);
+			w[k] = hash_masked_word(
+				it, t->words[k].win, t->words[k].off, t->words[k].mask);
 		b->hash[i] = hash_words(t->seed, w, t->n_words,
-			masked_word(it, WINDOW_OF_KEY, 0, t->key_mask), hash_has_key(t));
+			hash_masked_word(it, WINDOW_OF_KEY, 0, t->key_mask), hash_has_key(t));
 	}
 }
 
 /* Whether the hash tells the items at @x and @y apart: by the masked words, not by luck. */
 static bool
-same_key(const struct builder *b, uint32_t x, uint32_t y)
+same_key(const struct hash_builder *b, uint32_t x, uint32_t y)
 {
-	const struct item *ix = item_of(b, x), *iy = item_of(b, y);
+	const struct item *ix = hash_item_of(b, x), *iy = hash_item_of(b, y);
 	const struct hash_table *t = b->t;
 
 	if (b->hash[x] != b->hash[y])
@@ -381,12 +162,12 @@ same_key(const struct builder *b, uint32_t x, uint32_t y)
 	for (uint32_t k = 0; k < HASH_DATA_WORDS; k++) {
 		const struct hash_word *w = &t->words[k];
 
-		if (masked_word(ix, w->win, w->off, w->mask) !=
-			masked_word(iy, w->win, w->off, w->mask))
+		if (hash_masked_word(ix, w->win, w->off, w->mask) !=
+			hash_masked_word(iy, w->win, w->off, w->mask))
 			return false;
 	}
-	return masked_word(ix, WINDOW_OF_KEY, 0, t->key_mask) ==
-		masked_word(iy, WINDOW_OF_KEY, 0, t->key_mask);
+	return hash_masked_word(ix, WINDOW_OF_KEY, 0, t->key_mask) ==
+		hash_masked_word(iy, WINDOW_OF_KEY, 0, t->key_mask);
 }
 
 /*
@@ -395,7 +176,7 @@ same_key(const struct builder *b, uint32_t x, uint32_t y)
  * False: no room, or, if @picky, such a chain of keys that are not the same.
  */
 static bool
-put_key(struct builder *b, uint32_t i, uint32_t *tails, const uint32_t *number, bool picky)
+put_key(struct hash_builder *b, uint32_t i, uint32_t *tails, const uint32_t *number, bool picky)
 {
 	struct hash_table *t = b->t;
 	const uint64_t bucket = b->hash[i] >> HASH_BUCKET_SHIFT & t->bucket_mask;
@@ -429,7 +210,7 @@ put_key(struct builder *b, uint32_t i, uint32_t *tails, const uint32_t *number, 
 
 /* False when a bucket overflowed, or as of put_key(). */
 static bool
-fill(struct builder *b, uint32_t *tails, const uint32_t *number, bool picky)
+fill(struct hash_builder *b, uint32_t *tails, const uint32_t *number, bool picky)
 {
 	struct hash_table *t = b->t;
 
@@ -447,7 +228,7 @@ fill(struct builder *b, uint32_t *tails, const uint32_t *number, bool picky)
 
 /* Item numbers by place, in lines. */
 static uint32_t *
-numbers(const struct builder *b)
+numbers(const struct hash_builder *b)
 {
 	const uint32_t n = b->c->n_items;
 	const uint32_t lines = b->place[n - 1] / LINE_UNITS + 1;
@@ -471,7 +252,7 @@ new_buckets(struct hash_table *t, uint32_t n)
 }
 
 static int
-make_buckets(struct builder *b)
+make_buckets(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
 	uint32_t *number = numbers(b), *tails = mem_calloc(b->c->n_items + 1, sizeof(*tails));
@@ -499,7 +280,7 @@ make_buckets(struct builder *b)
 /* ---- the table ---- */
 
 static void
-choose_words(struct builder *b)
+choose_words(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
 
@@ -523,14 +304,14 @@ choose_words(struct builder *b)
 
 /* What all items ask of the key, and the windows that they use. */
 static void
-describe(struct builder *b)
+describe(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
 	uint64_t mask = UINT32_MAX, val = 0;
 
 	t->first_rule = UINT32_MAX;
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
-		const struct item *it = item_of(b, i);
+		const struct item *it = hash_item_of(b, i);
 		uint64_t m = 0, v = 0;
 
 		for (uint32_t k = 0; k < it->n_words; k++) {
@@ -567,7 +348,7 @@ describe(struct builder *b)
 
 /* Make the filter of a table that is asked at every place of a walk, where it can have one. */
 static int
-make_filter(struct builder *b)
+make_filter(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
 	const struct window *win = &b->items->windows[t->steps_win];
@@ -590,7 +371,7 @@ make_filter(struct builder *b)
 	t->filter_word = w->mask;
 	t->filter_mask = bits - 1;
 	for (uint32_t i = b->fault == HASH_FAULT_FILTER; i < b->c->n_items; i++) {
-		const uint64_t v = masked_word(item_of(b, i), w->win, w->off, w->mask);
+		const uint64_t v = hash_masked_word(hash_item_of(b, i), w->win, w->off, w->mask);
 		const uint64_t at = hash_filter_bit(v, t->filter_mask);
 
 		t->filter[at / 64] |= UINT64_C(1) << at % 64;
@@ -618,7 +399,7 @@ whole_byte(const struct item *it, uint8_t win, int32_t off)
 
 /* How far behind a place of the walk @it has the byte that stops it; or -1. */
 static int
-end_of(const struct builder *b, const struct item *it)
+end_of(const struct hash_builder *b, const struct item *it)
 {
 	const struct sym_step *step = &b->items->windows[b->t->steps_win].step;
 	int off = 0;
@@ -635,7 +416,7 @@ end_of(const struct builder *b, const struct item *it)
 
 /* The 8 bytes at @off behind the places of the walk, as far as @it says what they are. */
 static struct item_word
-word_at(const struct builder *b, const struct item *it, int off)
+word_at(const struct hash_builder *b, const struct item *it, int off)
 {
 	struct item_word ret = {.win = (uint8_t)b->t->steps_win, .off = (int16_t)off};
 
@@ -653,7 +434,7 @@ word_at(const struct builder *b, const struct item *it, int off)
 
 /* Whether all items end where the walk does; what their ends share, and how near is near enough. */
 static bool
-all_end(struct builder *b)
+all_end(struct hash_builder *b)
 {
 	const struct sym_step *step = &b->items->windows[b->t->steps_win].step;
 	struct hash_table *t = b->t;
@@ -663,7 +444,7 @@ all_end(struct builder *b)
 	if (t->filter == NULL || step->lo == 0 || step->hi + step->behind > UINT8_MAX)
 		return false;
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
-		const struct item *it = item_of(b, i);
+		const struct item *it = hash_item_of(b, i);
 
 		if (end_of(b, it) < 0)
 			return false;
@@ -683,13 +464,13 @@ all_end(struct builder *b)
 
 /* What all items say of the bytes up to their ends. */
 static void
-share_ends(struct builder *b)
+share_ends(struct hash_builder *b)
 {
 	uint64_t *const words = b->t->ends_words;
 
 	words[0] = words[1] = UINT64_MAX;
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
-		const struct item *it = item_of(b, i);
+		const struct item *it = hash_item_of(b, i);
 		const int first = end_of(b, it) - ENDS_BEFORE;
 
 		words[0] &= word_at(b, it, first).mask;
@@ -698,7 +479,7 @@ share_ends(struct builder *b)
 }
 
 static int
-make_ends(struct builder *b)
+make_ends(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
 	uint64_t n = ENDS_MIN;
@@ -714,7 +495,7 @@ make_ends(struct builder *b)
 	t->ends_mask = n - 1;
 	share_ends(b);
 	for (uint32_t i = b->fault == HASH_FAULT_ENDS; i < b->c->n_items; i++) {
-		const struct item *it = item_of(b, i);
+		const struct item *it = hash_item_of(b, i);
 		const int end = end_of(b, it);
 		const uint64_t x = word_at(b, it, end - ENDS_BEFORE).val & t->ends_words[0];
 		const uint64_t y = word_at(b, it, end - ENDS_BEFORE + 8).val & t->ends_words[1];
@@ -728,7 +509,7 @@ int
 hash_init(struct hash_table *t, const struct items *items, const struct cluster *c, uint64_t seed,
 	enum hash_fault fault)
 {
-	struct builder b = {.t = t, .items = items, .c = c, .fault = fault, .rng = {seed}};
+	struct hash_builder b = {.t = t, .items = items, .c = c, .fault = fault, .rng = {seed}};
 	int r = -ENOMEM;
 
 	memset(t, 0, sizeof(*t));
@@ -736,7 +517,7 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 	describe(&b);
 	b.hash = mem_calloc(c->n_items + 1, sizeof(*b.hash));
 	b.place = mem_calloc(c->n_items + 1, sizeof(*b.place));
-	find_start(&b);
+	hash_shape_init(&b);
 	if (b.hash != NULL && b.place != NULL)
 		r = put_items(&b);
 	if (r == 0)

@@ -49,11 +49,15 @@ struct hash_range {
 	uint32_t mask;
 	int32_t off;
 	uint8_t win, space, size;
+	uint8_t shift; /* right, of 4 bytes at off, big-endian */
 };
+
+#define HASH_HALF 32 /* bytes */
 
 /*
  * What items with equal masks share. A run is words that lie one behind the
- * other in one window, and can be compared as one.
+ * other in one window, and can be compared as one; or two halves, each of
+ * which does, in two windows.
  */
 struct hash_shape {
 	uint64_t key_mask;
@@ -65,7 +69,8 @@ struct hash_shape {
 	 */
 	uint32_t near_mask[ITEM_RANGES_MAX];
 	uint16_t near_off[ITEM_RANGES_MAX];
-	uint32_t near;
+	uint8_t near;
+	uint8_t near_half; /* bit i: range i is in the second half's window */
 	uint32_t n_words, n_ranges;
 	uint32_t run; /* bytes, 32 or 64; 0: it is no run */
 	struct hash_word words[ITEM_WORDS_MAX];
@@ -94,6 +99,9 @@ struct hash_table {
 	/* Where the runs of all plain items start, and how long the longest is. */
 	struct hash_word run_at;
 	uint32_t run;
+	/* Plain items have two runs of HASH_HALF bytes, one behind the other: at run_at, at half_at. */
+	bool halves;
+	struct hash_word half_at;
 	bool run_at_tail; /* run_at is a WINDOW_TAIL */
 	bool all_plain;
 	bool all_simple; /* and their run, in the frames that hold test, is all they ask */

@@ -48,9 +48,39 @@ words_hold(
 	for (uint32_t k = 0; k < s->n_words; k++) {
 		const struct hash_word *w = &s->words[k];
 
+		/* Some are there to make a run. */
+		if (w->mask == 0)
+			continue;
 		differ |= (probe_load(&p->at[w->win][i], w->off) & w->mask) ^ it->val[k + 1];
 	}
 	return differ == 0;
+}
+
+/* The number of @r near the end of the frame, or before the window. */
+static __attribute__((noinline)) uint32_t
+number_at_edge(const struct hash_range *r, const struct probe_at *at)
+{
+	return __builtin_bswap32((uint32_t)probe_load(at, r->off));
+}
+
+/* The number that range @r is about: below 2^(8 * size). */
+static inline uint32_t
+number_of(const struct hash_range *r, const struct probe *p, uint32_t i)
+{
+	const struct probe_at *at = &p->at[r->win][i];
+	uint32_t x;
+
+	if (r->size == 0)
+		return probe_len(p, i, r->space);
+	if (r->win == WINDOW_OF_KEY)
+		return p->steps[i];
+	if (__builtin_expect(r->off >= 0 && at->left >= r->off + (int32_t)sizeof(x), 1)) {
+		memcpy(&x, at->bytes + r->off, sizeof(x));
+		x = __builtin_bswap32(x);
+	} else {
+		x = number_at_edge(r, at);
+	}
+	return x >> r->shift;
 }
 
 static inline bool
@@ -61,13 +91,8 @@ ranges_hold(
 
 	for (uint32_t k = 0; k < s->n_ranges; k++) {
 		const struct hash_range *r = &s->ranges[k];
-		uint32_t x = p->steps[i];
+		const uint32_t x = number_of(r, p, i);
 
-		if (r->size == 0)
-			x = probe_len(p, i, r->space);
-		else if (r->win != WINDOW_OF_KEY)
-			x = __builtin_bswap32((uint32_t)probe_load(&p->at[r->win][i], r->off)) >>
-				8 * (4u - r->size);
 		if ((x & r->mask) - (uint32_t)v[k] > (uint32_t)(v[k] >> 32))
 			return false;
 	}
@@ -211,26 +236,81 @@ run_is_there(const struct hash_item *it, const struct probe_at *at, bool at_tail
 	return at->left >= (int32_t)it->needs[0].a;
 }
 
+#ifdef HASH_HALVES
+#define HAS_HALVES true
+#else
+#define HAS_HALVES false
+#endif
+
+/* Whether the bytes of both halves of @it are there, at @a and @b of @t, and are its. */
+static inline bool
+halves_hold(const struct hash_table *t, const struct hash_shape *s, const struct hash_item *it,
+	const struct probe_at *a, const struct probe_at *b)
+{
+#ifdef HASH_HALVES
+	return a->left >= (int32_t)it->needs[0].a && b->left >= (int32_t)it->needs[1].a &&
+		hash_halves_hold(s, it, a->bytes + t->run_at.off, b->bytes + t->half_at.off);
+#else
+	(void)t, (void)s, (void)it, (void)a, (void)b;
+	return false;
+#endif
+}
+
 /* What plain items of a table have in common; constants, as of struct hash_form. */
 struct run_form {
 	uint32_t run; /* bytes */
+	bool halves; /* as of hash_table.halves */
 	bool at_tail;
 	/* All items are plain, what is asked of the key is t->test, there are no ranges; first time. */
 	bool simple;
 };
 
-/* Whether what plain item @it of shape @s asks besides its run holds. */
+/* For loops that have better use for registers. */
+static __attribute__((noinline)) bool
+ranges_hold_call(
+	const struct hash_shape *s, const struct hash_item *it, const struct probe *p, uint32_t i)
+{
+	return ranges_hold(s, it, p, i);
+}
+
+/* ranges_hold() of an item with halves, whose windows are @a and @b. */
+static inline bool
+ranges_of_halves_hold(const struct hash_shape *s, const struct hash_item *it, const struct probe *p,
+	uint32_t i, const struct probe_at *a, const struct probe_at *b)
+{
+	const uint64_t *v = &it->val[1 + s->n_words];
+
+	if (s->near == 0)
+		return ranges_hold_call(s, it, p, i);
+	for (uint32_t k = 0; k < s->n_ranges; k++) {
+		const struct probe_at *at = (s->near_half >> k & 1) != 0 ? b : a;
+		uint32_t x;
+
+		memcpy(&x, at->bytes + s->near_off[k], sizeof(x));
+		x = __builtin_bswap32(x) & s->near_mask[k];
+		if (x - (uint32_t)v[k] > (uint32_t)(v[k] >> 32))
+			return false;
+	}
+	return true;
+}
+
+/* Whether what plain item @it of shape @s asks besides its run holds. @b: as of its second half. */
 static inline bool
 rest_of_plain_holds(const struct hash_table *t, const struct hash_item *it,
-	const struct hash_shape *s, const struct probe *p, uint32_t i, const struct probe_at *at)
+	const struct hash_shape *s, const struct probe *p, uint32_t i, const struct probe_at *at,
+	const struct probe_at *b, bool halves)
 {
 	if (t->ask_key && (p->key[i] & s->key_mask) != it->val[0])
 		return false;
 	if (p->again && !in_force(p, i, it->rule))
 		return false;
+	if (s->n_ranges == 0)
+		return true;
+	if (halves)
+		return ranges_of_halves_hold(s, it, p, i, at, b);
 	if (s->near != 0)
 		return hash_near_hold(s, &it->val[1 + s->n_words], at->bytes);
-	return s->n_ranges == 0 || ranges_hold(s, it, p, i);
+	return ranges_hold(s, it, p, i);
 }
 
 /* Verify candidates of which most are plain. */
@@ -241,6 +321,7 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 	const uint64_t *const items = t->items;
 	const struct hash_shape *const shapes = t->shapes;
 	const struct probe_at *const starts = p->at[t->run_at.win];
+	const struct probe_at *const half = p->at[t->half_at.win];
 	_Atomic uint8_t *const state = p->im->state;
 	const int32_t off = t->run_at.off;
 	const uint8_t slow = p->ask_flags & ITEM_GENERATED, flip = p->flip;
@@ -265,11 +346,14 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 				try_chain(t, p, i, place);
 				break;
 			}
-			if (run_is_there(it, at, f.at_tail) &&
-				hash_run_holds(s, it, at, off, f.run) &&
+			if ((f.halves ? halves_hold(t, s, it, at, &half[i])
+				      : run_is_there(it, at, f.at_tail) &&
+						    hash_run_holds(s, it, at, off, f.run)) &&
 				(atomic_load_explicit(&state[rule], memory_order_relaxed) &
 					MATCH_STATE_ENABLED) != 0 &&
-				(f.simple || rest_of_plain_holds(t, it, s, p, i, at))) {
+				(f.simple ||
+					rest_of_plain_holds(
+						t, it, s, p, i, at, &half[i], f.halves))) {
 				p->best[i] = rule;
 				break;
 			}
@@ -285,14 +369,18 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 		try_plain(t, p, c, n, (struct run_form){__VA_ARGS__}); \
 	}
 
-TRY(try_32, 32, false, false)
-TRY(try_64, 64, false, false)
-TRY(try_32_tail, 32, true, false)
-TRY(try_64_tail, 64, true, false)
-TRY(try_32_simple, 32, false, true)
-TRY(try_64_simple, 64, false, true)
-TRY(try_32_tail_simple, 32, true, true)
-TRY(try_64_tail_simple, 64, true, true)
+TRY(try_32, 32, false, false, false)
+TRY(try_64, 64, false, false, false)
+TRY(try_32_tail, 32, false, true, false)
+TRY(try_64_tail, 64, false, true, false)
+TRY(try_32_simple, 32, false, false, true)
+TRY(try_64_simple, 64, false, false, true)
+TRY(try_32_tail_simple, 32, false, true, true)
+TRY(try_64_tail_simple, 64, false, true, true)
+#ifdef HASH_HALVES
+TRY(try_halves, 64, true, false, false)
+TRY(try_halves_simple, 64, true, false, true)
+#endif
 
 typedef void (*try_fn)(
 	const struct hash_table *t, struct probe *p, const struct candidate *c, uint32_t n);
@@ -306,6 +394,10 @@ try_for(const struct hash_table *t, const struct probe *p)
 	};
 	const bool simple = t->all_simple && !p->again && (p->ask_flags & ITEM_GENERATED) == 0;
 
+#ifdef HASH_HALVES
+	if (t->halves)
+		return simple ? try_halves_simple : try_halves;
+#endif
 	return by_run[t->run > 32][t->run_at_tail][simple];
 }
 #endif
@@ -317,7 +409,7 @@ HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
 	const uint32_t n = find_for(t)(t, p, some, c);
 
 #ifdef HASH_RUNS
-	if (t->run != 0) {
+	if (t->run != 0 && (HAS_HALVES || !t->halves)) {
 		try_for(t, p)(t, p, c, n);
 		return;
 	}
