@@ -295,7 +295,8 @@ choose_words(struct hash_builder *b)
 	}
 	t->together = t->n_words > 0;
 	for (uint32_t i = 0; i < t->n_words; i++) {
-		t->together &= t->words[i].win == t->words[0].win && t->words[i].off >= 0;
+		t->together &= t->words[i].win == t->words[0].win;
+		t->before = MAX(t->before, -t->words[i].off);
 		t->left = MAX(t->left, t->words[i].off + 8);
 	}
 	for (uint32_t i = t->n_words; i < HASH_DATA_WORDS; i++)

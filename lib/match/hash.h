@@ -106,9 +106,9 @@ struct hash_table {
 	bool all_plain;
 	bool all_simple; /* and their run, in the frames that hold test, is all they ask */
 	bool ask_key; /* some plain item asks more of the key than test */
-	/* All words are of one window, none before its start; left: bytes that they take of it. */
+	/* All words are of one window; bytes that they take in front of its start, and from it on. */
 	bool together;
-	int32_t left;
+	int32_t before, left;
 	uint32_t n_shapes;
 	/* What all items ask of pkt_key(). */
 	struct scope_test test;
@@ -240,6 +240,15 @@ hash_item_bytes(const struct hash_shape *s)
 		(1 + s->n_words + s->n_ranges) * sizeof(uint64_t));
 
 	return (bytes + 63) / 64 * 64;
+}
+
+/* Whether the bytes of the run of plain item @it are there, of a window as of struct probe_at. */
+static inline bool
+hash_run_is_there(const struct hash_item *it, int32_t left, uint32_t pos, bool at_tail)
+{
+	if (at_tail)
+		return pos >= it->needs[0].a && left >= -(int32_t)it->needs[0].b;
+	return left >= (int32_t)it->needs[0].a;
 }
 
 static inline bool

@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 
+#include "hash_lanes.h"
 #include "hash_tags.h"
 #include "hash_walk.h"
 #include "probe.h"
@@ -30,19 +31,7 @@ static inline bool
 hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const struct probe_at *at,
 	int32_t off, uint32_t run)
 {
-	/* Not a byte more than is asked is read. */
-	if (run == 32) {
-		const __m256i v = _mm256_maskz_loadu_epi8((__mmask32)s->run_bytes, at->bytes + off);
-		const __m256i w = _mm256_loadu_si256((const void *)&it->val[1]);
-		const __m256i m = _mm256_loadu_si256((const void *)s->run_mask);
-
-		return _mm256_testz_si256(_mm256_xor_si256(v, w), m);
-	}
-	const __m512i v = _mm512_maskz_loadu_epi8(s->run_bytes, at->bytes + off);
-	const __m512i w = _mm512_loadu_si512(&it->val[1]);
-	const __m512i m = _mm512_loadu_si512(s->run_mask);
-
-	return _mm512_test_epi8_mask(_mm512_xor_si512(v, w), m) == 0;
+	return hash_run_equal(s, it, at->bytes + off, run);
 }
 
 #define HASH_HALVES

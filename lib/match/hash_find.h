@@ -16,7 +16,7 @@ struct hashed_word {
 struct hasher {
 	const struct probe *p;
 	struct hashed_word w0, w1, w2;
-	int32_t left; /* the greatest of bounds */
+	struct probe_bound all; /* of bounds the greatest */
 	uint64_t seed[HASH_DATA_WORDS + 1];
 	uint64_t key_mask;
 };
@@ -35,7 +35,7 @@ hasher(const struct hash_table *t, const struct probe *p)
 		.w0 = hashed_word(&t->words[0], p),
 		.w1 = hashed_word(&t->words[1], p),
 		.w2 = hashed_word(&t->words[2], p),
-		.left = t->left,
+		.all = {t->left, (uint32_t)t->before},
 		.seed = {t->seed[0], t->seed[1], t->seed[2], t->seed[3]},
 		.key_mask = t->key_mask,
 	};
@@ -64,8 +64,8 @@ hash_frame(const struct hasher *h, uint32_t i, struct hash_form f)
 	const struct probe_at *at = &h->w0.at[i];
 	uint64_t w0 = 0, w1 = 0, w2 = 0, key = 0;
 
-	/* The words of one window: one address, one comparison. */
-	if (f.together && __builtin_expect(at->left >= h->left, 1)) {
+	/* The words of one window: one address, compared once. */
+	if (f.together && __builtin_expect(probe_within(at, h->all), 1)) {
 		w0 = load_near(&h->w0, at->bytes);
 		w1 = f.n_words > 1 ? load_near(&h->w1, at->bytes) : 0;
 		w2 = f.n_words > 2 ? load_near(&h->w2, at->bytes) : 0;

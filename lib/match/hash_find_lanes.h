@@ -6,16 +6,7 @@
  * else is done lane by lane until some tag is equal.
  */
 
-#include "lanes8.h"
-
-/* The word @hw of the frames @some, whose windows are @w, of @at. 0 in other lanes. */
-static inline __m512i
-masked_words(const struct hash_word *hw, const struct lane_windows *w, const struct probe_at *at,
-	__mmask8 some)
-{
-	return _mm512_and_si512(
-		lane_words(w, at, hw->off, some), _mm512_set1_epi64((long long)hw->mask));
-}
+#include "hash_lanes.h"
 
 /* The key words of the frames @some from @k on, under the mask of @t. */
 static inline __m512i
@@ -34,46 +25,18 @@ load_keys(const struct hash_table *t, const struct probe *p, uint32_t k, __mmask
 	return _mm512_and_si512(v, _mm512_set1_epi64((long long)t->key_mask));
 }
 
-/* hash_pair(). */
+/* The same as lane_sums() where words are not together. */
 static inline __m512i
-pairs(__m512i w, uint64_t seed)
-{
-	w = _mm512_add_epi32(w, _mm512_set1_epi64((long long)seed));
-	return _mm512_mul_epu32(w, _mm512_srli_epi64(w, 32));
-}
-
-/* The sum of the words of the frames @some from @k on, which have all of them. */
-static inline __m512i
-sum_there(const struct hash_table *t, __m512i bytes, __mmask8 some, uint32_t n_words)
+sums_apart(const struct hash_table *t, const struct probe *p, uint32_t k, __mmask8 some,
+	uint32_t n_words)
 {
 	__m512i sum = _mm512_setzero_si512();
 
 	for (uint32_t i = 0; i < n_words; i++) {
 		const struct hash_word *w = &t->words[i];
-		const __m512i v = lane_words_there(bytes, w->off, some);
-		const __m512i mask = _mm512_set1_epi64((long long)w->mask);
+		const struct lane_windows at = lane_windows(&p->at[w->win][k]);
 
-		sum = _mm512_add_epi64(sum, pairs(_mm512_and_si512(v, mask), t->seed[i]));
-	}
-	return sum;
-}
-
-/* The same of frames that may end before. */
-static inline __m512i
-sum_anywhere(const struct hash_table *t, const struct probe *p, uint32_t k, __mmask8 some,
-	struct hash_form f)
-{
-	const struct probe_at *at = NULL;
-	struct lane_windows w;
-	__m512i sum = _mm512_setzero_si512();
-
-	for (uint32_t i = 0; i < f.n_words; i++) {
-		if (i == 0 || !f.together) {
-			at = &p->at[t->words[i].win][k];
-			w = lane_windows(at);
-		}
-		sum = _mm512_add_epi64(
-			sum, pairs(masked_words(&t->words[i], &w, at, some), t->seed[i]));
+		sum = _mm512_add_epi64(sum, lane_adds(t, i, lane_words(at, w->off, some)));
 	}
 	return sum;
 }
@@ -83,29 +46,16 @@ static inline __attribute__((always_inline)) __m512i
 hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __mmask8 some,
 	struct hash_form f)
 {
-	const struct probe_at *at = &p->at[t->words[0].win][k];
 	__m512i sum;
 
-	if (f.together && __builtin_expect(lanes_have(lane_rest(at), t->left, some), 1))
-		sum = sum_there(t, lane_bytes(at), some, f.n_words);
+	if (f.together)
+		sum = lane_sums(t, lane_windows(&p->at[t->words[0].win][k]), some, f.n_words);
 	else
-		sum = sum_anywhere(t, p, k, some, f);
+		sum = sums_apart(t, p, k, some, f.n_words);
 	if (f.has_key)
 		sum = _mm512_add_epi64(
-			sum, pairs(load_keys(t, p, k, some), t->seed[HASH_DATA_WORDS]));
-	return _mm512_add_epi64(_mm512_mul_epu32(sum, _mm512_set1_epi64((long long)HASH_LOW)),
-		_mm512_mul_epu32(
-			_mm512_srli_epi64(sum, 32), _mm512_set1_epi64((long long)HASH_HIGH)));
-}
-
-/* hash_tag(), in each byte of its lane. */
-static inline __m512i
-tags_of(__m512i hash)
-{
-	const __m512i top = _mm512_set4_epi32(0x0e0e0e0e, 0x0e0e0e0e, 0x06060606, 0x06060606);
-
-	_Static_assert(HASH_TAG_SHIFT == 48, "byte 6");
-	return _mm512_max_epu8(_mm512_shuffle_epi8(hash, top), _mm512_set1_epi8(1));
+			sum, lane_pairs(load_keys(t, p, k, some), t->seed[HASH_DATA_WORDS]));
+	return lane_hashes(sum);
 }
 
 /* Items are likely to be near if they are no more than a share of the second cache. */
@@ -118,25 +68,15 @@ fetch_items(const struct hash_table *t, const struct candidate *c, uint32_t n)
 		__builtin_prefetch(&t->items[c[k].place]);
 }
 
-/*
- * The candidates of the frames from @k on to @ret. @equal: of the bytes of a lane, the
- * slot of its bucket that has the frame's tag; one at most.
- */
+/* The candidates of the frames from @k on to @ret. @equal: as of lane_tags(). */
 static inline uint32_t
-put_candidates(
-	const uint32_t *places, uint32_t k, __m512i bucket, __mmask64 equal, struct candidate *ret)
+put_candidates(const struct hash_table *t, uint32_t k, __m512i bucket, __mmask64 equal,
+	struct candidate *ret)
 {
 	const __m512i frames =
 		_mm512_add_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), _mm512_set1_epi64(k));
-	const __m512i slots = _mm512_movm_epi8(equal);
-	const __mmask8 some = _mm512_test_epi64_mask(slots, slots);
-	/* Byte s is all there is: 8 * (7 - s) bits are 0 above it. */
-	const __m512i above = _mm512_srli_epi64(_mm512_lzcnt_epi64(slots), 3);
-	const __m512i at = _mm512_sub_epi64(
-		_mm512_add_epi64(_mm512_slli_epi64(bucket, 3), _mm512_set1_epi64(HASH_SLOTS - 1)),
-		above);
-	const __m256i place = _mm512_mask_i64gather_epi32(
-		_mm256_setzero_si256(), some, at, (const void *)places, sizeof(*places));
+	__mmask8 some;
+	const __m256i place = lane_places(t, bucket, equal, &some);
 	const __m512i both =
 		_mm512_or_si512(frames, _mm512_slli_epi64(_mm512_cvtepu32_epi64(place), 32));
 
@@ -154,9 +94,6 @@ static inline __attribute__((always_inline)) uint32_t
 find(const struct hash_table *t, const struct probe *p, uint64_t some, struct hash_form f,
 	struct candidate *restrict ret)
 {
-	const __m512i mask = _mm512_set1_epi64((long long)t->bucket_mask);
-	const uint64_t *const tags = t->tags;
-	const uint32_t *const places = t->places[0];
 	const uint32_t groups = (p->n + LANES - 1) / LANES;
 	__m512i hash[MATCH_BURST / LANES];
 	uint32_t n = 0;
@@ -169,17 +106,15 @@ find(const struct hash_table *t, const struct probe *p, uint64_t some, struct ha
 	}
 	for (uint32_t g = 0; g < groups; g++) {
 		const __mmask8 on = (__mmask8)(some >> g * LANES);
-		__m512i bucket, found;
+		__m512i bucket;
 		__mmask64 equal;
 
 		if (on == 0)
 			continue;
-		bucket = _mm512_and_si512(_mm512_srli_epi64(hash[g], HASH_BUCKET_SHIFT), mask);
-		found = _mm512_mask_i64gather_epi64(
-			_mm512_setzero_si512(), on, bucket, (const void *)tags, 8);
-		equal = _mm512_cmpeq_epi8_mask(found, tags_of(hash[g]));
+		bucket = lane_buckets(t, hash[g]);
+		equal = lane_tags(t, bucket, hash[g], on);
 		if (equal != 0)
-			n += put_candidates(places, g * LANES, bucket, equal, &ret[n]);
+			n += put_candidates(t, g * LANES, bucket, equal, &ret[n]);
 	}
 	if (t->n_items > FAR_ITEMS)
 		fetch_items(t, ret, n);

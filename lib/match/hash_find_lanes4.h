@@ -52,8 +52,9 @@ hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __m256
 {
 	const struct probe_at *first = &p->at[t->words[0].win][k];
 	const bool there = f.together &&
-		__builtin_expect(
-			lanes_within(lane_rest(first), (struct probe_bound){t->left, 0}, some), 1);
+		__builtin_expect(lanes_within(lane_rest(first),
+					 (struct probe_bound){t->left, (uint32_t)t->before}, some),
+			1);
 	__m256i sum = _mm256_setzero_si256();
 
 	for (uint32_t i = 0; i < f.n_words; i++) {

@@ -227,15 +227,6 @@ find_for(const struct hash_table *t)
 }
 
 #ifdef HASH_RUNS
-/* Whether the bytes of the run of plain item @it are there. */
-static inline bool
-run_is_there(const struct hash_item *it, const struct probe_at *at, bool at_tail)
-{
-	if (at_tail)
-		return at->pos >= it->needs[0].a && at->left >= -(int32_t)it->needs[0].b;
-	return at->left >= (int32_t)it->needs[0].a;
-}
-
 #ifdef HASH_HALVES
 #define HAS_HALVES true
 #else
@@ -347,7 +338,7 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 				break;
 			}
 			if ((f.halves ? halves_hold(t, s, it, at, &half[i])
-				      : run_is_there(it, at, f.at_tail) &&
+				      : hash_run_is_there(it, at->left, at->pos, f.at_tail) &&
 						    hash_run_holds(s, it, at, off, f.run)) &&
 				(atomic_load_explicit(&state[rule], memory_order_relaxed) &
 					MATCH_STATE_ENABLED) != 0 &&

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_PLACE_LANES_H
+#define MATCH_PLACE_LANES_H
+
+/* Eight frames at once: what is in their views, and windows that start by a byte. */
+
+#include <stddef.h>
+#include <string.h>
+
+#include "lanes8.h"
+
+/* Eight views, and words of them. */
+struct lane_views {
+	__m512i view; /* pointers */
+	__m512i frame, layers, key; /* from frame, flags, key on */
+};
+
+_Static_assert(sizeof(struct pkt_view) == 6 * sizeof(uint64_t) &&
+		offsetof(struct pkt_view, frame) == 0 * sizeof(uint64_t) &&
+		offsetof(struct pkt_view, flags) == 2 * sizeof(uint64_t) &&
+		offsetof(struct pkt_view, key) == 4 * sizeof(uint64_t),
+	"words with even numbers, three of each view");
+_Static_assert(offsetof(struct pkt_view, l3_off) == offsetof(struct pkt_view, flags) + 4,
+	"see lane_starts()");
+
+/* Words 0, 3, 6 ... of @v, from word @first on, which is below 3. */
+static inline __attribute__((always_inline)) __m512i
+every_third(const __m512i v[3], int first)
+{
+	const __m512i three = _mm512_setr_epi64(0, 3, 6, 9, 12, 15, 18, 21);
+	const __m512i at = _mm512_add_epi64(three, _mm512_set1_epi64(first));
+
+	/* Indices count modulo 16, or 8, where there are so many words. */
+	return _mm512_mask_permutexvar_epi64(
+		_mm512_permutex2var_epi64(v[0], at, v[1]), first == 0 ? 0xc0 : 0xe0, at, v[2]);
+}
+
+/* The words of eight views from @v on: loads and shuffles, where gathers would take a load a word. */
+static inline void
+lane_views_in_row(const struct pkt_view *v, struct lane_views *ret)
+{
+	const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+	const uint64_t *words = (const void *)v;
+	__m512i evens[3];
+
+	for (int i = 0; i < 3; i++)
+		evens[i] = _mm512_permutex2var_epi64(_mm512_loadu_si512(&words[16 * i]), even,
+			_mm512_loadu_si512(&words[16 * i + 8]));
+	ret->frame = every_third(evens, 0);
+	ret->layers = every_third(evens, 1);
+	ret->key = every_third(evens, 2);
+}
+
+/* Whether the 8 numbers from which[@k] on are @k and so on. */
+static inline bool
+is_in_row(const uint8_t *which, uint32_t k)
+{
+	uint64_t numbers;
+
+	if (which == NULL)
+		return true;
+	memcpy(&numbers, &which[k], sizeof(numbers));
+	return numbers == UINT64_C(0x0706050403020100) + k * UINT64_C(0x0101010101010101);
+}
+
+/* Pointers to eight views from number @k on of those in @views that @which names, NULL: all. */
+static inline __m512i
+lane_view_pointers(const struct pkt_view *views, const uint8_t *which, uint32_t k, __mmask8 some)
+{
+	const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+	const __m512i first = _mm512_set1_epi64((long long)(uintptr_t)views);
+	__m512i number = _mm512_add_epi64(lanes, _mm512_set1_epi64(k));
+
+	if (which != NULL)
+		number = _mm512_cvtepu8_epi64(_mm_maskz_loadu_epi8(some, &which[k]));
+	return _mm512_add_epi64(
+		first, _mm512_mul_epu32(number, _mm512_set1_epi64(sizeof(struct pkt_view))));
+}
+
+/* The words at @off of the views @view; 0 but for @some. */
+static inline __m512i
+lane_view_words(__m512i view, size_t off, __mmask8 some)
+{
+	return _mm512_mask_i64gather_epi64(
+		_mm512_setzero_si512(), some, view, (const void *)(uintptr_t)off, 1);
+}
+
+/* The views from number @k on of those in @views that @which names, NULL: all; 0 but for @some. */
+static inline struct lane_views
+lane_views(const struct pkt_view *views, const uint8_t *which, uint32_t k, __mmask8 some)
+{
+	struct lane_views v;
+
+	v.view = lane_view_pointers(views, which, k, some);
+	if (some == 0xff && is_in_row(which, k)) {
+		lane_views_in_row(&views[k], &v);
+		return v;
+	}
+	v.frame = lane_view_words(v.view, offsetof(struct pkt_view, frame), some);
+	v.layers = lane_view_words(v.view, offsetof(struct pkt_view, flags), some);
+	v.key = lane_view_words(v.view, offsetof(struct pkt_view, key), some);
+	return v;
+}
+
+static inline __m256i
+lane_keys(const struct lane_views *v)
+{
+	return _mm512_cvtepi64_epi32(v->key);
+}
+
+/* Where datagrams start. */
+static inline struct lane_windows
+lane_starts(const struct lane_views *v)
+{
+	/* l3_off is the third field of four there, l3_caplen is above the key. */
+	const __m512i l3_off = _mm512_srli_epi64(_mm512_slli_epi64(v->layers, 16), 48);
+
+	return (struct lane_windows){
+		_mm512_add_epi64(v->frame, l3_off), _mm512_srli_epi64(v->key, 32)};
+}
+
+/* Behind the last byte of the datagrams, which start at @start, of the views @view. */
+static inline struct lane_windows
+lane_tails(struct lane_windows start, __m512i view, __mmask8 some)
+{
+	const __m512i len =
+		_mm512_and_si512(lane_view_words(view, offsetof(struct pkt_view, l3_len), some),
+			_mm512_set1_epi64(UINT32_MAX));
+
+	_Static_assert(
+		offsetof(struct pkt_view, l3_len) + sizeof(uint64_t) <= sizeof(struct pkt_view),
+		"a word");
+	/* No datagram has 2 GiB; pos of a start is 0. */
+	return (struct lane_windows){_mm512_add_epi64(start.bytes, len),
+		_mm512_or_si512(_mm512_slli_epi64(len, 32),
+			_mm512_maskz_sub_epi32(0x5555, start.rest, len))};
+}
+
+/* The words at @off of the windows @from of the frames @some, all of which have the byte there. */
+static inline __m512i
+lane_steps(struct lane_windows from, int32_t off, __mmask8 some)
+{
+	if (__builtin_expect(lanes_have(from.rest, 0, off + (int32_t)sizeof(uint64_t), some), 1))
+		return lane_words_there(from.bytes, off, some);
+	return lane_words(from, off, some);
+}
+
+/*
+ * The windows of kind @kind, which start by the byte at @from + @off, of the frames @some.
+ * @base: what they are counted from. Called with a constant kind.
+ */
+static inline __attribute__((always_inline)) struct lane_windows
+lane_step(struct lane_windows base, struct lane_windows from, int32_t off, enum window_kind kind,
+	__mmask8 some)
+{
+	const __m512i nowhere = _mm512_set1_epi64((long long)0x8000000080000000);
+	/* left is the lower half. */
+	const __mmask8 there =
+		(__mmask8)_pext_u32(
+			_mm512_cmpgt_epi32_mask(from.rest, _mm512_set1_epi32(off)), 0x5555) &
+		some;
+	__m512i step = lane_steps(from, off, there), rest;
+	__mmask8 is_6;
+
+	_Static_assert(PROBE_NOWHERE == (uint32_t)INT32_MIN, "of both fields");
+	is_6 = _mm512_cmpeq_epi64_mask(
+		_mm512_and_si512(step, _mm512_set1_epi64(0xf0)), _mm512_set1_epi64(0x60));
+	if (kind == WINDOW_IHL || kind == WINDOW_L4)
+		step = _mm512_slli_epi64(_mm512_and_si512(step, _mm512_set1_epi64(15)), 2);
+	else
+		step = _mm512_and_si512(step, _mm512_set1_epi64(UINT8_MAX));
+	if (kind == WINDOW_L4)
+		step = _mm512_mask_mov_epi64(step, is_6, _mm512_set1_epi64(WINDOW_L4_IP6));
+	/* left less the step, and above it pos and the step. */
+	rest = _mm512_add_epi32(base.rest, _mm512_slli_epi64(step, 32));
+	rest = _mm512_mask_sub_epi32(rest, 0x5555, rest, step);
+	return (struct lane_windows){_mm512_maskz_add_epi64(there, base.bytes, step),
+		_mm512_mask_mov_epi64(nowhere, there, rest)};
+}
+
+#endif
