@@ -70,6 +70,29 @@ search_rules(const struct match_image *im, const struct pkt_view *views, struct 
 	}
 }
 
+/* Whether all of @from are 0: bursts that have only begun. */
+static bool
+are_new(const uint32_t *from, uint32_t n)
+{
+	uint32_t any = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		any |= from[i];
+	return any == 0;
+}
+
+/* The same for frames that are new, where there is a straight way. */
+static void
+first_straight(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t port, uint32_t *ret)
+{
+	for (uint64_t m = im->index->straight(im, views, which, n, ret); m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		ret[i] = merged_first_odd(im, &views[which[i]], port, 0, MATCH_STATE_ENABLED);
+	}
+}
+
 /* The same where rules are compiled together. */
 static void
 first_merged(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
@@ -213,6 +236,8 @@ match_image_first(const struct match_image *image, const struct pkt_view *views,
 {
 	if (image->parts != NULL)
 		first_parts(image, views, which, n, port, from, ret);
+	else if (image->index != NULL && image->index->straight != NULL && are_new(from, n))
+		first_straight(image, views, which, n, port, ret);
 	else if (image->index != NULL)
 		first_merged(image, views, which, n, port, from, ret);
 	else if (image->base->chain != NULL)

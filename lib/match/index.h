@@ -20,6 +20,7 @@
 #include "list.h"
 #include "place.h"
 #include "sieve.h"
+#include "straight.h"
 #include "tuple.h"
 
 struct match_image;
@@ -31,6 +32,7 @@ struct match_index {
 	uint32_t n_windows;
 	place_frames_fn place_frames;
 	place_windows_fn place_windows;
+	straight_fn straight; /* to the first match of all; NULL: it is not so simple */
 	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
@@ -102,6 +104,7 @@ enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
 struct isa_kernels {
 	place_frames_fn place_frames;
 	place_windows_fn place_windows;
+	straight_fn straight; /* or NULL */
 	hash_probe_fn hash;
 	hash_steps_fn steps;
 	sieve_probe_fn sieve;

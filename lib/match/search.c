@@ -115,12 +115,7 @@ search_keys_test(const uint32_t *key, uint32_t n, struct scope_test t)
 uint64_t
 search_keys_odd(const uint32_t *key, uint32_t n)
 {
-	static const struct scope_test exts = {
-		.mask = KEY_FAMILY(KEY_FAMILY_BITS) | KEY_FLAGS(PKT_IP_OPTIONS),
-		.val = KEY_FAMILY(6) | KEY_FLAGS(PKT_IP_OPTIONS),
-	};
-
-	return test_keys(key, n, exts) & search_mask(n);
+	return test_keys(key, n, search_odd_test()) & search_mask(n);
 }
 
 uint64_t

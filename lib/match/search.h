@@ -79,7 +79,17 @@ search_run(const struct match_entry *e, bool is_jit, enum match_run kind, const 
 /* The numbers i for whose key[i] @t holds; bits from @n on mean nothing. See search.key. */
 uint64_t search_keys_test(const uint32_t *key, uint32_t n, struct scope_test t);
 
-/* The numbers i < @n of IPv6 with extension headers. */
+/* IPv6 with extension headers. */
+static inline struct scope_test
+search_odd_test(void)
+{
+	return (struct scope_test){
+		.mask = KEY_FAMILY(KEY_FAMILY_BITS) | KEY_FLAGS(PKT_IP_OPTIONS),
+		.val = KEY_FAMILY(6) | KEY_FLAGS(PKT_IP_OPTIONS),
+	};
+}
+
+/* The numbers i < @n for whose key[i] search_odd_test() holds. */
 uint64_t search_keys_odd(const uint32_t *key, uint32_t n);
 
 /* The frames of @s that @e matches. */

@@ -330,14 +330,24 @@ settle_all(struct burst *b, struct probe *p, uint64_t alive)
 static __attribute__((noinline)) uint64_t
 go_merged(struct burst *b)
 {
-	uint64_t alive, odd;
+	const struct match_index *ix = b->image->index;
+	const uint32_t n = b->search.n;
+	uint64_t alive = b->search.alive, odd;
 	struct probe p;
 
-	merged_init(&p, b->image, b->search.views, NULL, b->search.n, b->port);
+	memset(p.from, 0, n * sizeof(p.from[0]));
+	memset(p.want, MATCH_STATE_ENABLED, n);
+	if (ix->straight != NULL) {
+		p.n = n;
+		odd = ix->straight(b->image, b->search.views, NULL, n, p.best);
+		alive = settle_all(b, &p, alive & ~odd);
+		if (alive == 0)
+			return odd;
+	}
+	merged_init(&p, b->image, b->search.views, NULL, n, b->port);
+	p.again = ix->straight != NULL;
 	odd = merged_odd(&p);
-	alive = b->search.alive & ~odd;
-	memset(p.from, 0, p.n * sizeof(p.from[0]));
-	memset(p.want, MATCH_STATE_ENABLED, p.n);
+	alive &= ~odd;
 	while (alive != 0) {
 		merged_first(&p, alive);
 		alive = settle_all(b, &p, alive);

@@ -181,6 +181,27 @@ spoil_chain(struct match_image *im)
 	return has;
 }
 
+static uint64_t
+go_astray(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t *ret)
+{
+	(void)im;
+	(void)views;
+	(void)which;
+	memset(ret, 0xff, n * sizeof(*ret)); /* MATCH_NONE */
+	return 0;
+}
+
+static bool
+spoil_straight(struct match_image *im)
+{
+	const bool has = im->index != NULL && im->index->straight != NULL;
+
+	if (has)
+		im->index->straight = go_astray;
+	return has;
+}
+
 /* Ways in which it can be; TUPLE and BITS: of MERGED those in which that kernel has such rules. */
 enum {
 	MERGED = 1 << 0,
@@ -188,7 +209,8 @@ enum {
 	TUPLE = 1 << 2,
 	BITS = 1 << 3,
 	CHAIN = 1 << 4,
-	CHAINS = 1 << 5
+	CHAINS = 1 << 5,
+	STRAIGHT = 1 << 6, /* of processors that have it */
 };
 
 static bool
@@ -200,6 +222,8 @@ is_way(unsigned int where, const struct match_options *options)
 		return (where & ALONE) != 0;
 	if (options->merge != MATCH_MERGE_ALWAYS)
 		return false;
+	if (where == STRAIGHT)
+		return isa_kernels(options->isa)->straight != NULL && !options->only_lists;
 	if (options->chains)
 		return (where & CHAINS) != 0 && cbpf_jit_available();
 	return (where & (MERGED | (options->no_tuple ? BITS : TUPLE))) != 0;
@@ -228,6 +252,7 @@ static const struct fault {
 	{"windows: L4 elsewhere", MERGED, spoil_l4, {0}},
 	{"windows: the end elsewhere", MERGED, spoil_tail, {0}},
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
+	{"straight: a way that finds nothing", STRAIGHT, spoil_straight, {0}},
 	{"residual: a rule forgotten", MERGED, spoil_residual, {0}},
 	{"chain: a rule forgotten", CHAIN, NULL, {.chain_fault = true}},
 	{"chains: a rule of each forgotten", CHAINS, NULL, {.chain_fault = true}},

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* Which images have a straight way. */
+#include "straight.h"
+
+#include "index.h"
+
+/* Whether window @win is found from the datagram alone, the same for all steps. */
+static bool
+is_window_plain(const struct match_index *ix, uint32_t win)
+{
+	const struct window *w = &ix->windows[win];
+
+	return w->kind != WINDOW_KEY && w->space == SPACE_RAW && w->steps_win == 0;
+}
+
+/* Whether the numbers that @s asks for, if any, are in its run's window. */
+static bool
+are_ranges_near(const struct hash_shape *s)
+{
+	return s->n_ranges == 0 || s->near != 0;
+}
+
+static bool
+is_table_plain(const struct match_index *ix, const struct hash_table *t)
+{
+	if (!t->all_plain || t->run == 0 || t->halves || t->ask_key || t->steps_win != 0 ||
+		t->sieve != 0 || !t->together || hash_has_key(t) ||
+		t->words[0].win != t->run_at.win || !is_window_plain(ix, t->run_at.win))
+		return false;
+	for (uint32_t i = 0; i < t->n_shapes; i++)
+		if (!are_ranges_near(&t->shapes[i]))
+			return false;
+	return true;
+}
+
+bool
+straight_fits(const struct match_index *ix)
+{
+	if (ix->n_tables == 0 || ix->n_tables > STRAIGHT_TABLES_MAX || ix->any_ether ||
+		ix->tuple != NULL || ix->bits != NULL || ix->n_lists > 0 || ix->chains.n > 0 ||
+		ix->n_residual > 0)
+		return false;
+	for (uint32_t i = 0; i < ix->n_tables; i++)
+		if (!is_table_plain(ix, &ix->tables[i]))
+			return false;
+	return true;
+}

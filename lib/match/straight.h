@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_STRAIGHT_H
+#define MATCH_STRAIGHT_H
+
+/*
+ * The straight way: where an image is nothing but tables of one window each, and no
+ * item asks more than its run and numbers in it, a burst goes from views to answers eight
+ * frames at once, and nothing is kept of it but what the next stage takes. That is what
+ * rules of one kind come to, names, signatures, suffixes, and so what a flood meets.
+ * merged.c answers the same, whatever an image is.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct match_image;
+struct match_index;
+struct pkt_view;
+
+#define STRAIGHT_TABLES_MAX 4
+
+/* Whether @ix is of this kind. */
+bool straight_fits(const struct match_index *ix);
+
+/*
+ * For each of @n frames of @views, those that @which names, NULL: the first ones, its first
+ * rule of all to @ret, or MATCH_NONE. Returns those that have to go alone, by
+ * merged_first_odd(), of which @ret says nothing.
+ */
+typedef uint64_t (*straight_fn)(const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t *ret);
+uint64_t straight_avx512(const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t *ret);
+
+#endif

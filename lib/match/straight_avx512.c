@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The straight way for processors with AVX-512 (F, BW, VL, CD). Stages go through the whole
+ * burst, since a frame's way is gather behind gather: the less a turn does the more
+ * turns the processor has on their way.
+ */
+#include "straight.h"
+
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+
+#include "hash_lanes.h"
+#include "hash_tags.h"
+#include "index.h"
+#include "place_lanes.h"
+#include "search.h"
+
+#define GROUPS (MATCH_BURST / LANES)
+
+struct straight_window {
+	uint64_t bytes[MATCH_BURST], rest[MATCH_BURST];
+} __attribute__((aligned(64)));
+
+/* A burst on its way; filled as far as it is used. */
+struct straight {
+	const struct match_image *im;
+	const struct pkt_view *views;
+	const uint8_t *which;
+	uint32_t n, n_groups;
+	uint64_t asked; /* frames that some table is asked for */
+	uint32_t found; /* bit w: at[w] is set for these */
+	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
+	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
+	struct straight_window at[WINDOWS_MAX];
+};
+
+/* What a table may have for frames. */
+struct straight_items {
+	uint64_t hash[MATCH_BURST] __attribute__((aligned(64)));
+	uint64_t item[MATCH_BURST] __attribute__((aligned(64))); /* addresses of these */
+};
+
+static inline __mmask8
+lanes_of(uint64_t some, uint32_t g)
+{
+	return (__mmask8)(some >> g * LANES);
+}
+
+static inline struct lane_windows
+window_get(const struct straight *s, uint32_t win, uint32_t g)
+{
+	const struct straight_window *w = &s->at[win];
+
+	return (struct lane_windows){
+		_mm512_load_si512(&w->bytes[g * LANES]), _mm512_load_si512(&w->rest[g * LANES])};
+}
+
+static inline void
+window_set(struct straight *s, uint32_t win, uint32_t g, struct lane_windows at)
+{
+	struct straight_window *w = &s->at[win];
+
+	_mm512_store_si512(&w->bytes[g * LANES], at.bytes);
+	_mm512_store_si512(&w->rest[g * LANES], at.rest);
+}
+
+/* ---- frames ---- */
+
+static void
+take_frames(struct straight *s)
+{
+	const __m256i none = _mm256_set1_epi32((int)MATCH_NONE);
+
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __mmask8 on = lanes_of(search_mask(s->n), g);
+		const struct lane_views v = lane_views(s->views, s->which, g * LANES, on);
+
+		_mm256_store_si256((void *)&s->key[g * LANES], lane_keys(&v));
+		_mm256_store_si256((void *)&s->best[g * LANES], none);
+		window_set(s, WINDOW_OF_START(SPACE_RAW), g, lane_starts(&v));
+	}
+	s->found = 1u << WINDOW_OF_START(SPACE_RAW);
+}
+
+/* The frames of which the key holds @t. */
+static inline uint64_t
+frames_with(const struct straight *s, struct scope_test t)
+{
+	const __m512i mask = _mm512_set1_epi32((int)t.mask), val = _mm512_set1_epi32((int)t.val);
+	uint64_t hold = 0;
+
+	/* Two groups a vector; what lies behind the last one means nothing. */
+	for (uint32_t i = 0; i < s->n; i += 2 * LANES)
+		hold |= (uint64_t)_mm512_cmpeq_epi32_mask(
+				_mm512_and_si512(_mm512_load_si512(&s->key[i]), mask), val)
+			<< i;
+	return hold & search_mask(s->n);
+}
+
+/* The frames of which no rule is known that is before @rule, or it. */
+static inline uint64_t
+frames_before(const struct straight *s, uint32_t rule)
+{
+	const __m512i than = _mm512_set1_epi32((int)rule);
+	uint64_t hold = 0;
+
+	for (uint32_t i = 0; i < s->n; i += 2 * LANES)
+		hold |= (uint64_t)_mm512_cmpgt_epu32_mask(_mm512_load_si512(&s->best[i]), than)
+			<< i;
+	return hold;
+}
+
+/* ---- windows ---- */
+
+/* Called with constants, so that each kind is a loop of its own. */
+static inline __attribute__((always_inline)) void
+find_all(struct straight *s, uint32_t win, enum window_kind kind)
+{
+	const struct window *w = &s->im->index->windows[win];
+	const uint32_t base = kind == WINDOW_WALK ? w->parent : WINDOW_OF_START(SPACE_RAW);
+	const int32_t off = (int32_t)w->off;
+
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __mmask8 on = lanes_of(s->asked, g);
+
+		if (on != 0)
+			window_set(s, win, g,
+				lane_step(window_get(s, base, g), window_get(s, w->parent, g), off,
+					kind, on));
+	}
+}
+
+/* Behind the last byte. */
+static void
+find_tail(struct straight *s, uint32_t win)
+{
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __mmask8 on = lanes_of(s->asked, g);
+
+		if (on != 0)
+			window_set(s, win, g,
+				lane_tails(window_get(s, WINDOW_OF_START(SPACE_RAW), g),
+					lane_view_pointers(s->views, s->which, g * LANES, on), on));
+	}
+}
+
+static void
+find_window(struct straight *s, uint32_t win)
+{
+	const struct window *w = &s->im->index->windows[win];
+
+	if ((s->found >> win & 1) != 0)
+		return;
+	s->found |= 1u << win;
+	if (w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK)
+		find_window(s, w->parent);
+	switch ((enum window_kind)w->kind) {
+	case WINDOW_KEY:
+	case WINDOW_STEPS: /* straight_fits() */
+	case WINDOW_START: break; /* by take_frames() */
+	case WINDOW_TAIL: find_tail(s, win); break;
+	case WINDOW_IHL: find_all(s, win, WINDOW_IHL); break;
+	case WINDOW_L4: find_all(s, win, WINDOW_L4); break;
+	case WINDOW_BYTE: find_all(s, win, WINDOW_BYTE); break;
+	case WINDOW_WALK: find_all(s, win, WINDOW_WALK); break;
+	}
+}
+
+/* ---- tables ---- */
+
+static inline __attribute__((always_inline)) void
+hash_all(const struct straight *s, const struct hash_table *t, uint64_t some,
+	struct straight_items *ret, uint32_t n_words)
+{
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __mmask8 on = lanes_of(some, g);
+
+		if (on != 0)
+			_mm512_store_si512(&ret->hash[g * LANES],
+				lane_hashes(lane_sums(
+					t, window_get(s, t->run_at.win, g), on, n_words)));
+	}
+}
+
+static void
+hash_frames(const struct straight *s, const struct hash_table *t, uint64_t some,
+	struct straight_items *ret)
+{
+	/* With constants: as many gathers, and no loop around them. */
+	if (t->n_words == 1)
+		hash_all(s, t, some, ret, 1);
+	else if (t->n_words == 2)
+		hash_all(s, t, some, ret, 2);
+	else
+		hash_all(s, t, some, ret, HASH_DATA_WORDS);
+}
+
+/* What the buckets of the frames @some have for them. Returns for which they have something. */
+static uint64_t
+look_up(const struct straight *s, const struct hash_table *t, uint64_t some,
+	struct straight_items *it)
+{
+	const __m512i items = _mm512_set1_epi64((long long)(uintptr_t)t->items);
+	uint64_t found = 0;
+
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __mmask8 on = lanes_of(some, g);
+		const __m512i hash = _mm512_load_si512(&it->hash[g * LANES]);
+		const __m512i bucket = lane_buckets(t, hash);
+		const __mmask64 equal = lane_tags(t, bucket, hash, on);
+		__mmask8 has;
+		__m512i place;
+
+		if (equal == 0)
+			continue;
+		place = _mm512_cvtepu32_epi64(lane_places(t, bucket, equal, &has));
+		_mm512_store_si512(
+			&it->item[g * LANES], _mm512_add_epi64(items, _mm512_slli_epi64(place, 3)));
+		found |= (uint64_t)has << g * LANES;
+	}
+	return found;
+}
+
+/*
+ * A table at hand: stores of results could change the original for all the compiler
+ * knows. Called with a constant run, at_tail and ranges, so that each combination is a
+ * loop of its own.
+ */
+struct straight_table {
+	const uint64_t *items;
+	const struct hash_shape *shapes;
+	const _Atomic uint8_t *state;
+	int64_t off;
+	uint32_t run; /* bytes */
+	bool at_tail, ranges;
+};
+
+/* Whether @it holds in the window @at. */
+static inline __attribute__((always_inline)) bool
+item_holds(const struct straight_table *t, const struct hash_item *it, const struct probe_at *at)
+{
+	const struct hash_shape *shape = &t->shapes[it->shape];
+
+	return hash_run_is_there(it, at->left, at->pos, t->at_tail) &&
+		hash_run_equal(shape, it, at->bytes + t->off, t->run) &&
+		(!t->ranges || shape->near == 0 ||
+			hash_near_hold(shape, &it->val[1 + shape->n_words], at->bytes));
+}
+
+/* The first rule that holds in the window @at, of @it and those behind it in its chain. */
+static inline __attribute__((always_inline)) uint32_t
+first_of(const struct straight_table *t, const struct hash_item *it, const struct probe_at *at,
+	uint32_t best)
+{
+	for (;;) {
+		const uint32_t rule = it->rule;
+
+		if (rule >= best)
+			return best;
+		/* Pairs with match_image_enable(); nothing else depends on it. */
+		if (item_holds(t, it, at) &&
+			(atomic_load_explicit(&t->state[rule], memory_order_relaxed) &
+				MATCH_STATE_ENABLED) != 0)
+			return rule;
+		if (it->next == 0)
+			return best;
+		it = (const void *)&t->items[it->next];
+	}
+}
+
+static inline __attribute__((always_inline)) void
+have_all(struct straight *s, const struct hash_table *t, const struct straight_items *items,
+	uint64_t some, uint32_t run, bool at_tail, bool ranges)
+{
+	const struct straight_table at_hand = {
+		t->items, t->shapes, s->im->state, t->run_at.off, run, at_tail, ranges};
+	const struct straight_window *w = &s->at[t->run_at.win];
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const struct probe_at at = {
+			(const void *)(uintptr_t)w->bytes[i],
+			(int32_t)(uint32_t)w->rest[i],
+			(uint32_t)(w->rest[i] >> 32),
+		};
+
+		s->best[i] = first_of(
+			&at_hand, (const void *)(uintptr_t)items->item[i], &at, s->best[i]);
+	}
+}
+
+#define HAVE(name, ...) \
+	static __attribute__((noinline)) void name(struct straight *s, const struct hash_table *t, \
+		const struct straight_items *items, uint64_t some) \
+	{ \
+		have_all(s, t, items, some, __VA_ARGS__); \
+	}
+
+HAVE(have_32, 32, false, false)
+HAVE(have_32_ranges, 32, false, true)
+HAVE(have_32_tail, 32, true, false)
+HAVE(have_32_tail_ranges, 32, true, true)
+HAVE(have_64, 64, false, false)
+HAVE(have_64_ranges, 64, false, true)
+HAVE(have_64_tail, 64, true, false)
+HAVE(have_64_tail_ranges, 64, true, true)
+
+typedef void (*have_fn)(struct straight *s, const struct hash_table *t,
+	const struct straight_items *items, uint64_t some);
+
+/* By the run, whether it is at the tail, whether there are ranges. */
+static const have_fn haves[2][2][2] = {
+	{{have_32, have_32_ranges}, {have_32_tail, have_32_tail_ranges}},
+	{{have_64, have_64_ranges}, {have_64_tail, have_64_tail_ranges}},
+};
+
+static void
+ask_table(struct straight *s, const struct hash_table *t, uint64_t some)
+{
+	struct straight_items items;
+
+	find_window(s, t->run_at.win);
+	hash_frames(s, t, some, &items);
+	some = look_up(s, t, some, &items);
+	haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, &items, some);
+}
+
+uint64_t
+straight_avx512(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t *ret)
+{
+	const struct match_index *ix = im->index;
+	uint64_t some[STRAIGHT_TABLES_MAX], odd = 0;
+	struct straight s;
+
+	s.im = im;
+	s.views = views;
+	s.which = which;
+	s.n = n;
+	s.n_groups = (n + LANES - 1) / LANES;
+	s.asked = 0;
+	take_frames(&s);
+	if (im->any_generated)
+		odd = frames_with(&s, search_odd_test());
+	for (uint32_t k = 0; k < ix->n_tables; k++)
+		s.asked |= some[k] = frames_with(&s, ix->tables[k].test) & ~odd;
+	for (uint32_t k = 0; k < ix->n_tables; k++) {
+		/* As in merged.c: tables come by their first rule. */
+		if (k > 0)
+			some[k] &= frames_before(&s, ix->tables[k].first_rule);
+		if (some[k] != 0)
+			ask_table(&s, &ix->tables[k], some[k]);
+	}
+	for (uint32_t g = 0; g < s.n_groups; g++)
+		_mm256_mask_storeu_epi32(&ret[g * LANES], lanes_of(search_mask(n), g),
+			_mm256_load_si256((const void *)&s.best[g * LANES]));
+	return odd;
+}
+
+#endif
