@@ -18,7 +18,7 @@ place_frames_avx512(struct probe *p, const uint8_t *which)
 		const __mmask8 on = (__mmask8)(search_mask(n) >> k);
 		const struct lane_views v = lane_views(p->views, which, k, on);
 
-		_mm512_storeu_si512(&p->view[k], v.view);
+		_mm512_storeu_si512(&p->view[k], lane_view_pointers(p->views, which, k, on));
 		_mm256_store_si256((void *)&p->key[k], lane_keys(&v));
 		lane_windows_store(&p->at[WINDOW_OF_START(SPACE_RAW)][k], lane_starts(&v), 0xff);
 	}

@@ -9,10 +9,9 @@
 
 #include "lanes8.h"
 
-/* Eight views, and words of them. */
+/* Words of eight views: from frame, flags, key on. */
 struct lane_views {
-	__m512i view; /* pointers */
-	__m512i frame, layers, key; /* from frame, flags, key on */
+	__m512i frame, layers, key;
 };
 
 _Static_assert(sizeof(struct pkt_view) == 6 * sizeof(uint64_t) &&
@@ -90,15 +89,16 @@ static inline struct lane_views
 lane_views(const struct pkt_view *views, const uint8_t *which, uint32_t k, __mmask8 some)
 {
 	struct lane_views v;
+	__m512i view;
 
-	v.view = lane_view_pointers(views, which, k, some);
 	if (some == 0xff && is_in_row(which, k)) {
 		lane_views_in_row(&views[k], &v);
 		return v;
 	}
-	v.frame = lane_view_words(v.view, offsetof(struct pkt_view, frame), some);
-	v.layers = lane_view_words(v.view, offsetof(struct pkt_view, flags), some);
-	v.key = lane_view_words(v.view, offsetof(struct pkt_view, key), some);
+	view = lane_view_pointers(views, which, k, some);
+	v.frame = lane_view_words(view, offsetof(struct pkt_view, frame), some);
+	v.layers = lane_view_words(view, offsetof(struct pkt_view, flags), some);
+	v.key = lane_view_words(view, offsetof(struct pkt_view, key), some);
 	return v;
 }
 

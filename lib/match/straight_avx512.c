@@ -96,19 +96,6 @@ frames_with(const struct straight *s, struct scope_test t)
 	return hold & search_mask(s->n);
 }
 
-/* The frames of which no rule is known that is before @rule, or it. */
-static inline uint64_t
-frames_before(const struct straight *s, uint32_t rule)
-{
-	const __m512i than = _mm512_set1_epi32((int)rule);
-	uint64_t hold = 0;
-
-	for (uint32_t i = 0; i < s->n; i += 2 * LANES)
-		hold |= (uint64_t)_mm512_cmpgt_epu32_mask(_mm512_load_si512(&s->best[i]), than)
-			<< i;
-	return hold;
-}
-
 /* ---- windows ---- */
 
 /* Called with constants, so that each kind is a loop of its own. */
@@ -226,7 +213,6 @@ look_up(const struct straight *s, const struct hash_table *t, uint64_t some,
  * loop of its own.
  */
 struct straight_table {
-	const uint64_t *items;
 	const struct hash_shape *shapes;
 	const _Atomic uint8_t *state;
 	int64_t off;
@@ -234,57 +220,72 @@ struct straight_table {
 	bool at_tail, ranges;
 };
 
-/* Whether @it holds in the window @at. */
+/* Whether @it holds in the window @at, and its rule is in force. */
 static inline __attribute__((always_inline)) bool
 item_holds(const struct straight_table *t, const struct hash_item *it, const struct probe_at *at)
 {
 	const struct hash_shape *shape = &t->shapes[it->shape];
 
-	return hash_run_is_there(it, at->left, at->pos, t->at_tail) &&
-		hash_run_equal(shape, it, at->bytes + t->off, t->run) &&
-		(!t->ranges || shape->near == 0 ||
-			hash_near_hold(shape, &it->val[1 + shape->n_words], at->bytes));
+	if (!hash_run_is_there(it, at->left, at->pos, t->at_tail) ||
+		!hash_run_equal(shape, it, at->bytes + t->off, t->run))
+		return false;
+	if (t->ranges && shape->near != 0 &&
+		!hash_near_hold(shape, &it->val[1 + shape->n_words], at->bytes))
+		return false;
+	/* Pairs with match_image_enable(); nothing else depends on it. */
+	return (atomic_load_explicit(&t->state[it->rule], memory_order_relaxed) &
+		       MATCH_STATE_ENABLED) != 0;
 }
 
-/* The first rule that holds in the window @at, of @it and those behind it in its chain. */
-static inline __attribute__((always_inline)) uint32_t
-first_of(const struct straight_table *t, const struct hash_item *it, const struct probe_at *at,
-	uint32_t best)
+static inline struct probe_at
+window_of(const struct straight_window *w, uint32_t i)
 {
-	for (;;) {
-		const uint32_t rule = it->rule;
+	return (struct probe_at){
+		(const void *)(uintptr_t)w->bytes[i],
+		(int32_t)(uint32_t)w->rest[i],
+		(uint32_t)(w->rest[i] >> 32),
+	};
+}
 
-		if (rule >= best)
-			return best;
-		/* Pairs with match_image_enable(); nothing else depends on it. */
-		if (item_holds(t, it, at) &&
-			(atomic_load_explicit(&t->state[rule], memory_order_relaxed) &
-				MATCH_STATE_ENABLED) != 0)
-			return rule;
-		if (it->next == 0)
-			return best;
+/* Go along the chain behind @it, which is not what frame @i is. A call, which is rare. */
+static __attribute__((noinline)) void
+follow(struct straight *s, const struct hash_table *t, uint32_t i, const struct hash_item *it)
+{
+	const struct straight_table at_hand = {t->shapes, s->im->state, t->run_at.off,
+		t->run > 32 ? 64 : 32, t->run_at_tail, !t->all_simple};
+	const struct probe_at at = window_of(&s->at[t->run_at.win], i);
+
+	while (it->next != 0) {
 		it = (const void *)&t->items[it->next];
+		if (it->rule >= s->best[i])
+			return;
+		if (item_holds(&at_hand, it, &at)) {
+			s->best[i] = it->rule;
+			return;
+		}
 	}
 }
 
+/* The first rules of the frames @some, of what was looked up for them. */
 static inline __attribute__((always_inline)) void
 have_all(struct straight *s, const struct hash_table *t, const struct straight_items *items,
 	uint64_t some, uint32_t run, bool at_tail, bool ranges)
 {
 	const struct straight_table at_hand = {
-		t->items, t->shapes, s->im->state, t->run_at.off, run, at_tail, ranges};
+		t->shapes, s->im->state, t->run_at.off, run, at_tail, ranges};
 	const struct straight_window *w = &s->at[t->run_at.win];
 
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const struct probe_at at = {
-			(const void *)(uintptr_t)w->bytes[i],
-			(int32_t)(uint32_t)w->rest[i],
-			(uint32_t)(w->rest[i] >> 32),
-		};
+		const struct hash_item *it = (const void *)(uintptr_t)items->item[i];
+		const struct probe_at at = window_of(w, i);
 
-		s->best[i] = first_of(
-			&at_hand, (const void *)(uintptr_t)items->item[i], &at, s->best[i]);
+		if (it->rule >= s->best[i])
+			continue;
+		if (__builtin_expect(item_holds(&at_hand, it, &at), 1))
+			s->best[i] = it->rule;
+		else if (it->next != 0)
+			follow(s, t, i, it);
 	}
 }
 
@@ -313,23 +314,13 @@ static const have_fn haves[2][2][2] = {
 	{{have_64, have_64_ranges}, {have_64_tail, have_64_tail_ranges}},
 };
 
-static void
-ask_table(struct straight *s, const struct hash_table *t, uint64_t some)
-{
-	struct straight_items items;
-
-	find_window(s, t->run_at.win);
-	hash_frames(s, t, some, &items);
-	some = look_up(s, t, some, &items);
-	haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, &items, some);
-}
-
 uint64_t
 straight_avx512(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
 	uint32_t n, uint32_t *ret)
 {
 	const struct match_index *ix = im->index;
 	uint64_t some[STRAIGHT_TABLES_MAX], odd = 0;
+	struct straight_items items[STRAIGHT_TABLES_MAX];
 	struct straight s;
 
 	s.im = im;
@@ -343,12 +334,17 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 		odd = frames_with(&s, search_odd_test());
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		s.asked |= some[k] = frames_with(&s, ix->tables[k].test) & ~odd;
+	/* Each stage for all tables, which do not wait for each other. */
 	for (uint32_t k = 0; k < ix->n_tables; k++) {
-		/* As in merged.c: tables come by their first rule. */
-		if (k > 0)
-			some[k] &= frames_before(&s, ix->tables[k].first_rule);
-		if (some[k] != 0)
-			ask_table(&s, &ix->tables[k], some[k]);
+		find_window(&s, ix->tables[k].run_at.win);
+		hash_frames(&s, &ix->tables[k], some[k], &items[k]);
+	}
+	for (uint32_t k = 0; k < ix->n_tables; k++)
+		some[k] = look_up(&s, &ix->tables[k], some[k], &items[k]);
+	for (uint32_t k = 0; k < ix->n_tables; k++) {
+		const struct hash_table *t = &ix->tables[k];
+
+		haves[t->run > 32][t->run_at_tail][!t->all_simple](&s, t, &items[k], some[k]);
 	}
 	for (uint32_t g = 0; g < s.n_groups; g++)
 		_mm256_mask_storeu_epi32(&ret[g * LANES], lanes_of(search_mask(n), g),
