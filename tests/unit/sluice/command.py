@@ -9,11 +9,14 @@ import sys
 import tempfile
 import unittest
 
+from share import environment
+
 SLUICE = os.path.abspath(sys.argv[1])
 
 
 def sluice(*args, data=b"", raw=False, **more):
     """Run it; (status, stdout, stderr) as text, or stdout as bytes with @raw."""
+    more.setdefault("env", environment())
     done = subprocess.run([SLUICE, *args], input=data, capture_output=True, timeout=60, check=False, **more)
     return done.returncode, done.stdout if raw else done.stdout.decode(), done.stderr.decode()
 

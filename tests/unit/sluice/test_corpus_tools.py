@@ -14,10 +14,10 @@ import sys
 import tempfile
 
 import captures as cap
+from share import SHARE, environment
 
 SKIPPED = 77
 SLUICE, RULES = sys.argv[1:3]
-SHARE = int(os.environ.get("SLUICE_SHARE", "1")) # of what is done a file: one in so many
 KNOWN = (cap.ETHER, cap.RAW, 0, 12, 14, 108, 113, 228, 229, 276)
 BYTECODE = "6,40 0 0 12,21 0 2 2048,48 0 0 23,21 1 0 17,6 0 0 0,6 0 0 65535"
 RAW = "4,48 0 0 9,21 0 1 17,6 0 0 65535,6 0 0 0"
@@ -37,7 +37,7 @@ def wrong(what):
 def sluice(*args, data=None, may=(0,)):
     """Standard output of sluice; its exit status must be one of @may, all on stderr its own."""
     done = subprocess.run([SLUICE, *map(str, args)], input=data, capture_output=True, timeout=120,
-                          check=False)
+                          check=False, env=environment())
     told = done.stderr.decode(errors="replace").splitlines()
     own = [line for line in told if line.startswith(f"sluice {args[0]}: ")]
     if done.returncode not in may or own != told or (done.returncode == 0) != (not told):

@@ -13,8 +13,9 @@ import sys
 import tempfile
 import unittest
 
+from share import SHARE, environment
+
 SLUICE = None
-SHARE = int(os.environ.get("SLUICE_SHARE", "1")) # of what is done often: one in so many
 BOTH_WAYS = ("xt", "asm", "ddd", "c-array", "json")
 GENERATED = (
     ("dns", "*.www.example.uk"), ("dns", "-i", "a.b.uk", "**.c.uk"), ("dns_validate",),
@@ -31,13 +32,13 @@ EXPRESSIONS = ("udp port 53", "ip and tcp dst portrange 1-1024", "ip6 or icmp", 
 def sluice(*args, text=""):
     """What it prints."""
     return subprocess.run([SLUICE, *args], input=text, capture_output=True, text=True,
-                          timeout=60, check=True).stdout
+                          timeout=60, check=True, env=environment()).stdout
 
 
 def shown(fmt, text):
     """What dis makes of what need not be a program."""
     done = subprocess.run([SLUICE, "dis", "-f", fmt], input=text, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=60, check=False, env=environment())
     assert done.returncode == (2 if done.stderr else 0), done
     return done.stdout
 

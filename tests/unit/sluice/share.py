@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How much a second build (sanitizers, another compiler) does of what is done often: one in
+SHARE."""
+
+import os
+import random
+
+SHARE = int(os.environ.get("SLUICE_SHARE", "1"))
+
+
+def environment():
+    """For a program. Looking for leaks takes longer than most programs: one in SHARE looks."""
+    env = dict(os.environ)
+    if random.randrange(SHARE) > 0:
+        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    return env
