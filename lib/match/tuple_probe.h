@@ -42,7 +42,12 @@ tuple_addrs(const struct probe *p, uint32_t i)
 static inline void
 tuple_load(const struct probe *p, struct tuple_burst *u, uint64_t some)
 {
-	for (uint64_t m = some; m != 0; m &= m - 1) {
+	const bool all = some == search_mask(p->n);
+
+	/* All of them are a loop without a look at the mask. */
+	for (uint32_t i = 0; all && i < p->n; i++)
+		memcpy(&u->addrs[i], tuple_addrs(p, i), sizeof(u->addrs[i]));
+	for (uint64_t m = all ? 0 : some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
 		memcpy(&u->addrs[i], tuple_addrs(p, i), sizeof(u->addrs[i]));
@@ -118,6 +123,94 @@ tuple_look_up(const struct tuple *t, const struct probe *p, struct tuple_burst *
 	}
 }
 
+#elif defined(__AVX2__)
+
+#define TUPLE_EIGHT 8 /* frames that are looked up at once */
+
+/* Which lanes are all ones, or less than 0. */
+static inline uint32_t
+tuple_lanes_set(__m256i lanes)
+{
+	return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(lanes));
+}
+
+/* Entries @e, where they are nodes one step on, by the lowest byte of @addr. */
+static inline __m256i
+tuple_step(const struct tuple_trie *trie, __m256i e, __m256i addr)
+{
+	const __m256i low = _mm256_and_si256(addr, _mm256_set1_epi32(0xff));
+
+	/* The flag says which lanes are loaded, and is shifted out. */
+	return _mm256_mask_i32gather_epi32(e, (const int *)(const void *)trie->nodes,
+		_mm256_or_si256(low, _mm256_slli_epi32(e, 8)), e, 4);
+}
+
+/* Of 8 addresses, those in @mask: what they lead to. */
+static inline __m256i
+tuple_entries(const struct tuple_trie *trie, __m256i addr, __m256i mask)
+{
+	__m256i e = _mm256_mask_i32gather_epi32(_mm256_setzero_si256(),
+		(const int *)(const void *)trie->root, _mm256_srli_epi32(addr, 16), mask, 4);
+
+	if (tuple_lanes_set(e) == 0)
+		return e;
+	e = tuple_step(trie, e, _mm256_srli_epi32(addr, 8));
+	return tuple_lanes_set(e) == 0 ? e : tuple_step(trie, e, addr);
+}
+
+/* Most often all of a group lead somewhere, or none. */
+static inline void
+tuple_add(struct tuple_items *items, __m256i frame, __m256i e)
+{
+	const __m256i none = _mm256_cmpeq_epi32(e, _mm256_setzero_si256());
+	const uint32_t some = tuple_lanes_set(none) ^ UINT8_MAX;
+	uint32_t frames[TUPLE_EIGHT], entries[TUPLE_EIGHT];
+
+	if (some == 0)
+		return;
+	if (some == UINT8_MAX) {
+		_mm256_storeu_si256((void *)&items->frame[items->n], frame);
+		_mm256_storeu_si256((void *)&items->entry[items->n], e);
+		items->n += TUPLE_EIGHT;
+		return;
+	}
+	_mm256_storeu_si256((void *)frames, frame);
+	_mm256_storeu_si256((void *)entries, e);
+	for (uint32_t k = 0; k < TUPLE_EIGHT; k++) {
+		items->frame[items->n] = frames[k];
+		items->entry[items->n] = entries[k];
+		items->n += entries[k] != 0;
+	}
+}
+
+static inline void
+tuple_look_up(const struct tuple *t, const struct probe *p, struct tuple_burst *u, uint64_t some)
+{
+	const __m256i swap = _mm256_broadcastsi128_si256(
+		_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+	/* As frames lie where pairs of four and four are taken apart. */
+	const __m256i order = _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7);
+	const __m256i bit = _mm256_sllv_epi32(_mm256_set1_epi32(1), order);
+
+	u->items[TUPLE_SRC].n = u->items[TUPLE_DST].n = 0;
+	for (uint32_t i = 0; i < p->n; i += TUPLE_EIGHT) {
+		const __m256i on = _mm256_set1_epi32((int)(some >> i & UINT8_MAX));
+		const __m256i mask = _mm256_cmpeq_epi32(_mm256_and_si256(on, bit), bit);
+		const __m256i frame = _mm256_add_epi32(order, _mm256_set1_epi32((int)i));
+		const __m256 a = _mm256_castsi256_ps(
+			_mm256_shuffle_epi8(_mm256_load_si256((const void *)&u->addrs[i]), swap));
+		const __m256 b = _mm256_castsi256_ps(_mm256_shuffle_epi8(
+			_mm256_load_si256((const void *)&u->addrs[i + 4]), swap));
+		const __m256i src = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+		const __m256i dst = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
+
+		tuple_add(
+			&u->items[TUPLE_SRC], frame, tuple_entries(&t->trie[TUPLE_SRC], src, mask));
+		tuple_add(
+			&u->items[TUPLE_DST], frame, tuple_entries(&t->trie[TUPLE_DST], dst, mask));
+	}
+}
+
 #else
 
 static inline void
@@ -177,6 +270,10 @@ tuple_word(const void *bytes)
 	return v;
 }
 
+#ifndef __AVX2__
+#include "tuple_probe_c.h"
+#endif
+
 /* The lanes of @b, found by @side, that hold for frame @i. */
 static inline uint32_t
 tuple_compare(const struct probe *p, const struct tuple_block *b, uint32_t i, enum tuple_side side)
@@ -207,18 +304,19 @@ tuple_compare(const struct probe *p, const struct tuple_block *b, uint32_t i, en
 	return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(two)) &
 		(uint32_t)_mm_movemask_epi8(_mm_packs_epi16(third, _mm_setzero_si128()));
 #else
-	const uint32_t sport = p->view[i]->sport, dport = p->view[i]->dport, meta = p->key[i] >> 16;
-	uint32_t hold = 0;
+	const struct tuple_ports4 ports = tuple_ports4(p, i);
+	tuple_vec hold = {0};
 
-	for (uint32_t k = 0; k < TUPLE_LANES; k++) {
-		const bool holds = ((addr ^ b->addr[k]) & b->mask[k]) == 0 &&
-			b->ports_lo[k].src <= sport && sport <= b->ports_hi[k].src &&
-			b->ports_lo[k].dst <= dport && dport <= b->ports_hi[k].dst &&
-			(meta & b->meta_mask[k]) == b->meta[k];
+	for (uint32_t k = 0; k < TUPLE_LANES; k += TUPLE_FOUR) {
+		const tuple_vec differ =
+			(addr ^ *(const tuple_vec *)&b->addr[k]) & *(const tuple_vec *)&b->mask[k];
 
-		hold |= (uint32_t)holds << k;
+		hold |= tuple_hold_bits(differ |
+				tuple_ports_differ(&ports, &b->ports_lo[k], &b->ports_hi[k],
+					&b->meta[k], &b->meta_mask[k]),
+			k);
 	}
-	return hold;
+	return tuple_bits(hold);
 #endif
 }
 
@@ -372,6 +470,29 @@ tuple_keep(struct probe *p, const struct tuple_burst *u, uint64_t some)
 
 		_mm512_store_si512(&p->best[i], _mm512_mask_mov_epi32(old, good, new));
 		again |= (uint64_t)(found & ~good & 0xffffu) << i;
+	}
+#elif defined(__AVX2__)
+	const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+
+	for (uint32_t i = 0; i < p->n; i += TUPLE_EIGHT) {
+		const __m256i old = _mm256_load_si256((const void *)&p->best[i]);
+		const __m256i new =
+			_mm256_min_epu32(_mm256_load_si256((const void *)&u->best[TUPLE_SRC][i]),
+				_mm256_load_si256((const void *)&u->best[TUPLE_DST][i]));
+		const __m256i want =
+			_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)&p->want[i]));
+		const __m256i on = _mm256_set1_epi32((int)(some >> i & UINT8_MAX));
+		const __m256i mask = _mm256_cmpeq_epi32(_mm256_and_si256(on, bit), bit);
+		const __m256i found = _mm256_andnot_si256(
+			_mm256_cmpeq_epi32(_mm256_min_epu32(old, new), old), mask);
+		/* Three bytes more than a state are read, hence MATCH_STATE_PAD. */
+		const __m256i state = _mm256_mask_i32gather_epi32(_mm256_setzero_si256(),
+			(const int *)(const void *)p->im->state, new, found, 1);
+		const __m256i good = _mm256_cmpeq_epi32(_mm256_and_si256(state, want), want);
+
+		_mm256_store_si256((void *)&p->best[i],
+			_mm256_blendv_epi8(old, new, _mm256_and_si256(found, good)));
+		again |= (uint64_t)tuple_lanes_set(_mm256_andnot_si256(good, found)) << i;
 	}
 #else
 	for (uint64_t m = some; m != 0; m &= m - 1) {

@@ -10,8 +10,10 @@ struct tuple_held {
 };
 
 static inline struct tuple_held
-tuple_hold(const struct tuple_few *f)
+tuple_hold(const struct tuple *t)
 {
+	const struct tuple_few *f = t->few;
+
 	return (struct tuple_held){
 		.addr = {_mm512_load_si512(f->addr[0]), _mm512_load_si512(f->addr[1])},
 		.mask = {_mm512_load_si512(f->mask[0]), _mm512_load_si512(f->mask[1])},
@@ -55,12 +57,13 @@ tuple_few_rule(const struct tuple_held *f, uint32_t hold)
 
 struct tuple_held {
 	const struct tuple_few *few;
+	uint32_t n; /* lanes, those behind never hold */
 };
 
 static inline struct tuple_held
-tuple_hold(const struct tuple_few *f)
+tuple_hold(const struct tuple *t)
 {
-	return (struct tuple_held){f};
+	return (struct tuple_held){t->few, t->n_lanes};
 }
 
 #ifdef __AVX2__
@@ -108,21 +111,22 @@ static inline uint32_t
 tuple_compare_few(const struct probe *p, const struct tuple_held *held, uint32_t i)
 {
 	const struct tuple_few *f = held->few;
-	const struct pkt_view *view = p->view[i];
 	const uint32_t src = tuple_word(tuple_addrs(p, i)), dst = tuple_word(tuple_addrs(p, i) + 4);
-	const uint16_t sport = view->sport, dport = view->dport, meta = (uint16_t)(p->key[i] >> 16);
-	uint32_t hold = 0;
+	const struct tuple_ports4 ports = tuple_ports4(p, i);
+	tuple_vec hold = {0};
 
-	for (uint32_t k = 0; k < TUPLE_FEW; k++) {
-		const uint32_t differ = ((src ^ f->addr[TUPLE_SRC][k]) & f->mask[TUPLE_SRC][k]) |
-			((dst ^ f->addr[TUPLE_DST][k]) & f->mask[TUPLE_DST][k]);
-		const uint32_t other = (uint32_t)((meta & f->meta_mask[k]) ^ f->meta[k]) |
-			(sport < f->ports_lo[k].src) | (sport > f->ports_hi[k].src) |
-			(dport < f->ports_lo[k].dst) | (dport > f->ports_hi[k].dst);
+	for (uint32_t k = 0; k < held->n; k += TUPLE_FOUR) {
+		const tuple_vec differ = ((src ^ *(const tuple_vec *)&f->addr[TUPLE_SRC][k]) &
+						 *(const tuple_vec *)&f->mask[TUPLE_SRC][k]) |
+			((dst ^ *(const tuple_vec *)&f->addr[TUPLE_DST][k]) &
+				*(const tuple_vec *)&f->mask[TUPLE_DST][k]);
 
-		hold |= (uint32_t)((differ | other) == 0) << k;
+		hold |= tuple_hold_bits(differ |
+				tuple_ports_differ(&ports, &f->ports_lo[k], &f->ports_hi[k],
+					&f->meta[k], &f->meta_mask[k]),
+			k);
 	}
-	return hold;
+	return tuple_bits(hold);
 }
 
 #endif
@@ -152,7 +156,7 @@ static inline void
 tuple_all_few(const struct tuple *t, const struct probe *p, struct tuple_burst *u, uint64_t some,
 	bool again)
 {
-	const struct tuple_held held = tuple_hold(t->few);
+	const struct tuple_held held = tuple_hold(t);
 
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
@@ -168,7 +172,7 @@ tuple_all_few(const struct tuple *t, const struct probe *p, struct tuple_burst *
 static __attribute__((noinline)) uint32_t
 tuple_search_few(const struct tuple *t, const struct probe *p, uint32_t i)
 {
-	const struct tuple_held held = tuple_hold(t->few);
+	const struct tuple_held held = tuple_hold(t);
 	uint32_t hold = tuple_few_from(t->few, tuple_compare_few(p, &held, i), p->from[i]);
 
 	for (; hold != 0; hold &= hold - 1) {
