@@ -20,7 +20,7 @@ struct ends_lanes {
 };
 
 /* Four frames, of which @some. Returns those that are too short. */
-static inline uint32_t
+static inline uint64_t
 ends_begin(struct ends_lanes *l, const struct probe_at *from, int32_t off, uint64_t some)
 {
 	const __m256i zero = _mm256_setzero_si256(), eight = _mm256_set1_epi64x(8);
@@ -130,8 +130,8 @@ find_ends(struct walk_ends *v, const struct hash_table *t, const struct sym_step
 		struct ends_lanes a, b;
 		__m256i on;
 
-		v->odd |= (uint64_t)ends_begin(&a, &from[i], off, some >> i) << i;
-		v->odd |= (uint64_t)ends_begin(&b, &from[second], off, some >> second) << second;
+		v->odd |= ends_begin(&a, &from[i], off, some >> i) << i;
+		v->odd |= ends_begin(&b, &from[second], off, some >> second) << second;
 		on = _mm256_or_si256(a.some, b.some);
 		if (_mm256_testz_si256(on, on) != 0)
 			continue;

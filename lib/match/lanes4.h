@@ -21,11 +21,13 @@ lane_frame(uint32_t lane)
 	return lane >> 1 | (lane & 1) << 1;
 }
 
-/* Of lanes @some, bits, the frames. */
-static inline uint32_t
-lane_frames(uint32_t some)
+/* Of lanes @some, bits, four by four, the frames. */
+static inline uint64_t
+lane_frames(uint64_t some)
 {
-	return (some & 9) | (some & 2) << 1 | (some & 4) >> 1;
+	const uint64_t fours = UINT64_C(0x1111111111111111);
+
+	return (some & 9 * fours) | (some & 2 * fours) << 1 | (some & 4 * fours) >> 1;
 }
 
 /* Of the frames @some, bits, as lanes of all ones. */

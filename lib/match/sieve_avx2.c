@@ -53,25 +53,61 @@ are_set(const uint64_t *filter, __m256i bit, __m256i on)
 	return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_slli_epi64(v, 63)));
 }
 
+/* The frames of a burst, four by four. */
+struct sieve_frames {
+	__m256i bytes[MATCH_BURST / LANES], on[MATCH_BURST / LANES];
+	bool there; /* all words of all frames */
+};
+
+static inline void
+take_frames(
+	struct sieve_frames *f, const struct probe_at *at, uint32_t n, uint64_t some, int32_t off)
+{
+	const struct probe_bound bound = probe_bound(off);
+
+	f->there = true;
+	for (uint32_t g = 0; g * LANES < n; g++) {
+		const struct probe_at *four = &at[g * LANES];
+
+		f->on[g] = lanes_of(some >> g * LANES & LANES_ALL);
+		f->bytes[g] = lane_bytes(four);
+		f->there &= lanes_within(lane_rest(four), bound, f->on[g]);
+	}
+}
+
+/* The frames that lane @k lets through. */
+static inline __attribute__((always_inline)) uint64_t
+lane_passes(const struct sieve *s, const struct probe *p, const struct sieve_frames *f, uint32_t k,
+	bool there)
+{
+	const struct probe_at *at = p->at[s->win];
+	const struct sieve_lane l = sieve_lane(s, k);
+	const int32_t off = s->off + 8 * (int32_t)s->word[k];
+	uint64_t pass = 0;
+
+	for (uint32_t g = 0; g * LANES < p->n; g++) {
+		const __m256i on = f->on[g];
+		const __m256i v = there ? lane_words_there(f->bytes[g], off, on)
+					: lane_words(&at[g * LANES], off, on);
+
+		pass |= (uint64_t)are_set(s->filter, bits_of(&l, v), on) << g * LANES;
+	}
+	return lane_frames(pass);
+}
+
 void
 sieve_probe_avx2(const struct sieve *s, const struct probe *p, uint64_t some,
 	uint64_t ret_pass[SIEVE_TABLES])
 {
-	const struct probe_at *at = p->at[s->win];
+	struct sieve_frames f;
+	int32_t last = 0;
 
-	for (uint32_t k = 0; k < s->n; k++) {
-		const struct sieve_lane l = sieve_lane(s, k);
-		const int32_t off = s->off + 8 * (int32_t)s->word[k];
-		uint64_t pass = 0;
-
-		for (uint32_t i = 0; i < p->n; i += LANES) {
-			const __m256i on = lanes_of(some >> i & LANES_ALL);
-			const __m256i bit = bits_of(&l, lane_words(&at[i], off, on));
-
-			pass |= (uint64_t)lane_frames(are_set(s->filter, bit, on)) << i;
-		}
-		ret_pass[k] = pass;
-	}
+	for (uint32_t k = 0; k < s->n; k++)
+		last = MAX(last, s->off + 8 * (int32_t)s->word[k]);
+	take_frames(&f, p->at[s->win], p->n, some, last);
+	for (uint32_t k = 0; k < s->n; k++)
+		ret_pass[k] =
+			f.there ? lane_passes(s, p, &f, k, true) : lane_passes(s, p, &f, k, false);
 }
 
 #endif
