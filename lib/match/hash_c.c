@@ -36,28 +36,83 @@ piece_differs(const uint8_t *bytes, const uint8_t *val, const uint8_t *mask)
 	return (v ^ w) & m;
 }
 
+/* The bits of @n bytes at @at + @off, of which those that are asked are there, that differ. */
+static inline uint64_t
+pieces_differ(
+	const struct probe_at *at, int32_t off, const uint8_t *val, const uint8_t *mask, int32_t n)
+{
+	const int32_t last = at->left - off - RUN_PIECE;
+	const uint8_t *start = at->bytes + off;
+	uint64_t differ = 0;
+
+	/* Nothing to choose for compilers that make vectors of it. */
+	if (last >= n - RUN_PIECE) {
+		for (int32_t o = 0; o < n; o += RUN_PIECE)
+			differ |= piece_differs(start + o, val + o, mask + o);
+		return differ;
+	}
+	for (int32_t o = 0; o < n; o += RUN_PIECE) {
+		const int32_t from = MIN(o, last);
+
+		differ |= piece_differs(start + from, val + from, mask + from);
+	}
+	return differ;
+}
+
 /* Whether the run of @it, whose bytes are there, is at @at + @off. */
 static inline bool
 hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const struct probe_at *at,
 	int32_t off, uint32_t run)
 {
-	const uint8_t *val = (const uint8_t *)&it->val[1], *mask = s->run_mask;
-	const int32_t last = at->left - off - RUN_PIECE, end = (int32_t)run;
-	const uint8_t *start = at->bytes + off;
+	return pieces_differ(at, off, (const uint8_t *)&it->val[1], s->run_mask, (int32_t)run) == 0;
+}
+
+#define HASH_HALVES
+
+/* Whether half_differs() can say it. */
+static inline bool
+half_fits(const struct probe_at *at, int32_t off)
+{
+	return (int64_t)at->pos + at->left >= RUN_PIECE && (int32_t)at->pos + off >= 0;
+}
+
+/* Whether hash_halves_hold() can say it. */
+static inline bool
+hash_halves_fit(const struct hash_table *t, const struct probe_at *a, const struct probe_at *b)
+{
+	return half_fits(a, t->run_at.off) && half_fits(b, t->half_at.off);
+}
+
+/* As pieces_differ(), of a half: what is in front of its mask may be the other one's. */
+static inline uint64_t
+half_differs(const struct probe_at *at, int32_t off, const uint8_t *val, const uint8_t *mask)
+{
 	uint64_t differ = 0;
 
-	/* Nothing to choose for compilers that make vectors of it. */
-	if (last >= end - RUN_PIECE) {
-		for (int32_t o = 0; o < end; o += RUN_PIECE)
-			differ |= piece_differs(start + o, val + o, mask + o);
-		return differ == 0;
-	}
-	for (int32_t o = 0; o < end; o += RUN_PIECE) {
-		const int32_t from = MIN(o, last);
+	if (at->left - off >= HASH_HALF)
+		return pieces_differ(at, off, val, mask, HASH_HALF);
+	for (int32_t o = 0; o < HASH_HALF; o += RUN_PIECE) {
+		/* Bytes behind the end: so much before its place the piece is read, and shifted. */
+		const int32_t lacks = MAX(off + o + RUN_PIECE - at->left, 0);
+		uint64_t v, w, m;
 
-		differ |= piece_differs(start + from, val + from, mask + from);
+		memcpy(&v, at->bytes + (off + o - lacks), sizeof(v));
+		memcpy(&w, val + o, sizeof(w));
+		memcpy(&m, mask + o, sizeof(m));
+		differ |= ((lacks < RUN_PIECE ? v >> 8 * lacks : 0) ^ w) & m;
 	}
-	return differ == 0;
+	return differ;
+}
+
+/* Whether the halves of the run of @it, whose bytes are there, are in the windows @a and @b. */
+static inline bool
+hash_halves_hold(const struct hash_table *t, const struct hash_shape *s, const struct hash_item *it,
+	const struct probe_at *a, const struct probe_at *b)
+{
+	const uint8_t *val = (const uint8_t *)&it->val[1], *mask = s->run_mask;
+
+	return (half_differs(a, t->run_at.off, val, mask) |
+		       half_differs(b, t->half_at.off, val + HASH_HALF, mask + HASH_HALF)) == 0;
 }
 
 /* As of hash_tags.h. */

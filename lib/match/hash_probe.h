@@ -240,11 +240,24 @@ halves_hold(const struct hash_table *t, const struct hash_shape *s, const struct
 {
 #ifdef HASH_HALVES
 	return a->left >= (int32_t)it->needs[0].a && b->left >= (int32_t)it->needs[1].a &&
-		hash_halves_hold(s, it, a->bytes + t->run_at.off, b->bytes + t->half_at.off);
+		hash_halves_hold(t, s, it, a, b);
 #else
 	(void)t, (void)s, (void)it, (void)a, (void)b;
 	return false;
 #endif
+}
+
+/* Whether hash_run_holds() or halves_hold() can say it. */
+static inline bool
+run_fits(const struct hash_table *t, const struct probe_at *at, const struct probe_at *half,
+	uint32_t run, bool halves)
+{
+#ifdef HASH_HALVES
+	if (halves)
+		return hash_halves_fit(t, at, half);
+#endif
+	(void)half, (void)halves;
+	return hash_run_fits(at, t->run_at.off, run);
 }
 
 /* What plain items of a table have in common; constants, as of struct hash_form. */
@@ -333,7 +346,7 @@ try_plain(const struct hash_table *t, struct probe *p, const struct candidate *c
 				break;
 			if ((ask_plain &&
 				    ((it->flags ^ flip) & (ITEM_PLAIN | slow)) != ITEM_PLAIN) ||
-				__builtin_expect(!hash_run_fits(at, off, f.run), 0)) {
+				__builtin_expect(!run_fits(t, at, &half[i], f.run, f.halves), 0)) {
 				try_chain(t, p, i, place);
 				break;
 			}
