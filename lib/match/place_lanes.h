@@ -119,6 +119,17 @@ lane_starts(const struct lane_views *v)
 		_mm512_add_epi64(v->frame, l3_off), _mm512_srli_epi64(v->key, 32)};
 }
 
+_Static_assert(offsetof(struct pkt_view, l3_len) + sizeof(uint64_t) <= sizeof(struct pkt_view),
+	"lane_tails() reads a word");
+
+/* Both fields of a window that is not there. */
+static inline __m512i
+lane_nowhere(void)
+{
+	_Static_assert(PROBE_NOWHERE == (uint32_t)INT32_MIN, "of both fields");
+	return _mm512_set1_epi64((long long)0x8000000080000000);
+}
+
 /* Behind the last byte of the datagrams, which start at @start, of the views @view. */
 static inline struct lane_windows
 lane_tails(struct lane_windows start, __m512i view, __mmask8 some)
@@ -126,14 +137,14 @@ lane_tails(struct lane_windows start, __m512i view, __mmask8 some)
 	const __m512i len =
 		_mm512_and_si512(lane_view_words(view, offsetof(struct pkt_view, l3_len), some),
 			_mm512_set1_epi64(UINT32_MAX));
+	/* pos of a start is 0. */
+	const __m512i rest = _mm512_or_si512(
+		_mm512_slli_epi64(len, 32), _mm512_maskz_sub_epi32(0x5555, start.rest, len));
+	/* No datagram has 2 GiB, but a savefile may say so of one: that end is nowhere. */
+	const __mmask8 there = _mm512_cmple_epi64_mask(len, _mm512_set1_epi64(INT32_MAX));
 
-	_Static_assert(
-		offsetof(struct pkt_view, l3_len) + sizeof(uint64_t) <= sizeof(struct pkt_view),
-		"a word");
-	/* No datagram has 2 GiB; pos of a start is 0. */
-	return (struct lane_windows){_mm512_add_epi64(start.bytes, len),
-		_mm512_or_si512(_mm512_slli_epi64(len, 32),
-			_mm512_maskz_sub_epi32(0x5555, start.rest, len))};
+	return (struct lane_windows){_mm512_maskz_add_epi64(there, start.bytes, len),
+		_mm512_mask_mov_epi64(lane_nowhere(), there, rest)};
 }
 
 /* The words at @off of the windows @from of the frames @some, all of which have the byte there. */
@@ -153,7 +164,6 @@ static inline __attribute__((always_inline)) struct lane_windows
 lane_step(struct lane_windows base, struct lane_windows from, int32_t off, enum window_kind kind,
 	__mmask8 some)
 {
-	const __m512i nowhere = _mm512_set1_epi64((long long)0x8000000080000000);
 	/* left is the lower half. */
 	const __mmask8 there =
 		(__mmask8)_pext_u32(
@@ -162,7 +172,6 @@ lane_step(struct lane_windows base, struct lane_windows from, int32_t off, enum 
 	__m512i step = lane_steps(from, off, there), rest;
 	__mmask8 is_6;
 
-	_Static_assert(PROBE_NOWHERE == (uint32_t)INT32_MIN, "of both fields");
 	is_6 = _mm512_cmpeq_epi64_mask(
 		_mm512_and_si512(step, _mm512_set1_epi64(0xf0)), _mm512_set1_epi64(0x60));
 	if (kind == WINDOW_IHL || kind == WINDOW_L4)
@@ -175,7 +184,7 @@ lane_step(struct lane_windows base, struct lane_windows from, int32_t off, enum 
 	rest = _mm512_add_epi32(base.rest, _mm512_slli_epi64(step, 32));
 	rest = _mm512_mask_sub_epi32(rest, 0x5555, rest, step);
 	return (struct lane_windows){_mm512_maskz_add_epi64(there, base.bytes, step),
-		_mm512_mask_mov_epi64(nowhere, there, rest)};
+		_mm512_mask_mov_epi64(lane_nowhere(), there, rest)};
 }
 
 #endif

@@ -228,6 +228,46 @@ equal_rules_are_found_in_order(void **state)
 	rules_fini();
 }
 
+/* Savefiles claim any length on the wire: from an end that far away nothing is read. */
+static void
+ends_may_be_far_away(void **state)
+{
+	static const uint32_t lens[] = {60, 61, 4096, INT32_MAX - 60, INT32_MAX, UINT32_C(1) << 31,
+		(UINT32_C(1) << 31) + 60, UINT32_MAX - 60, UINT32_MAX - 8, UINT32_MAX};
+	static const char *const suffixes[] = {"suffix 0102030405@"};
+	uint32_t from[DIM(lens)] = {0}, got[DIM(lens)];
+	struct pkt_view views[DIM(lens)];
+	uint8_t bytes[60] = {0x45}, which[DIM(lens)];
+
+	(void)state;
+	memcpy(bytes + 54, "\1\2\3\4\5\x12", 6);
+	for (uint32_t i = 0; i < DIM(lens); i++) {
+		which[i] = (uint8_t)i;
+		views[i] = (struct pkt_view){.frame = bytes,
+			.caplen = 60,
+			.wirelen = lens[i],
+			.l3_caplen = 60,
+			.l3_len = lens[i],
+			.family = 4,
+			.proto = 17};
+		views[i].key = pkt_key(&views[i]);
+	}
+	rules_make(suffixes, DIM(suffixes));
+	for (uint8_t isa = ISA_AUTO; isa <= ISA_AVX512; isa++) {
+		const struct match_options options = {.merge = MATCH_MERGE_ALWAYS, .isa = isa};
+		struct match_image *image = NULL;
+
+		assert_int_equal(match_image_new_with(
+					 rules, RULES, MATCH_ENGINE_INTERP, &options, &image, NULL),
+			0);
+		match_image_first(image, views, which, DIM(lens), 0, from, got);
+		for (uint32_t i = 0; i < DIM(lens); i++)
+			assert_int_equal(got[i], i == 0 ? 2 : MATCH_NONE);
+		match_image_free(image);
+	}
+	rules_fini();
+}
+
 /* What became of a rule is told. */
 static void
 rules_are_reported(void **state)
@@ -271,6 +311,7 @@ main(void)
 		cmocka_unit_test(divisions_need_no_program),
 		cmocka_unit_test(what_no_hash_tells_apart_goes_one_by_one),
 		cmocka_unit_test(equal_rules_are_found_in_order),
+		cmocka_unit_test(ends_may_be_far_away),
 		cmocka_unit_test(rules_are_reported),
 	};
 
