@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include "arena_impl.h"
 #include "base/diag.h"
@@ -11,101 +10,37 @@
 #include "ir_chain.h"
 #include "jit_emit.h"
 
-/*
- * Each run after the first two lets some more jumps be short. Programs that are
- * worth it are settled after three or four; a chain made to need one run per
- * jump gets long jumps instead of our time.
- */
-#define RUNS_MAX 8
-
 struct cbpf_jit {
 	struct cbpf_arena *arena;
 	cbpf_fn fn;
 	size_t bytes;
 };
 
-/* What is spelt. */
-struct spelt {
-	const struct plan_list *plan;
-	const struct cbpf_records *records; /* of a chain, or NULL */
-	uint32_t n_labels, n_jumps; /* at most */
-};
-
-static void
-run(struct x86_buf *b, const struct spelt *what)
-{
-	uint32_t *was = b->label_was;
-
-	b->len = 0;
-	b->njumps = 0;
-	b->changed = false;
-	memset(b->label_is, 0xff, what->n_labels * sizeof(*b->label_is));
-	emit_plan(b, what->plan, what->records);
-	b->label_was = b->label_is;
-	b->label_is = was;
-}
-
-static int
-measure(struct arena *mem, const struct spelt *what, struct x86_buf *b)
-{
-	const size_t bytes = what->n_labels * sizeof(uint32_t);
-
-	b->label_was = arena_zalloc(mem, bytes);
-	b->label_is = arena_zalloc(mem, bytes);
-	b->is_short = arena_zalloc(mem, what->n_jumps);
-	if (b->label_was == NULL || b->label_is == NULL || b->is_short == NULL)
-		return -ENOMEM;
-	memset(b->label_was, 0xff, bytes);
-	run(b, what);
-	for (int i = 0; i < RUNS_MAX; i++) {
-		b->frozen = i == RUNS_MAX - 1;
-		run(b, what);
-		if (!b->changed)
-			break;
-	}
-	/* Once more with every jump settled, so that labels are where they will be. */
-	b->frozen = true;
-	run(b, what);
-	return 0;
-}
-
-/* Spell @what into @arena; memory of @mem on the way. */
-static int
-spell(struct cbpf_arena *arena, struct arena *mem, const struct spelt *what, const void **ret_code,
-	size_t *ret_bytes)
-{
-	struct x86_buf b = {0};
-	int r = measure(mem, what, &b);
-
-	if (r < 0)
-		return r;
-	b.cap = b.len;
-	b.p = arena_code_take(arena, b.cap, ret_code);
-	if (b.p == NULL)
-		return -ENOSPC;
-	run(&b, what);
-	if (b.len != b.cap)
-		return -ENOSPC; /* the sizing runs and this one disagree */
-	*ret_bytes = b.len;
-	return 0;
-}
-
 /* Plan what @ir says and spell it into @arena. A step makes at most two jumps. */
 static int
 compile(struct ir *ir, const struct cbpf_records *records, struct cbpf_arena *arena,
 	const void **ret_code, size_t *ret_bytes)
 {
-	struct plan_list list = {0};
-	int r = plan_make(ir, records != NULL ? EMIT_ARGS : 0, &list);
+	struct plan_list plan = {0};
+	struct x86_buf b;
+	uint8_t *code;
+	size_t bytes;
+	int r = plan_make(ir, records != NULL ? EMIT_ARGS : 0, &plan);
 
+	if (r == 0)
+		r = x86_buf_init(&b, &ir->mem, emit_nlabels(&plan), 2 * plan.n + 2);
 	if (r < 0)
 		return r;
-	return spell(arena, &ir->mem,
-		&(struct spelt){.plan = &list,
-			.records = records,
-			.n_labels = emit_nlabels(&list),
-			.n_jumps = 2 * list.n + 2},
-		ret_code, ret_bytes);
+	emit_plan(&b, &plan, records);
+	if (b.failed)
+		return -ENOMEM;
+	bytes = x86_settle(&b);
+	code = arena_code_take(arena, bytes, ret_code);
+	if (code == NULL)
+		return -ENOSPC;
+	x86_write(&b, code);
+	*ret_bytes = bytes;
+	return 0;
 }
 
 static int

@@ -1,28 +1,51 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "jit_x86.h"
 
+#include <errno.h>
 #include <string.h>
 
-void
-x86_bytes(struct x86_buf *b, const void *bytes, size_t n)
+#include "base/util.h"
+
+#define INSN_MAX 16 /* bytes; no instruction is longer than 15 */
+#define ROOM_FIRST 1024 /* bytes */
+
+static bool
+grow(struct x86_buf *b)
 {
-	if (b->len + n <= b->cap)
-		memcpy(b->p + b->len, bytes, n);
-	b->len += n;
+	const size_t cap = MAX(ROOM_FIRST, 2 * b->cap);
+	uint8_t *p = arena_zalloc(b->mem, cap);
+
+	if (p == NULL)
+		return false;
+	if (b->len > 0)
+		memcpy(p, b->p, b->len);
+	b->p = p;
+	b->cap = cap;
+	return true;
+}
+
+/* See that there is room for an instruction, which everything that emits one asks first. */
+static void
+begin(struct x86_buf *b)
+{
+	if (b->cap - b->len >= INSN_MAX || grow(b))
+		return;
+	/* Over what is there, which nobody will look at. */
+	b->failed = true;
+	b->len = 0;
 }
 
 static void
 byte(struct x86_buf *b, unsigned int v)
 {
-	uint8_t c = (uint8_t)v;
-
-	x86_bytes(b, &c, 1);
+	b->p[b->len++] = (uint8_t)v;
 }
 
 static void
 imm(struct x86_buf *b, uint64_t v, size_t n)
 {
-	x86_bytes(b, &v, n);
+	memcpy(b->p + b->len, &v, n);
+	b->len += n;
 }
 
 static bool
@@ -90,6 +113,7 @@ op(struct x86_buf *b, uint8_t size, unsigned int code, unsigned int reg, const s
 {
 	unsigned int rex = 0;
 
+	begin(b);
 	if (size == 8)
 		rex |= 8;
 	if (reg >= 8)
@@ -113,6 +137,7 @@ x86_mov_imm(struct x86_buf *b, enum x86_reg dst, uint64_t v)
 {
 	const struct x86_rm rm = x86_reg(dst);
 
+	begin(b);
 	if (v == 0) {
 		x86_alu(b, X86_XOR, 4, dst, rm);
 	} else if (v <= UINT32_MAX) {
@@ -177,6 +202,7 @@ x86_alu_imm(struct x86_buf *b, enum x86_alu alu, uint8_t size, struct x86_rm dst
 		op(b, size, 0x83, alu, &dst, false);
 		imm(b, v, 1);
 	} else if (!dst.is_mem && dst.reg == RAX && size == 4) {
+		begin(b);
 		byte(b, (unsigned int)alu << 3 | 5);
 		imm(b, v, 4);
 	} else {
@@ -223,6 +249,7 @@ x86_shift_cl(struct x86_buf *b, enum x86_shift shift, enum x86_reg reg)
 void
 x86_bswap(struct x86_buf *b, enum x86_reg reg)
 {
+	begin(b);
 	if (high(reg))
 		byte(b, 0x41);
 	byte(b, 0x0f);
@@ -263,6 +290,7 @@ x86_div(struct x86_buf *b, enum x86_reg by)
 void
 x86_push(struct x86_buf *b, enum x86_reg reg)
 {
+	begin(b);
 	if (high(reg))
 		byte(b, 0x41);
 	byte(b, 0x50 | low(reg));
@@ -271,6 +299,7 @@ x86_push(struct x86_buf *b, enum x86_reg reg)
 void
 x86_pop(struct x86_buf *b, enum x86_reg reg)
 {
+	begin(b);
 	if (high(reg))
 		byte(b, 0x41);
 	byte(b, 0x58 | low(reg));
@@ -279,65 +308,137 @@ x86_pop(struct x86_buf *b, enum x86_reg reg)
 void
 x86_ret(struct x86_buf *b)
 {
+	begin(b);
 	byte(b, 0xc3);
+}
+
+/* ---- jumps ---- */
+
+int
+x86_buf_init(struct x86_buf *b, struct arena *mem, uint32_t n_labels, uint32_t n_jumps)
+{
+	*b = (struct x86_buf){.mem = mem};
+	b->labels = arena_zalloc(mem, n_labels * sizeof(*b->labels));
+	b->jumps = arena_zalloc(mem, n_jumps * sizeof(*b->jumps));
+	b->before = arena_zalloc(mem, (n_jumps + 1) * sizeof(*b->before));
+	return b->labels != NULL && b->jumps != NULL && b->before != NULL && grow(b) ? 0 : -ENOMEM;
 }
 
 void
 x86_label(struct x86_buf *b, int label)
 {
-	b->label_is[label] = (uint32_t)b->len;
+	b->labels[label] = (struct x86_place){(uint32_t)b->len, b->n_jumps};
 }
 
-/*
- * A jump is long until a run has shown that it reaches with 8 bits. Short jumps
- * only bring places nearer together, so that it then reaches for ever; the last
- * run is one in which nothing became short, and its distances are those of the
- * run before.
- */
-static bool
-reaches(struct x86_buf *b, int label, int64_t *ret_by)
+static void
+jump(struct x86_buf *b, int cc, int label)
 {
-	uint32_t n = b->njumps++;
-	bool is_short = b->is_short[n];
-	/* What lies behind is where it will be, but for jumps that become short. */
-	const bool is_behind = b->label_is[label] != UINT32_MAX;
-	const uint32_t at = is_behind ? b->label_is[label] : b->label_was[label];
-	int64_t by = (int64_t)at - (int64_t)b->len;
-
-	/* The distance counts from the end of the jump: 2 bytes where it is short. */
-	if (!is_short && !b->frozen && at != UINT32_MAX && fits8(by - 2)) {
-		b->is_short[n] = true;
-		b->changed = true;
-	}
-	*ret_by = by;
-	return is_short;
+	b->jumps[b->n_jumps++] =
+		(struct x86_jump){.at = (uint32_t)b->len, .label = label, .cc = (int8_t)cc};
 }
 
 void
 x86_jmp(struct x86_buf *b, int label)
 {
-	int64_t by;
-
-	if (reaches(b, label, &by)) {
-		byte(b, 0xeb);
-		byte(b, (uint8_t)(by - 2));
-	} else {
-		byte(b, 0xe9);
-		imm(b, (uint64_t)(by - 5), 4);
-	}
+	jump(b, -1, label);
 }
 
 void
 x86_jcc(struct x86_buf *b, enum x86_cc cc, int label)
 {
-	int64_t by;
+	jump(b, (int)cc, label);
+}
 
-	if (reaches(b, label, &by)) {
-		byte(b, 0x70 | cc);
-		byte(b, (uint8_t)(by - 2));
-	} else {
-		byte(b, 0x0f);
-		byte(b, 0x80 | cc);
-		imm(b, (uint64_t)(by - 6), 4);
+static uint32_t
+jump_size(const struct x86_jump *j)
+{
+	if (j->is_short)
+		return 2;
+	return j->cc < 0 ? 5 : 6;
+}
+
+/* How far jump @i goes, from its end on. */
+static int64_t
+distance(const struct x86_buf *b, uint32_t i)
+{
+	const struct x86_jump *j = &b->jumps[i];
+	const struct x86_place *to = &b->labels[j->label];
+
+	return ((int64_t)to->at + b->before[to->jump]) - ((int64_t)j->at + b->before[i + 1]);
+}
+
+/*
+ * Each run after the first lets some more jumps be short. Programs that are worth it
+ * are settled after two or three; a chain made to need one run per jump gets long
+ * jumps instead of our time.
+ */
+#define RUNS_MAX 8
+
+/*
+ * A jump is long until it is seen to reach with 8 bits. Short jumps only bring places
+ * nearer together, so that it then reaches for ever. A jump forward does so as well when
+ * it gets shorter itself; one back ends nearer to where it goes.
+ */
+static bool
+shorten(struct x86_buf *b)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < b->n_jumps; i++) {
+		struct x86_jump *j = &b->jumps[i];
+
+		if (j->is_short || !fits8(distance(b, i)))
+			continue;
+		j->is_short = true;
+		any = true;
 	}
+	for (uint32_t i = 0; i < b->n_jumps; i++)
+		b->before[i + 1] = b->before[i] + jump_size(&b->jumps[i]);
+	return any;
+}
+
+size_t
+x86_settle(struct x86_buf *b)
+{
+	for (uint32_t i = 0; i < b->n_jumps; i++)
+		b->before[i + 1] = b->before[i] + jump_size(&b->jumps[i]);
+	for (int i = 0; i < RUNS_MAX && shorten(b); i++)
+		;
+	return b->len + b->before[b->n_jumps];
+}
+
+static uint8_t *
+write_jump(const struct x86_buf *b, uint32_t i, uint8_t *to)
+{
+	const struct x86_jump *j = &b->jumps[i];
+	const int32_t by = (int32_t)distance(b, i);
+
+	if (j->is_short) {
+		*to++ = j->cc < 0 ? 0xeb : (uint8_t)(0x70 | j->cc);
+		*to++ = (uint8_t)by;
+		return to;
+	}
+	if (j->cc < 0) {
+		*to++ = 0xe9;
+	} else {
+		*to++ = 0x0f;
+		*to++ = (uint8_t)(0x80 | j->cc);
+	}
+	memcpy(to, &by, sizeof(by));
+	return to + sizeof(by);
+}
+
+void
+x86_write(const struct x86_buf *b, uint8_t *code)
+{
+	size_t from = 0;
+
+	for (uint32_t i = 0; i < b->n_jumps; i++) {
+		const size_t n = b->jumps[i].at - from;
+
+		memcpy(code, b->p + from, n);
+		code = write_jump(b, i, code + n);
+		from += n;
+	}
+	memcpy(code, b->p + from, b->len - from);
 }

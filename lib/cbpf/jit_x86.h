@@ -5,14 +5,16 @@
 /*
  * Encoding of the x86-64 instructions that compiled programs consist of.
  *
- * Code is emitted several times: the first runs, with no buffer, only learn
- * where labels lie and which jumps can be short; writing past the end is not an
- * error but only counted, so that no emit call has a failure to check.
+ * Code is emitted once, without its jumps, of which only the places are noted. When
+ * all is there it is settled which of them can be short, and all is put together. No
+ * emit call has a failure to check: running out of memory is sticky.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/mem.h"
 
 enum x86_reg {
 	RAX,
@@ -64,18 +66,41 @@ struct x86_rm {
 	int32_t disp;
 };
 
-struct x86_buf {
-	uint8_t *p;
-	size_t len, cap;
-
-	/* By label: where it was in the run before, and where it is in this one; or UINT32_MAX. */
-	uint32_t *label_was, *label_is;
-	/* By jump in the order emitted: true once it is known to reach with 8 bits. */
-	bool *is_short;
-	uint32_t njumps;
-	bool changed; /* a jump became short: the next run is different */
-	bool frozen; /* enough runs were made: what is long stays long */
+/* A jump stands in front of the byte at @at; @cc -1: in any case. */
+struct x86_jump {
+	uint32_t at;
+	int label;
+	int8_t cc;
+	bool is_short;
 };
+
+/* A place in front of the byte at @at and of jump number @jump. */
+struct x86_place {
+	uint32_t at, jump;
+};
+
+struct x86_buf {
+	struct arena *mem;
+	uint8_t *p; /* all but the jumps */
+	size_t len, cap;
+	struct x86_place *labels;
+	struct x86_jump *jumps;
+	uint32_t *before; /* bytes that the first i jumps take */
+	uint32_t n_jumps;
+	bool failed; /* out of memory; then what was emitted means nothing */
+};
+
+/*
+ * Prepare @b for code with labels 0..@n_labels - 1 and at most @n_jumps jumps; memory of
+ * @mem, with which it goes. Returns 0 or -ENOMEM.
+ */
+int x86_buf_init(struct x86_buf *b, struct arena *mem, uint32_t n_labels, uint32_t n_jumps);
+
+/* Settle the jumps of @b, all of whose labels are placed. Returns the bytes of all code. */
+size_t x86_settle(struct x86_buf *b);
+
+/* Write the code of @b, which is settled, to @code. */
+void x86_write(const struct x86_buf *b, uint8_t *code);
 
 static inline struct x86_rm
 x86_reg(enum x86_reg reg)
@@ -88,8 +113,6 @@ x86_mem(enum x86_reg base, enum x86_reg index, uint8_t scale, int32_t disp)
 {
 	return (struct x86_rm){true, base, index, scale, disp};
 }
-
-void x86_bytes(struct x86_buf *b, const void *bytes, size_t n);
 
 /* mov reg, imm with the shortest encoding that leaves the upper half 0 where it is. */
 void x86_mov_imm(struct x86_buf *b, enum x86_reg dst, uint64_t imm);
