@@ -62,7 +62,7 @@ struct ir_val {
 	bool outside; /* needed in a block other than place */
 	struct ir_val *place_next; /* the next in place->placed */
 	bool inline_; /* an operand of its only user, never in a register */
-	bool is_base; /* some guard checks a length behind it */
+	uint32_t last_guard; /* the last block with a guard of a length behind it */
 };
 
 enum ir_test_kind {
@@ -126,6 +126,7 @@ struct ir_block {
 
 	/* Analysis of guards, for one base at a time. */
 	uint64_t need, have;
+	bool doomed; /* all paths from here end with 0 */
 	struct ir_val *placed; /* values computed here, by number */
 	uint32_t start; /* its position in the line */
 	uint32_t jumped_to; /* the last position from which one comes back to it, or 0 */

@@ -22,6 +22,7 @@ struct builder {
 	uint32_t *live; /* per instruction the slots that are read before they are written */
 	uint32_t *target; /* per instruction where a jump to it really leads */
 	struct ir_block **at; /* per instruction the block that starts there, or NULL */
+	struct ir_val *zero; /* of the first block, so known in all */
 };
 
 /* What an instruction reads and writes, as bits of slots. */
@@ -318,7 +319,7 @@ build_msh(struct builder *b, struct ir_block *blk, uint32_t k)
 	struct ir *ir = b->ir;
 	struct ir_val *v;
 
-	if (!build_load(b, blk, ir_const(ir, blk, 0), k, 1, &v))
+	if (!build_load(b, blk, b->zero, k, 1, &v))
 		return false;
 	v = ir_alu(ir, blk, CBPF_ALU_AND, v, ir_const(ir, blk, 15));
 	blk->env[IR_X] = ir_alu(ir, blk, CBPF_ALU_LSH, v, ir_const(ir, blk, 2));
@@ -344,7 +345,7 @@ build_step(struct builder *b, struct ir_block *blk, uint32_t i)
 	const struct prog_step *s = &b->steps[i];
 	struct ir_val **env = blk->env;
 	struct ir *ir = b->ir;
-	struct ir_val *zero = ir_const(ir, blk, 0);
+	struct ir_val *zero = b->zero;
 	struct ir_block *yes = NULL, *no = NULL;
 
 	if (is_cond(s)) {
@@ -433,7 +434,7 @@ enter_block(struct builder *b, struct ir_block *blk, uint32_t start)
 		return;
 	}
 	if (blk->npreds == 0) {
-		blk->env[IR_A] = blk->env[IR_X] = ir_const(ir, blk, 0);
+		b->zero = blk->env[IR_A] = blk->env[IR_X] = ir_const(ir, blk, 0);
 		return;
 	}
 	for (unsigned int slot = 0; slot < IR_SLOTS; slot++)
