@@ -132,7 +132,7 @@ range_of(const struct sym_atom *a, uint32_t *ret_lo, uint32_t *ret_hi)
 	return *ret_lo <= *ret_hi;
 }
 
-/* What the bytes that @f fixes say of the bits of @n. */
+/* What the bytes that @f fixes, ours or some beside them, say of the bits of @n. */
 static void
 learn_bits(struct known *k, const struct sym_node *n, const struct sym_atom *f)
 {
@@ -140,8 +140,6 @@ learn_bits(struct known *k, const struct sym_node *n, const struct sym_atom *f)
 	int64_t behind;
 
 	if (f->node != n) {
-		if (n->op != SYM_LOAD || f->node->op != SYM_LOAD || n->a != f->node->a)
-			return;
 		/* Bytes by which the fact's load ends behind ours. */
 		behind = (int64_t)f->node->k + f->node->size - n->k - n->size;
 		if (behind >= 4 || behind <= -4)
@@ -167,6 +165,13 @@ learn(struct known *k, const struct sym_node *n, const struct sym_atom *f)
 		k->hi = MIN(k->hi, hi);
 		k->numbers |= f->of_shape != 0;
 	}
+}
+
+/* Whether something known of @x, which is not @n, may say something of @n: bytes of one place. */
+static bool
+is_beside(const struct sym_node *x, const struct sym_node *n)
+{
+	return n->op == SYM_LOAD && x->op == SYM_LOAD && x->a == n->a;
 }
 
 static enum sym_truth
@@ -217,15 +222,24 @@ flip(enum sym_truth t, bool neg)
 enum sym_truth
 sym_decide(const struct sym_fact *facts, const struct sym_atom *atom, bool *ret_numbers)
 {
-	struct known k = {0, 0, 0, atom->node->umax, atom->of_shape != 0};
+	const struct sym_node *n = atom->node;
+	struct known k = {0, 0, 0, n->umax, atom->of_shape != 0};
 	enum sym_truth t = SYM_OPEN;
 
 	for (int i = 0; facts != NULL && i < FACTS_MAX; facts = facts->before, i++) {
-		if (sym_same_atom(&facts->atom, atom)) {
-			*ret_numbers = facts->atom.of_shape != 0 || atom->of_shape != 0;
-			return facts->atom.neg == atom->neg ? SYM_ALWAYS : SYM_NEVER;
+		const struct sym_atom *f = &facts->atom;
+
+		/* Most are of something else. */
+		if (f->node != n) {
+			if (is_beside(f->node, n))
+				learn(&k, n, f);
+			continue;
 		}
-		learn(&k, atom->node, &facts->atom);
+		if (sym_same_atom(f, atom)) {
+			*ret_numbers = f->of_shape != 0 || atom->of_shape != 0;
+			return f->neg == atom->neg ? SYM_ALWAYS : SYM_NEVER;
+		}
+		learn(&k, n, f);
 	}
 	if (atom->kind == SYM_EQ)
 		t = judge_eq(&k, atom);

@@ -233,9 +233,16 @@ renumber(struct sym_pool *p, const struct sym_shape *s, const struct cbpf_insn *
 	struct sym_atom *a)
 {
 	const struct sym_asked *asked = &s->asked[a->of_shape - 1];
+	const uint32_t k = insns[asked->pc].k;
 	struct sym_atom is;
 
-	if (sym_atom_eq(p, asked->v, UINT32_MAX, insns[asked->pc].k, asked->neg, &is) != SYM_OPEN)
+	/* What was loaded, as it is: most atoms. */
+	if (a->node == asked->v.node && asked->v.add == 0 && a->node->op == SYM_LOAD) {
+		a->val = k;
+		a->of_shape = 0;
+		return k <= a->node->umax;
+	}
+	if (sym_atom_eq(p, asked->v, UINT32_MAX, k, asked->neg, &is) != SYM_OPEN)
 		return false;
 	/* All else of it hangs on the value compared, not on the number. */
 	a->val = is.val;
