@@ -53,14 +53,15 @@ static void
 word_ask(struct draft *d, uint8_t win, int off, uint64_t mask, uint64_t val)
 {
 	struct item_word like = {.win = win, .off = (int16_t)off, .mask = mask, .val = val};
-	uint32_t i = 0;
+	uint32_t i = d->item.n_words;
 
 	if (mask == 0)
 		return;
-	while (i < d->item.n_words && item_word_before(&d->words[i], &like))
-		i++;
-	if (i < d->item.n_words && d->words[i].win == win && d->words[i].off == off) {
-		struct item_word *w = &d->words[i];
+	/* Most come in their order. */
+	while (i > 0 && item_word_before(&like, &d->words[i - 1]))
+		i--;
+	if (i > 0 && d->words[i - 1].win == win && d->words[i - 1].off == off) {
+		struct item_word *w = &d->words[i - 1];
 
 		d->never |= ((w->val ^ val) & w->mask & mask) != 0;
 		w->mask |= mask;
@@ -76,21 +77,30 @@ word_ask(struct draft *d, uint8_t win, int off, uint64_t mask, uint64_t val)
 	d->item.n_words++;
 }
 
+/*
+ * The bytes of @mask and @val, of which the lowest is the one at @off behind @win: 8 at
+ * most that lie in the same word or two.
+ */
 static void
-byte_ask(struct items *items, struct draft *d, uint8_t win, int off, uint8_t mask, uint8_t val)
+bytes_ask(struct items *items, struct draft *d, uint8_t win, int off, uint64_t mask, uint64_t val)
 {
 	struct window *w = &items->windows[win];
-	int at;
+	int at, shift;
 
 	if (mask == 0)
 		return;
 	if (!w->has_phase) {
-		w->phase = w->kind == WINDOW_START ? 0 : (uint8_t)(off & 7);
+		w->phase = w->kind == WINDOW_START
+			? 0
+			: (uint8_t)((off + __builtin_ctzll(mask) / 8) & 7);
 		w->has_phase = true;
 	}
 	/* Arithmetic shifts, so that what is before the window counts down. */
 	at = ((off - w->phase) >> 3) * 8 + w->phase;
-	word_ask(d, win, at, (uint64_t)mask << 8 * (off - at), (uint64_t)val << 8 * (off - at));
+	shift = 8 * (off - at);
+	word_ask(d, win, at, mask << shift, val << shift);
+	if (shift > 0)
+		word_ask(d, win, at + 8, mask >> (64 - shift), val >> (64 - shift));
 }
 
 /* Make one of two ranges of the same number. False when they wrap. */
@@ -157,6 +167,13 @@ steps_ask(const struct items *items, struct draft *d, int win)
 	return true;
 }
 
+/* The big-endian number @v of @size bytes, the first of which becomes the lowest. */
+static uint32_t
+in_memory(uint32_t v, uint8_t size)
+{
+	return __builtin_bswap32(v) >> 8 * (4 - size);
+}
+
 /* What atom @a asks of bytes. False when it asks more, or something else. */
 static bool
 atom_ask(struct items *items, struct draft *d, struct sight sight, const struct sym_atom *a)
@@ -174,12 +191,8 @@ atom_ask(struct items *items, struct draft *d, struct sight sight, const struct 
 		return false;
 	if (a->kind != SYM_EQ || a->neg)
 		return atom_ask_range(d, (uint8_t)win, off, a);
-	for (int i = 0; i < n->size; i++) {
-		const int shift = 8 * (n->size - 1 - i);
-
-		byte_ask(items, d, (uint8_t)win, off + i, (uint8_t)(a->mask >> shift),
-			(uint8_t)(a->val >> shift));
-	}
+	bytes_ask(items, d, (uint8_t)win, off, in_memory(a->mask, n->size),
+		in_memory(a->val, n->size));
 	return true;
 }
 
@@ -316,7 +329,7 @@ prefix_ask(struct canon *c, struct draft *d, const struct ip_prefix *p, bool is_
 		const int bits = MAX(0, MIN(8, p->len - 8 * i));
 		const uint8_t mask = (uint8_t)(0xff00 >> bits);
 
-		byte_ask(c->items, d, WINDOW_OF_START(SPACE_RAW), at + i, mask,
+		bytes_ask(c->items, d, WINDOW_OF_START(SPACE_RAW), at + i, mask,
 			p->addr.bytes[i] & mask);
 	}
 }

@@ -123,12 +123,23 @@ struct item {
 	const struct item_range *ranges;
 };
 
+/* Where @node was found to be, @back bytes before window @win; for windows.c. */
+struct node_place {
+	const struct sym_node *node;
+	struct sight sight;
+	int8_t win;
+	uint32_t back;
+};
+
+#define ITEMS_PLACES 16 /* a power of two */
+
 /* The items of all rules, and the windows they use. */
 struct items {
 	struct item *v;
 	uint32_t n, cap;
 	struct window windows[WINDOWS_MAX];
 	uint32_t n_windows;
+	struct node_place places[ITEMS_PLACES]; /* by their numbers, while there are nodes */
 	bool *residual; /* by rule: it goes one by one */
 };
 

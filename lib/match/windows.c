@@ -109,14 +109,12 @@ place_of_byte(struct items *items, struct sight sight, const struct sym_node *by
 	return place_from(items, w, from, byte->k, w.kind == WINDOW_WALK ? from.back : 0);
 }
 
-/* What @node is: bytes from the start on; NULL: none. */
+/* What @node is: bytes from the start on. */
 static struct place
-place_of(struct items *items, struct sight sight, const struct sym_node *node)
+find_place(struct items *items, struct sight sight, const struct sym_node *node)
 {
 	const struct sym_node *byte = node;
 
-	if (node == NULL)
-		return start_of(sight);
 	if (node->op == SYM_LEN)
 		return window_at(items, sight, WINDOW_TAIL, 0);
 	if (node->op == SYM_WALK && node->b != NULL)
@@ -136,6 +134,24 @@ place_of(struct items *items, struct sight sight, const struct sym_node *node)
 			return nowhere;
 	}
 	return is_byte(byte) ? place_of_byte(items, sight, byte, byte != node) : nowhere;
+}
+
+/* The same; NULL: none. All programs of a kind look behind the same few nodes. */
+static struct place
+place_of(struct items *items, struct sight sight, const struct sym_node *node)
+{
+	struct node_place *known;
+	struct place p;
+
+	if (node == NULL)
+		return start_of(sight);
+	known = &items->places[node->id % ITEMS_PLACES];
+	if (known->node == node && known->sight.space == sight.space &&
+		known->sight.family == sight.family)
+		return (struct place){known->win, known->back};
+	p = find_place(items, sight, node);
+	*known = (struct node_place){node, sight, (int8_t)p.win, p.back};
+	return p;
 }
 
 struct place
