@@ -18,19 +18,25 @@
 
 /* ---- shapes of items ---- */
 
-/* The number of the shape of @it; UINT32_MAX when out of memory. */
 static uint32_t
-shape_number(struct hash_builder *b, const struct item *it, uint32_t hint)
+shape_hash(const struct hash_shape *s)
 {
-	struct hash_table *t = b->t;
-	const struct hash_shape s = hash_shape_of(b, it);
+	uint64_t words[sizeof(*s) / sizeof(uint64_t)], h = 0;
+
+	memcpy(words, s, sizeof(words));
+	for (size_t i = 0; i < DIM(words); i++) {
+		h = (h ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	return (uint32_t)h;
+}
+
+/* @s as one more shape; UINT32_MAX when out of memory. */
+static uint32_t
+shape_add(struct hash_table *t, const struct hash_shape *s)
+{
 	struct hash_shape *v;
 
-	if (hint < t->n_shapes && memcmp(&t->shapes[hint], &s, sizeof(s)) == 0)
-		return hint;
-	for (uint32_t i = 0; i < t->n_shapes; i++)
-		if (memcmp(&t->shapes[i], &s, sizeof(s)) == 0)
-			return i;
 	if ((t->n_shapes & (t->n_shapes - 1)) == 0) {
 		v = mem_zalloc_aligned(BASE_CACHE_LINE, (2 * t->n_shapes + 1) * sizeof(*v));
 		if (v == NULL)
@@ -40,8 +46,28 @@ shape_number(struct hash_builder *b, const struct item *it, uint32_t hint)
 		mem_free(t->shapes);
 		t->shapes = v;
 	}
-	t->shapes[t->n_shapes] = s;
+	t->shapes[t->n_shapes] = *s;
 	return t->n_shapes++;
+}
+
+/* The number of the shape of @it, maybe @hint; UINT32_MAX when out of memory. */
+static uint32_t
+shape_number(struct hash_builder *b, const struct item *it, uint32_t hint)
+{
+	struct hash_table *t = b->t;
+	const struct hash_shape s = hash_shape_of(b, it);
+	uint32_t at, number;
+
+	if (hint < t->n_shapes && memcmp(&t->shapes[hint], &s, sizeof(s)) == 0)
+		return hint;
+	at = shape_hash(&s) & b->shapes_mask;
+	for (; b->shapes[at] != 0; at = (at + 1) & b->shapes_mask)
+		if (memcmp(&t->shapes[b->shapes[at] - 1], &s, sizeof(s)) == 0)
+			return b->shapes[at] - 1;
+	number = shape_add(t, &s);
+	if (number != UINT32_MAX)
+		b->shapes[at] = number + 1;
+	return number;
 }
 
 /* ---- items ---- */
@@ -132,42 +158,37 @@ put_items(struct hash_builder *b)
 /* ---- buckets ---- */
 
 static void
+find_keys(struct hash_builder *b)
+{
+	const struct hash_table *t = b->t;
+
+	for (uint32_t i = 0; i < b->c->n_items; i++) {
+		const struct item *it = hash_item_of(b, i);
+
+		for (uint32_t k = 0; k < HASH_DATA_WORDS; k++)
+			b->keys[i][k] = hash_masked_word(
+				it, t->words[k].win, t->words[k].off, t->words[k].mask);
+		b->keys[i][HASH_DATA_WORDS] = hash_masked_word(it, WINDOW_OF_KEY, 0, t->key_mask);
+	}
+}
+
+static void
 hash_items(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
 
 	for (uint32_t k = 0; k < DIM(t->seed); k++)
 		t->seed[k] = rng_next(&b->rng);
-	for (uint32_t i = 0; i < b->c->n_items; i++) {
-		const struct item *it = hash_item_of(b, i);
-		uint64_t w[HASH_DATA_WORDS];
-
-		for (uint32_t k = 0; k < HASH_DATA_WORDS; k++)
-			w[k] = hash_masked_word(
-				it, t->words[k].win, t->words[k].off, t->words[k].mask);
-		b->hash[i] = hash_words(t->seed, w, t->n_words,
-			hash_masked_word(it, WINDOW_OF_KEY, 0, t->key_mask), hash_has_key(t));
-	}
+	for (uint32_t i = 0; i < b->c->n_items; i++)
+		b->hash[i] = hash_words(t->seed, b->keys[i], t->n_words,
+			b->keys[i][HASH_DATA_WORDS], hash_has_key(t));
 }
 
 /* Whether the hash tells the items at @x and @y apart: by the masked words, not by luck. */
 static bool
 same_key(const struct hash_builder *b, uint32_t x, uint32_t y)
 {
-	const struct item *ix = hash_item_of(b, x), *iy = hash_item_of(b, y);
-	const struct hash_table *t = b->t;
-
-	if (b->hash[x] != b->hash[y])
-		return false;
-	for (uint32_t k = 0; k < HASH_DATA_WORDS; k++) {
-		const struct hash_word *w = &t->words[k];
-
-		if (hash_masked_word(ix, w->win, w->off, w->mask) !=
-			hash_masked_word(iy, w->win, w->off, w->mask))
-			return false;
-	}
-	return hash_masked_word(ix, WINDOW_OF_KEY, 0, t->key_mask) ==
-		hash_masked_word(iy, WINDOW_OF_KEY, 0, t->key_mask);
+	return b->hash[x] == b->hash[y] && memcmp(b->keys[x], b->keys[y], sizeof(b->keys[x])) == 0;
 }
 
 /*
@@ -506,20 +527,37 @@ make_ends(struct hash_builder *b)
 	return 0;
 }
 
+static int
+builder_init(struct hash_builder *b)
+{
+	const uint32_t n = b->c->n_items + 1;
+
+	b->shapes_mask = 1;
+	while (b->shapes_mask < 2 * n)
+		b->shapes_mask *= 2;
+	b->keys = mem_calloc(n, sizeof(*b->keys));
+	b->hash = mem_calloc(n, sizeof(*b->hash));
+	b->place = mem_calloc(n, sizeof(*b->place));
+	b->shapes = mem_calloc(b->shapes_mask--, sizeof(*b->shapes));
+	if (b->keys == NULL || b->hash == NULL || b->place == NULL || b->shapes == NULL)
+		return -ENOMEM;
+	find_keys(b);
+	return 0;
+}
+
 int
 hash_init(struct hash_table *t, const struct items *items, const struct cluster *c, uint64_t seed,
 	enum hash_fault fault)
 {
 	struct hash_builder b = {.t = t, .items = items, .c = c, .fault = fault, .rng = {seed}};
-	int r = -ENOMEM;
+	int r;
 
 	memset(t, 0, sizeof(*t));
 	choose_words(&b);
 	describe(&b);
-	b.hash = mem_calloc(c->n_items + 1, sizeof(*b.hash));
-	b.place = mem_calloc(c->n_items + 1, sizeof(*b.place));
 	hash_shape_init(&b);
-	if (b.hash != NULL && b.place != NULL)
+	r = builder_init(&b);
+	if (r == 0)
 		r = put_items(&b);
 	if (r == 0)
 		r = make_buckets(&b);
@@ -527,8 +565,10 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 		r = make_filter(&b);
 	if (r == 0)
 		r = make_ends(&b);
+	mem_free(b.keys);
 	mem_free(b.hash);
 	mem_free(b.place);
+	mem_free(b.shapes);
 	return r;
 }
 

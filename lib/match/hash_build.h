@@ -11,14 +11,19 @@
 #include "hash.h"
 #include "item.h"
 
+#define HASH_KEY_WORDS (HASH_DATA_WORDS + 1)
+
 struct hash_builder {
 	struct hash_table *t;
 	const struct items *items;
 	const struct cluster *c;
 	enum hash_fault fault;
+	uint64_t (*keys)[HASH_KEY_WORDS]; /* of each item what is hashed: words, and the key */
 	uint64_t *hash; /* of each item */
 	uint32_t *place; /* of each item, in units */
 	struct rng rng;
+	/* Shape numbers by hash, counted from 1; 0: none. */
+	uint32_t *shapes, shapes_mask;
 	uint8_t run_win; /* of runs that start together; WINDOW_OF_KEY: of none */
 	int32_t run_off;
 	/* Where the halves of runs start, if the table is to have such. */
