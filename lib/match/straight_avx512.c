@@ -26,6 +26,7 @@ struct straight {
 	const struct pkt_view *views;
 	const uint8_t *which;
 	uint32_t n, n_groups;
+	uint64_t all; /* frames */
 	uint64_t asked; /* frames that some table is asked for */
 	uint32_t found; /* bit w: at[w] is set for these */
 	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
@@ -71,7 +72,7 @@ take_frames(struct straight *s)
 	const __m256i none = _mm256_set1_epi32((int)MATCH_NONE);
 
 	for (uint32_t g = 0; g < s->n_groups; g++) {
-		const __mmask8 on = lanes_of(search_mask(s->n), g);
+		const __mmask8 on = lanes_of(s->all, g);
 		const struct lane_views v = lane_views(s->views, s->which, g * LANES, on);
 
 		_mm256_store_si256((void *)&s->key[g * LANES], lane_keys(&v));
@@ -93,7 +94,7 @@ frames_with(const struct straight *s, struct scope_test t)
 		hold |= (uint64_t)_mm512_cmpeq_epi32_mask(
 				_mm512_and_si512(_mm512_load_si512(&s->key[i]), mask), val)
 			<< i;
-	return hold & search_mask(s->n);
+	return hold & s->all;
 }
 
 /* ---- windows ---- */
@@ -328,6 +329,7 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 	s.which = which;
 	s.n = n;
 	s.n_groups = (n + LANES - 1) / LANES;
+	s.all = search_mask(n);
 	s.asked = 0;
 	take_frames(&s);
 	if (im->any_generated)
@@ -347,7 +349,7 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 		haves[t->run > 32][t->run_at_tail][!t->all_simple](&s, t, &items[k], some[k]);
 	}
 	for (uint32_t g = 0; g < s.n_groups; g++)
-		_mm256_mask_storeu_epi32(&ret[g * LANES], lanes_of(search_mask(n), g),
+		_mm256_mask_storeu_epi32(&ret[g * LANES], lanes_of(s.all, g),
 			_mm256_load_si256((const void *)&s.best[g * LANES]));
 	return odd;
 }
