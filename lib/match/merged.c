@@ -139,7 +139,7 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 	case WINDOW_IHL:
 	case WINDOW_L4:
 	case WINDOW_BYTE:
-	case WINDOW_WALK: p->im->index->place_windows(p, w, new, ret); break;
+	case WINDOW_WALK: p->found[win] |= p->im->index->place_windows(p, w, new, ret); break;
 	}
 }
 

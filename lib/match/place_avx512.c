@@ -53,10 +53,29 @@ find_all(const struct probe *p, const struct window *w, uint64_t some, enum wind
 	}
 }
 
-void
+/*
+ * All frames of the vectors in which some of @some are, where L4 is to be found: every frame
+ * has its start. Other windows may start where only those in @some have bytes, and a vector
+ * that lacks some takes twice as long.
+ */
+static uint64_t
+all_lanes(const struct probe *p, const struct window *w, uint64_t some)
+{
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+	const uint64_t used = (((some & low) + low) | some) & ~low;
+
+	_Static_assert(LANES == 8, "a byte of a mask");
+	if (w->kind != WINDOW_L4 && w->kind != WINDOW_IHL)
+		return some;
+	return (used >> 7) * UINT8_MAX & search_mask(p->n);
+}
+
+uint64_t
 place_windows_avx512(
 	const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret)
 {
+	/* Tables whose frames are of other protocols find it done. */
+	some = all_lanes(p, w, some);
 	if (w->kind == WINDOW_IHL)
 		find_all(p, w, some, WINDOW_IHL, ret);
 	else if (w->kind == WINDOW_L4)
@@ -65,6 +84,7 @@ place_windows_avx512(
 		find_all(p, w, some, WINDOW_WALK, ret);
 	else
 		find_all(p, w, some, WINDOW_BYTE, ret);
+	return some;
 }
 
 #endif

@@ -73,7 +73,7 @@ find_all(const struct probe *p, const struct window *w, uint64_t some, enum wind
 	}
 }
 
-void
+uint64_t
 place_windows_c(const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret)
 {
 	if (w->kind == WINDOW_IHL)
@@ -84,4 +84,5 @@ place_windows_c(const struct probe *p, const struct window *w, uint64_t some, st
 		find_all(p, w, some, WINDOW_WALK, ret);
 	else
 		find_all(p, w, some, WINDOW_BYTE, ret);
+	return some;
 }
