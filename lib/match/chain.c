@@ -14,6 +14,8 @@
 #define CODE_PER_LINK 1024
 #define CODE_PER_CHOICE 128
 
+#define INSNS_OF_WALK 256 /* more: it is unrolled, for each of 124 labels */
+
 #define ASKS_MAX 5 /* protocol, ports, addresses */
 #define CHOICES_MAX 8 /* of a list; longer ones are better looked up */
 
@@ -195,6 +197,25 @@ chain_can(const struct match_entry *e, const struct match_rule *rule)
 
 	return e->run != MATCH_RUN_ETHER && is_short(&s->src) && is_short(&s->dst) &&
 		s->proto.n <= CHOICES_MAX && s->sport.n <= CHOICES_MAX && s->dport.n <= CHOICES_MAX;
+}
+
+static bool
+walks(const struct cbpf_prog *prog)
+{
+	size_t n = 0;
+
+	if (prog != NULL)
+		(void)cbpf_prog_insns(prog, &n);
+	return n > INSNS_OF_WALK;
+}
+
+bool
+chain_walks(const struct match_rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (walks(rules[i].prog[0]) || walks(rules[i].prog[1]))
+			return true;
+	return false;
 }
 
 void

@@ -46,6 +46,9 @@ struct chain_links {
 /* Whether a chain can say what @rule, of which @e was made, asks: no long lists, nor whole frames. */
 bool chain_can(const struct match_entry *e, const struct match_rule *rule);
 
+/* Whether some of @n rules is so long that it steps over labels, which tables do once for all. */
+bool chain_walks(const struct match_rule *rules, size_t n);
+
 /* Add @rule, which chain_can(), as number @number; at most CHAIN_MAX of them. */
 void chain_links_add(struct chain_links *l, const struct match_entry *e,
 	const struct match_rule *rule, uint32_t number);

@@ -251,25 +251,20 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
  * for five-tuples as long as five. Fewer rules are not worth a comparison.
  */
 #define CHAIN_RULES 5
-#define CHAIN_COST 35 /* tenths of a nanosecond, and for each rule */
-#define CHAIN_COST_RULE 6
-#define CHAIN_COST_LISTED 6 /* more, for one that a list would compute */
-/*
- * More, for one that walks over labels: a few for names as they are, 200 for names of
- * a hundred labels, which an adversary sends. A table costs those 400 for all its rules.
- */
-#define CHAIN_COST_WALKING 20
+#define CHAIN_COST 20 /* tenths of a nanosecond, and for each rule */
+#define CHAIN_COST_RULE 5
+#define CHAIN_COST_LISTED 5 /* more, for one that a list would compute */
 #define CHAIN_INSNS 8192 /* of them all: programs that walk over labels have a thousand each */
 
 static bool
-may_be_chain(
-	const struct match_image *im, enum match_engine engine, const struct match_options *options)
+may_be_chain(const struct match_image *im, const struct match_rule *rules, enum match_engine engine,
+	const struct match_options *options)
 {
 	if (options->no_chain || engine == MATCH_ENGINE_INTERP || !cbpf_jit_available() ||
 		im->n == 0)
 		return false;
 	switch (options->merge) {
-	case MATCH_MERGE_AUTO: return im->n <= CHAIN_RULES;
+	case MATCH_MERGE_AUTO: return im->n <= CHAIN_RULES && !chain_walks(rules, im->n);
 	case MATCH_MERGE_NEVER: return im->n <= CHAIN_MAX;
 	case MATCH_MERGE_ALWAYS: break;
 	}
@@ -282,13 +277,18 @@ is_chain_better(
 	const struct match_image *im, enum match_engine engine, const struct match_options *options)
 {
 	if (options->merge != MATCH_MERGE_AUTO || options->no_chain ||
-		engine == MATCH_ENGINE_INTERP || !cbpf_jit_available() || im->n <= CHAIN_RULES ||
+		engine == MATCH_ENGINE_INTERP || !cbpf_jit_available() || im->base->chain != NULL ||
 		im->n > CHAIN_MAX)
 		return false;
-	return im->index == NULL ||
+	if (im->index == NULL)
+		return true;
+	/*
+	 * A name of a hundred labels, which an adversary sends, costs 200 ns where each rule
+	 * walks over it, and 50 where tables walk for all of theirs.
+	 */
+	return !index_walks(im->index) &&
 		CHAIN_COST + CHAIN_COST_RULE * (uint32_t)im->n +
-			CHAIN_COST_LISTED * index_n_listed(im->index) +
-			CHAIN_COST_WALKING * index_n_walking(im->index) <
+			CHAIN_COST_LISTED * index_n_listed(im->index) <
 		index_cost(im->index);
 }
 
@@ -333,7 +333,7 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 	r = make_entries(im, rules, diag);
 	build_note_pass(notes, "scopes", start);
 	start = build_now_us();
-	if (r == 0 && may_be_chain(im, engine, options) &&
+	if (r == 0 && may_be_chain(im, rules, engine, options) &&
 		chain_new(im, rules, chain_insns(options), options->chain_fault) == -ENOMEM)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
 	build_note_pass(notes, "chain", start);

@@ -455,18 +455,18 @@ index_n_listed(const struct match_index *ix)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < ix->n_lists; i++)
-		n += ix->lists[i].n_rules;
+		n += ix->lists[i].n_steps > 0 ? ix->lists[i].n_rules : 0;
 	return n;
 }
 
-uint32_t
-index_n_walking(const struct match_index *ix)
+bool
+index_walks(const struct match_index *ix)
 {
-	uint32_t n = 0;
+	bool walks = false;
 
 	for (uint32_t i = 0; i < ix->n_tables; i++)
-		n += ix->tables[i].steps_win != 0 ? ix->tables[i].n_rules : 0;
-	return n;
+		walks |= ix->tables[i].steps_win != 0;
+	return walks;
 }
 
 /* Whether some rule has no program, but more to ask than one comparison. */
