@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "base/util.h"
 #include "cbpf/insn.h"
 
 /* Room for code; memory is taken only as it is used. */
@@ -233,6 +234,51 @@ chain_links_add(struct chain_links *l, const struct match_entry *e, const struct
 	add_links(l, e, rule, number, 6);
 }
 
+/* Whether some links are for one family, and all for IP. */
+static bool
+is_mixed(const struct chain_links *l)
+{
+	const uint32_t ip = KEY_FAMILY(4) & KEY_FAMILY(6), one = KEY_FAMILY(KEY_FAMILY_BITS);
+	bool some = false;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if ((l->v[i].mask & l->v[i].val & ip) != ip)
+			return false;
+		some |= (l->v[i].mask & one) == one;
+	}
+	return some;
+}
+
+/* Those of the @n links @v that are for family @family, too, for it alone. */
+static void
+add_family(struct chain_links *l, const struct cbpf_link *v, size_t n, uint32_t family)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct scope_test test = {v[i].mask, v[i].val};
+
+		if (!of_family(&test, family))
+			continue;
+		l->v[l->n] = v[i];
+		l->v[l->n].mask = test.mask;
+		l->v[l->n++].val = test.val;
+	}
+}
+
+void
+chain_links_sort(struct chain_links *l)
+{
+	struct cbpf_link was[CHAIN_LINKS_MAX];
+	const size_t n = l->n;
+
+	if (!is_mixed(l))
+		return;
+	memcpy(was, l->v, n * sizeof(*was));
+	l->n = 0;
+	add_family(l, was, n, 4);
+	add_family(l, was, n, 6);
+	l->room *= 2; /* what is for both stands there twice */
+}
+
 void
 chain_links_drop(struct chain_links *l, uint32_t number)
 {
@@ -269,6 +315,7 @@ chain_new(
 	struct diag diag = {0};
 	int r = add_rules(&links, im, rules, insns_max);
 
+	chain_links_sort(&links);
 	if (fault)
 		chain_links_drop(&links, (uint32_t)im->n - 1);
 	if (r == 0)

@@ -53,6 +53,12 @@ bool chain_walks(const struct match_rule *rules, size_t n);
 void chain_links_add(struct chain_links *l, const struct match_entry *e,
 	const struct match_rule *rule, uint32_t number);
 
+/*
+ * Those for IPv4 before those for IPv6, where some are for one of them: no frame is asked by
+ * both, and what is asked behind each other then stands behind each other.
+ */
+void chain_links_sort(struct chain_links *l);
+
 /* Leave number @number out: for tests. */
 void chain_links_drop(struct chain_links *l, uint32_t number);
 

@@ -135,6 +135,7 @@ make_chain(struct chains *c, struct chains_part *part, const struct match_image 
 
 	for (uint32_t k = 0; k < part->n; k++)
 		chain_links_add(&links, &im->entries[part->rule[k]], &rules[part->rule[k]], k);
+	chain_links_sort(&links);
 	if (fault)
 		chain_links_drop(&links, part->n - 1);
 	if (links.failed)
