@@ -27,7 +27,6 @@
 #define COST_WALK 50 /* more, of a program that walks over labels */
 /* A table of fewer rules costs more than they do. */
 #define RULES_MIN 3
-#define TABLES_MAX 48
 /* Rulesets below this are not worth the tables; what is wrong with them is told. */
 #define IMAGE_MIN 3
 /* Scopes for which the bit-vector kernel pays. */
@@ -36,7 +35,6 @@
 
 /* A list costs its frames' values, and each computes with a few of them. */
 #define LIST_MIN 4
-#define LISTS_MAX 8
 
 /* What the passes hand on. */
 struct build {
@@ -131,7 +129,7 @@ index_limits(const struct match_options *options)
 {
 	return (struct partition_limits){
 		.rules_min = options->merge == MATCH_MERGE_ALWAYS ? 1 : RULES_MIN,
-		.clusters_max = options->only_lists ? 0 : TABLES_MAX,
+		.clusters_max = options->only_lists ? 0 : INDEX_TABLES_MAX,
 		.few_to_lists = options->merge == MATCH_MERGE_AUTO,
 	};
 }
@@ -245,7 +243,7 @@ add_lists(struct build *b, bool *some)
 	struct match_index *ix = b->index;
 	bool *residual = b->items.residual;
 
-	while (ix->n_lists < LISTS_MAX) {
+	while (ix->n_lists < INDEX_LISTS_MAX) {
 		/* Counted before it is complete, so that it is freed in any case. */
 		struct list *l = &ix->lists[ix->n_lists++];
 		const int r = list_init(l, b->im, &b->items, least, some,
@@ -272,6 +270,28 @@ add_lists(struct build *b, bool *some)
 	return 0;
 }
 
+/* The number of @test among those of @ix. */
+static uint8_t
+number_test(struct match_index *ix, const struct scope_test *test)
+{
+	uint32_t k = 0;
+
+	while (k < ix->n_tests && !scope_test_equal(&ix->tests[k], test))
+		k++;
+	if (k == ix->n_tests)
+		ix->tests[ix->n_tests++] = *test;
+	return (uint8_t)k;
+}
+
+static void
+number_tests(struct match_index *ix)
+{
+	for (uint32_t i = 0; i < ix->n_tables; i++)
+		ix->table_test[i] = number_test(ix, &ix->tables[i].test);
+	for (uint32_t i = 0; i < ix->n_lists; i++)
+		ix->list_test[i] = number_test(ix, &ix->lists[i].test);
+}
+
 /* Lists of what no cluster has: a frame goes through those of its protocol. */
 static int
 pass_lists(struct build *b)
@@ -283,7 +303,7 @@ pass_lists(struct build *b)
 
 	if (r < 0)
 		return r;
-	ix->lists = mem_calloc(LISTS_MAX, sizeof(*ix->lists));
+	ix->lists = mem_calloc(INDEX_LISTS_MAX, sizeof(*ix->lists));
 	ix->in_list = mem_calloc(b->im->n + 1, sizeof(*ix->in_list));
 	if (some == NULL || ix->lists == NULL || ix->in_list == NULL)
 		return -ENOMEM;
@@ -293,6 +313,7 @@ pass_lists(struct build *b)
 	}
 	for (uint32_t i = 0; i < b->im->n; i++)
 		b->items.residual[i] |= kept[i];
+	number_tests(ix);
 	return r;
 }
 
@@ -499,6 +520,8 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 		return -ENOMEM;
 	b.index->place_frames = kernels->place_frames;
 	b.index->place_windows = kernels->place_windows;
+	b.index->test_keys = kernels->test_keys;
+	b.index->above = kernels->above;
 	b.index->probe = kernels->hash;
 	b.index->probe_steps = kernels->steps;
 	b.index->probe_sieve = kernels->sieve;
@@ -536,6 +559,8 @@ index_new_lone(size_t n, struct match_index **ret_index)
 		return -ENOMEM;
 	ix->place_frames = isa_kernels(ISA_AUTO)->place_frames;
 	ix->place_windows = isa_kernels(ISA_AUTO)->place_windows;
+	ix->test_keys = isa_kernels(ISA_AUTO)->test_keys;
+	ix->above = isa_kernels(ISA_AUTO)->above;
 	ix->tables = mem_calloc(1, sizeof(*ix->tables));
 	ix->residual = mem_calloc(n + 1, sizeof(*ix->residual));
 	ix->runs = mem_calloc(n + 1, sizeof(*ix->runs));

@@ -18,6 +18,7 @@
 #include "hash.h"
 #include "item.h"
 #include "list.h"
+#include "masks.h"
 #include "place.h"
 #include "sieve.h"
 #include "straight.h"
@@ -26,6 +27,10 @@
 struct match_image;
 struct match_options;
 struct match_rule;
+
+#define INDEX_TABLES_MAX 48
+#define INDEX_LISTS_MAX 8
+#define INDEX_TESTS_MAX (INDEX_TABLES_MAX + INDEX_LISTS_MAX)
 
 struct match_index {
 	struct window windows[WINDOWS_MAX];
@@ -36,6 +41,12 @@ struct match_index {
 	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
+	/* What tables and lists ask of pkt_key(), each test once: by table, by list its number. */
+	struct scope_test tests[INDEX_TESTS_MAX];
+	uint32_t n_tests;
+	uint8_t table_test[INDEX_TABLES_MAX], list_test[INDEX_LISTS_MAX];
+	masks_tests_fn test_keys;
+	masks_above_fn above;
 	hash_probe_fn probe;
 	hash_steps_fn probe_steps;
 	struct sieve *sieves; /* in front of tables; from the heap */
@@ -105,6 +116,8 @@ struct isa_kernels {
 	place_frames_fn place_frames;
 	place_windows_fn place_windows;
 	straight_fn straight; /* or NULL */
+	masks_tests_fn test_keys;
+	masks_above_fn above;
 	hash_probe_fn hash;
 	hash_steps_fn steps;
 	sieve_probe_fn sieve;

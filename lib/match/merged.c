@@ -6,10 +6,6 @@
 #include "index.h"
 #include "parts.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 uint64_t
 probe_load_edge(const struct probe_at *at, int32_t off)
 {
@@ -57,66 +53,19 @@ merged_odd(const struct probe *p)
 	return p->im->any_generated ? search_keys_odd(p->key, p->n) : 0;
 }
 
-/* The numbers i < p->n with v[i] == @x, or v[i] <= @x. Called with constants. */
-static inline uint64_t
-compare_all(const struct probe *p, const uint32_t *v, uint32_t x, bool less)
-{
-	uint64_t hold = 0;
-
-	for (uint32_t i = 0; i < p->n; i += 16) {
-#ifdef __SSE2__
-		/* There is no comparison of unsigned numbers: with the sign flipped, !(v > x). */
-		const __m128i flip = _mm_set1_epi32(less ? INT32_MIN : 0);
-		const __m128i than = _mm_xor_si128(_mm_set1_epi32((int)x), flip);
-		const __m128i *k = (const __m128i *)(const void *)&v[i];
-		__m128i c[4];
-
-		for (int j = 0; j < 4; j++) {
-			const __m128i is = _mm_xor_si128(_mm_load_si128(k + j), flip);
-
-			c[j] = less ? _mm_cmpgt_epi32(is, than) : _mm_cmpeq_epi32(is, than);
-		}
-		c[0] = _mm_packs_epi16(_mm_packs_epi32(c[0], c[1]), _mm_packs_epi32(c[2], c[3]));
-		hold |= (uint64_t)(uint32_t)_mm_movemask_epi8(c[0]) << i;
-#else
-		for (uint32_t j = i; j < i + 16; j++)
-			hold |= (uint64_t)(less ? v[j] > x : v[j] == x) << j;
-#endif
-	}
-	return (less ? ~hold : hold) & search_mask(p->n);
-}
-
 uint64_t
 merged_equal(const struct probe *p, const uint32_t *v, uint32_t x)
 {
-	return compare_all(p, v, x, false);
+	return masks_equal_c(v, p->n, x) & search_mask(p->n);
 }
 
 uint64_t
 merged_at_most(const struct probe *p, const uint32_t *v, uint32_t x)
 {
-	return compare_all(p, v, x, true);
+	return ~masks_above_c(v, p->n, x) & search_mask(p->n);
 }
 
 /* ---- windows ---- */
-
-/* The window behind the last byte, of which there may be none near. */
-static void
-find_tail(struct probe *p, uint32_t space, uint64_t some, struct probe_at *ret)
-{
-	const struct probe_at *start = p->at[WINDOW_OF_START(space)];
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const uint32_t len = probe_len(p, i, space);
-
-		if (len <= INT32_MAX)
-			ret[i] = (struct probe_at){
-				start[i].bytes + len, start[i].left - (int32_t)len, len};
-		else
-			ret[i] = (struct probe_at){NULL, INT32_MIN, PROBE_NOWHERE};
-	}
-}
 
 /* Find window number @win for the frames in @some. */
 static void
@@ -135,9 +84,9 @@ find_window(struct probe *p, uint32_t win, uint64_t some)
 	case WINDOW_KEY:
 	case WINDOW_START: break; /* by merged_init() */
 	case WINDOW_STEPS: break; /* by ask_steps() */
-	case WINDOW_TAIL: find_tail(p, w->space, new, ret); break;
 	case WINDOW_IHL:
 	case WINDOW_L4:
+	case WINDOW_TAIL:
 	case WINDOW_BYTE:
 	case WINDOW_WALK: p->found[win] |= p->im->index->place_windows(p, w, new, ret); break;
 	}
@@ -220,13 +169,6 @@ struct sifted {
 	uint64_t pass[SIEVES_MAX][SIEVE_TABLES];
 };
 
-/* Whether the sieve of @t has been asked: few frames are left. */
-static bool
-is_sifted(const struct sifted *f, const struct hash_table *t)
-{
-	return t->sieve != 0 && (f->done >> (t->sieve - 1u) & 1) != 0;
-}
-
 /* The frames in @some that may have something in @t, the first one of its sieve with the most. */
 static uint64_t
 sift(struct probe *p, struct sifted *f, const struct hash_table *t, uint64_t some)
@@ -234,7 +176,7 @@ sift(struct probe *p, struct sifted *f, const struct hash_table *t, uint64_t som
 	const struct match_index *ix = p->im->index;
 	const uint32_t s = t->sieve - 1u;
 
-	if (!is_sifted(f, t)) {
+	if ((f->done >> s & 1) == 0) {
 		f->done |= 1u << s;
 		find_window(p, ix->sieves[s].win, some);
 		ix->probe_sieve(&ix->sieves[s], p, some, f->pass[s]);
@@ -242,33 +184,36 @@ sift(struct probe *p, struct sifted *f, const struct hash_table *t, uint64_t som
 	return some & f->pass[s][t->lane];
 }
 
+/* The frames for which no rule is known that comes before @rule, or is it. */
+static uint64_t
+without_rule(const struct probe *p, uint32_t rule)
+{
+	return p->im->index->above(p->best, p->n, rule);
+}
+
 static void
-ask_tables(struct probe *p, uint64_t alive)
+ask_tables(struct probe *p, const uint64_t *has, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
-	uint64_t some, has = 0; /* by the key */
 	struct sifted sifted;
 	bool asked = false; /* some table, so that there may be matches */
 
 	sifted.done = 0;
 	for (uint32_t k = 0; k < ix->n_tables && alive != 0; k++) {
 		const struct hash_table *t = &ix->tables[k];
+		uint64_t some = has[ix->table_test[k]] & alive;
 
-		/* Of tables in a row many ask the same. */
-		if (k == 0 || !scope_test_equal(&t->test, &t[-1].test))
-			has = search_keys_test(p->key, p->n, t->test);
-		if ((has & alive) == 0)
-			continue;
-		/* Tables come by their first rule: nothing behind has an earlier one. */
-		if (asked && !is_sifted(&sifted, t))
-			alive &= ~merged_at_most(p, p->best, t->first_rule);
-		some = has & alive;
 		if (some != 0 && t->sieve != 0)
 			some = sift(p, &sifted, t, some);
-		if (some != 0 && asked && t->sieve != 0)
-			some &= ~merged_at_most(p, p->best, t->first_rule);
 		if (some == 0)
 			continue;
+		/* Tables come by their first rule: nothing behind has an earlier one. */
+		if (asked) {
+			alive &= without_rule(p, t->first_rule);
+			some &= alive;
+			if (some == 0)
+				continue;
+		}
 		asked = true;
 		if (t->steps_win != 0) {
 			ask_steps(p, t, some);
@@ -287,7 +232,7 @@ ask_bits(struct probe *p, uint64_t alive)
 	const struct match_index *ix = p->im->index;
 
 	if (ix->n_tables > 0 || ix->tuple != NULL)
-		alive &= ~merged_at_most(p, p->best, ix->bits->first_rule);
+		alive &= without_rule(p, ix->bits->first_rule);
 	alive &= search_keys_test(p->key, p->n, ix->bits->test);
 	if (alive != 0)
 		ix->probe_bits(ix->bits, p, alive);
@@ -301,7 +246,7 @@ ask_tuple(struct probe *p, uint64_t alive)
 	const struct match_index *ix = p->im->index;
 
 	if (ix->n_tables > 0)
-		alive &= ~merged_at_most(p, p->best, ix->tuple->first_rule);
+		alive &= without_rule(p, ix->tuple->first_rule);
 	alive &= search_keys_test(p->key, p->n, ip4);
 	if (alive != 0)
 		ix->probe_tuple(ix->tuple, p, alive);
@@ -310,15 +255,16 @@ ask_tuple(struct probe *p, uint64_t alive)
 /* ---- lists ---- */
 
 static void
-ask_lists(struct probe *p, uint64_t alive)
+ask_lists(struct probe *p, const uint64_t *has, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
 
 	for (uint32_t k = 0; k < ix->n_lists; k++) {
 		const struct list *l = &ix->lists[k];
-		const uint64_t some = alive & ~merged_at_most(p, p->best, l->first_rule) &
-			search_keys_test(p->key, p->n, l->test);
+		uint64_t some = has[ix->list_test[k]] & alive;
 
+		if (some != 0)
+			some &= without_rule(p, l->first_rule);
 		if (some == 0)
 			continue;
 		for (uint32_t w = l->windows; w != 0; w &= w - 1)
@@ -431,19 +377,23 @@ ask_one_by_one(struct probe *p, uint64_t alive)
 void
 merged_first(struct probe *p, uint64_t alive)
 {
+	const struct match_index *ix = p->im->index;
+	uint64_t has[INDEX_TESTS_MAX]; /* by test: frames */
+
 	_Static_assert(MATCH_NONE == UINT32_MAX, "all bits set");
 	/* All of them: those that are not alive are not looked at. */
 	memset(p->best, 0xff, p->n * sizeof(p->best[0]));
-	ask_tables(p, alive);
-	if (p->im->index->tuple != NULL)
+	ix->test_keys(p->key, p->n, ix->tests, ix->n_tests, has);
+	ask_tables(p, has, alive);
+	if (ix->tuple != NULL)
 		ask_tuple(p, alive);
-	if (p->im->index->bits != NULL)
+	if (ix->bits != NULL)
 		ask_bits(p, alive);
-	if (p->im->index->n_lists > 0)
-		ask_lists(p, alive);
-	if (p->im->index->chains.n > 0)
-		chains_probe(&p->im->index->chains, p, alive);
-	if (p->im->index->n_residual > 0)
+	if (ix->n_lists > 0)
+		ask_lists(p, has, alive);
+	if (ix->chains.n > 0)
+		chains_probe(&ix->chains, p, alive);
+	if (ix->n_residual > 0)
 		ask_one_by_one(p, alive);
 }
 
@@ -452,6 +402,9 @@ static uint32_t
 first_of_one(struct probe *p, const struct match_image *im, const struct pkt_view *v, uint32_t port,
 	uint32_t from, uint8_t want, uint8_t flip, bool only_late)
 {
+	const struct match_index *ix = im->index;
+	uint64_t has[INDEX_TESTS_MAX];
+
 	merged_init(p, im, v, NULL, 1, port);
 	p->ask_flags |= ITEM_GENERATED;
 	p->flip = flip;
@@ -460,18 +413,19 @@ first_of_one(struct probe *p, const struct match_image *im, const struct pkt_vie
 	p->from[0] = from;
 	p->want[0] = want;
 	p->best[0] = MATCH_NONE;
+	ix->test_keys(p->key, 1, ix->tests, ix->n_tests, has);
 	if (!only_late)
-		ask_tables(p, 1);
+		ask_tables(p, has, 1);
 	/* None of these is generated. */
-	if (im->index->tuple != NULL && flip == 0)
+	if (ix->tuple != NULL && flip == 0)
 		ask_tuple(p, 1);
-	if (im->index->bits != NULL && flip == 0)
+	if (ix->bits != NULL && flip == 0)
 		ask_bits(p, 1);
-	if (im->index->n_lists > 0 && !only_late)
-		ask_lists(p, 1);
-	if (im->index->chains.n > 0 && !only_late)
-		chains_probe_odd(&im->index->chains, p);
-	if (im->index->n_residual > 0)
+	if (ix->n_lists > 0 && !only_late)
+		ask_lists(p, has, 1);
+	if (ix->chains.n > 0 && !only_late)
+		chains_probe_odd(&ix->chains, p);
+	if (ix->n_residual > 0)
 		ask_one_by_one(p, 1);
 	return p->best[0];
 }

@@ -19,8 +19,8 @@ void place_frames_c(struct probe *p, const uint8_t *which);
 void place_frames_avx512(struct probe *p, const uint8_t *which);
 
 /*
- * Find @w, which starts by a byte of the frame, for @some, whose parent is found; to @ret.
- * Returns for whom it did, which is for others, too, where that costs nothing.
+ * Find @w, which starts by a byte of the frame or behind its last one, for @some, whose parent
+ * is found; to @ret. Returns for whom it did, which is for others, too, where that costs nothing.
  */
 typedef uint64_t (*place_windows_fn)(
 	const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret);

@@ -53,9 +53,45 @@ find_all(const struct probe *p, const struct window *w, uint64_t some, enum wind
 	}
 }
 
+/* Windows behind the last byte, of which there may be none near. */
+static void
+find_tails(const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret)
+{
+	/* What probe_len() reads is the upper half of a word. */
+	const size_t len_at = w->space == SPACE_RAW ? offsetof(struct pkt_view, l3_caplen)
+						    : offsetof(struct pkt_view, caplen);
+	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)];
+	const __m512i nowhere = _mm512_set1_epi64((long long)0x8000000080000000);
+	const uint32_t n = p->n;
+
+	_Static_assert(
+		offsetof(struct pkt_view, l3_len) == offsetof(struct pkt_view, l3_caplen) + 4 &&
+			offsetof(struct pkt_view, wirelen) == offsetof(struct pkt_view, caplen) + 4,
+		"upper halves");
+	for (uint32_t k = 0; k < n; k += LANES) {
+		const __mmask8 on = (__mmask8)(some >> k);
+		const struct lane_windows at = lane_windows(&start[k]);
+		const __m512i view = _mm512_loadu_si512(&p->view[k]);
+		__m512i len, rest;
+		__mmask8 near;
+
+		if (on == 0)
+			continue;
+		len = _mm512_srli_epi64(lane_view_words(view, len_at, on), 32);
+		near = _mm512_cmple_epi64_mask(len, _mm512_set1_epi64(INT32_MAX));
+		/* left less the length, and above it the length: starts are at 0. */
+		rest = _mm512_or_si512(
+			_mm512_slli_epi64(len, 32), _mm512_maskz_sub_epi32(0x5555, at.rest, len));
+		lane_windows_store(&ret[k],
+			(struct lane_windows){_mm512_maskz_add_epi64(near, at.bytes, len),
+				_mm512_mask_mov_epi64(nowhere, near, rest)},
+			on);
+	}
+}
+
 /*
- * All frames of the vectors in which some of @some are, where L4 is to be found: every frame
- * has its start. Other windows may start where only those in @some have bytes, and a vector
+ * All frames of the vectors in which some of @some are, where L4 or the end is to be found: every
+ * frame has its start. Other windows may start where only those in @some have bytes, and a vector
  * that lacks some takes twice as long.
  */
 static uint64_t
@@ -65,7 +101,7 @@ all_lanes(const struct probe *p, const struct window *w, uint64_t some)
 	const uint64_t used = (((some & low) + low) | some) & ~low;
 
 	_Static_assert(LANES == 8, "a byte of a mask");
-	if (w->kind != WINDOW_L4 && w->kind != WINDOW_IHL)
+	if (w->kind != WINDOW_L4 && w->kind != WINDOW_IHL && w->kind != WINDOW_TAIL)
 		return some;
 	return (used >> 7) * UINT8_MAX & search_mask(p->n);
 }
@@ -76,7 +112,9 @@ place_windows_avx512(
 {
 	/* Tables whose frames are of other protocols find it done. */
 	some = all_lanes(p, w, some);
-	if (w->kind == WINDOW_IHL)
+	if (w->kind == WINDOW_TAIL)
+		find_tails(p, w, some, ret);
+	else if (w->kind == WINDOW_IHL)
 		find_all(p, w, some, WINDOW_IHL, ret);
 	else if (w->kind == WINDOW_L4)
 		find_all(p, w, some, WINDOW_L4, ret);

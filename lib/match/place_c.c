@@ -73,10 +73,30 @@ find_all(const struct probe *p, const struct window *w, uint64_t some, enum wind
 	}
 }
 
+/* Find a window behind the last byte, of which there may be none near, for @some. */
+static void
+find_tails(const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret)
+{
+	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)];
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const uint32_t len = probe_len(p, i, w->space);
+
+		if (len <= INT32_MAX)
+			ret[i] = (struct probe_at){
+				start[i].bytes + len, start[i].left - (int32_t)len, len};
+		else
+			ret[i] = (struct probe_at){NULL, INT32_MIN, PROBE_NOWHERE};
+	}
+}
+
 uint64_t
 place_windows_c(const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret)
 {
-	if (w->kind == WINDOW_IHL)
+	if (w->kind == WINDOW_TAIL)
+		find_tails(p, w, some, ret);
+	else if (w->kind == WINDOW_IHL)
 		find_all(p, w, some, WINDOW_IHL, ret);
 	else if (w->kind == WINDOW_L4)
 		find_all(p, w, some, WINDOW_L4, ret);
