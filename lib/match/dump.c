@@ -320,7 +320,7 @@ static int
 dump_clusters(struct dump *d)
 {
 	static const struct match_options options = {.merge = MATCH_MERGE_AUTO};
-	const struct partition_limits limits = index_limits(&options);
+	const struct partition_limits limits = index_limits(&options, d->im->n);
 	struct cluster *clusters;
 	uint32_t n, kept = 0;
 	int r;

@@ -11,9 +11,8 @@
 #include "scope.h"
 
 #define FEW 48 /* items that lanes are better for, where there are more of their kind */
-/* ns a frame, about: a table, a list, each 32 of its lanes. */
-#define COST_LOOK_UP 7
-#define COST_LIST 9
+/* ns a frame, about: a list, each 32 of its lanes. */
+#define COST_LIST 12
 #define COST_BLOCK 3
 #define COST_RULE 4 /* one that goes alone */
 
@@ -38,6 +37,7 @@ struct few {
 		struct asked of[DIM(classes)];
 	} * clusters;
 	uint32_t n;
+	uint32_t look_up; /* what a table costs, as the others */
 	struct asked left[DIM(classes)]; /* rules that go to lists in any case */
 };
 
@@ -58,13 +58,15 @@ few_count(struct asked of[DIM(classes)], const struct item *it, bool is_first)
 
 static int
 few_init(struct few *f, const struct items *items, const struct cluster *c, uint32_t n,
-	struct arena *arena)
+	uint32_t look_up, struct arena *arena)
 {
 	const struct item *v = items->v;
 	const uint32_t n_rules = items->n > 0 ? v[items->n - 1].rule + 1 : 0;
 	bool *can = arena_zalloc(arena, n_rules + 1);
 
-	*f = (struct few){.clusters = arena_zalloc(arena, (n + 1) * sizeof(*f->clusters)), .n = n};
+	*f = (struct few){.clusters = arena_zalloc(arena, (n + 1) * sizeof(*f->clusters)),
+		.n = n,
+		.look_up = look_up};
 	if (can == NULL || f->clusters == NULL)
 		return -ENOMEM;
 	memset(can, true, n_rules);
@@ -104,7 +106,7 @@ few_cost(const struct few *f)
 			if (f->clusters[i].in_list)
 				lanes += f->clusters[i].of[k].lanes;
 			else if (f->clusters[i].of[k].lanes > 0)
-				cost += COST_LOOK_UP;
+				cost += f->look_up;
 		}
 		if (lanes > 0)
 			cost += list_cost(lanes + f->left[k].lanes);
@@ -138,14 +140,14 @@ few_improve(struct few *f)
 }
 
 int
-few_choose(const struct items *items, const struct cluster *clusters, uint32_t n,
+few_choose(const struct items *items, const struct cluster *clusters, uint32_t n, uint32_t look_up,
 	struct arena *arena, bool **ret_in_list)
 {
 	struct few none, all;
 	bool *in_list = arena_zalloc(arena, n + 1);
 
-	if (in_list == NULL || few_init(&none, items, clusters, n, arena) < 0 ||
-		few_init(&all, items, clusters, n, arena) < 0)
+	if (in_list == NULL || few_init(&none, items, clusters, n, look_up, arena) < 0 ||
+		few_init(&all, items, clusters, n, look_up, arena) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		all.clusters[i].in_list = all.clusters[i].is_few;

@@ -21,6 +21,6 @@ struct items;
  * Rules that are residual are counted for the lists. Returns 0 or -ENOMEM.
  */
 int few_choose(const struct items *items, const struct cluster *clusters, uint32_t n,
-	struct arena *arena, bool **ret_in_list);
+	uint32_t look_up, struct arena *arena, bool **ret_in_list);
 
 #endif

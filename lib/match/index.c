@@ -25,10 +25,11 @@
 #define COST_BLOCK 8
 #define COST_STEP 6
 #define COST_WALK 50 /* more, of a program that walks over labels */
-/* A table of fewer rules costs more than they do. */
-#define RULES_MIN 3
 /* Rulesets below this are not worth the tables; what is wrong with them is told. */
 #define IMAGE_MIN 3
+/* A table of fewer rules costs more than they do; in rulesets of few rules in any case. */
+#define RULES_MIN 3
+#define FEW_RULES 32
 /* Scopes for which the bit-vector kernel pays. */
 #define BITS_MIN 8
 #define TUPLE_MIN 8
@@ -125,19 +126,24 @@ pass_bits(struct build *b)
 }
 
 struct partition_limits
-index_limits(const struct match_options *options)
+index_limits(const struct match_options *options, size_t n)
 {
+	const bool always = options->merge == MATCH_MERGE_ALWAYS;
+	const struct isa_kernels *kernels = isa_kernels(options->isa);
+
 	return (struct partition_limits){
-		.rules_min = options->merge == MATCH_MERGE_ALWAYS ? 1 : RULES_MIN,
+		.rules_min = always ? 1 : RULES_MIN,
+		.exact_min = always || n > FEW_RULES ? kernels->exact_min : RULES_MIN,
 		.clusters_max = options->only_lists ? 0 : INDEX_TABLES_MAX,
 		.few_to_lists = options->merge == MATCH_MERGE_AUTO,
+		.look_up = kernels->look_up,
 	};
 }
 
 static int
 pass_partition(struct build *b)
 {
-	const struct partition_limits limits = index_limits(b->options);
+	const struct partition_limits limits = index_limits(b->options, b->im->n);
 
 	return partition(&b->items, &limits, &b->mem, &b->clusters, &b->n_clusters);
 }
@@ -288,6 +294,8 @@ number_tests(struct match_index *ix)
 {
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		ix->table_test[i] = number_test(ix, &ix->tables[i].test);
+	for (uint32_t i = 0; i < ix->n_sieves; i++)
+		ix->sieve_test[i] = number_test(ix, &ix->sieves[i].test);
 	for (uint32_t i = 0; i < ix->n_lists; i++)
 		ix->list_test[i] = number_test(ix, &ix->lists[i].test);
 }

@@ -30,7 +30,7 @@ struct match_rule;
 
 #define INDEX_TABLES_MAX 48
 #define INDEX_LISTS_MAX 8
-#define INDEX_TESTS_MAX (INDEX_TABLES_MAX + INDEX_LISTS_MAX)
+#define INDEX_TESTS_MAX (INDEX_TABLES_MAX + SIEVES_MAX + INDEX_LISTS_MAX)
 
 struct match_index {
 	struct window windows[WINDOWS_MAX];
@@ -41,10 +41,10 @@ struct match_index {
 	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
-	/* What tables and lists ask of pkt_key(), each test once: by table, by list its number. */
+	/* What tables, sieves and lists ask of pkt_key(), each test once; and its number. */
 	struct scope_test tests[INDEX_TESTS_MAX];
 	uint32_t n_tests;
-	uint8_t table_test[INDEX_TABLES_MAX], list_test[INDEX_LISTS_MAX];
+	uint8_t table_test[INDEX_TABLES_MAX], sieve_test[SIEVES_MAX], list_test[INDEX_LISTS_MAX];
 	masks_tests_fn test_keys;
 	masks_above_fn above;
 	hash_probe_fn probe;
@@ -105,8 +105,8 @@ bool index_walks(const struct match_index *ix);
 /* An index without tables of @n rules that all go one by one. Returns 0 or -ENOMEM. */
 int index_new_lone(size_t n, struct match_index **ret_index);
 
-/* What the build asks of partition(). */
-struct partition_limits index_limits(const struct match_options *options);
+/* What the build of @n rules asks of partition(). */
+struct partition_limits index_limits(const struct match_options *options, size_t n);
 
 /* Kinds of processors for which there are kernels. */
 enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
@@ -124,6 +124,8 @@ struct isa_kernels {
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
 	list_probe_fn list;
+	uint32_t look_up; /* what a table costs a frame, ns, about */
+	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */
 	uint32_t lane_bits; /* a lane that tests fewer of them costs more than a rule in a chain */
 };
 

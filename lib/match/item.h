@@ -160,8 +160,10 @@ struct cluster {
 /* How the passes are to work; for tests. */
 struct partition_limits {
 	uint32_t rules_min; /* a cluster of fewer rules is dissolved */
+	uint32_t exact_min; /* the same where all items say all */
 	uint32_t clusters_max;
 	bool few_to_lists; /* dissolve clusters of few items for which a list is faster */
+	uint32_t look_up; /* what a table costs a frame, ns, about */
 };
 
 /*

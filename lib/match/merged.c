@@ -67,32 +67,42 @@ merged_at_most(const struct probe *p, const uint32_t *v, uint32_t x)
 
 /* ---- windows ---- */
 
-/* Find window number @win for the frames in @some. */
-static void
-find_window(struct probe *p, uint32_t win, uint64_t some)
+/* Find window number @win for the frames in @new, for which it is not found. */
+static __attribute__((noinline)) void
+find_window(struct probe *p, uint32_t win, uint64_t new)
 {
 	const struct window *w = &p->im->index->windows[win];
-	const uint64_t new = some & ~p->found[win];
-	struct probe_at *ret = p->at[win];
+	const bool has_parent = w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK;
 
-	if (new == 0)
-		return;
-	if (w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK)
-		find_window(p, w->parent, new);
-	p->found[win] |= new;
+	if (has_parent && (new & ~p->found[w->parent]) != 0)
+		find_window(p, w->parent, new & ~p->found[w->parent]);
 	switch ((enum window_kind)w->kind) {
 	case WINDOW_KEY:
-	case WINDOW_START: break; /* by merged_init() */
-	case WINDOW_STEPS: break; /* by ask_steps() */
+	case WINDOW_START: /* by merged_init() */
+	case WINDOW_STEPS: p->found[win] |= new; break; /* by ask_steps() */
 	case WINDOW_IHL:
 	case WINDOW_L4:
 	case WINDOW_TAIL:
 	case WINDOW_BYTE:
-	case WINDOW_WALK: p->found[win] |= p->im->index->place_windows(p, w, new, ret); break;
+	case WINDOW_WALK:
+		p->found[win] |= p->im->index->place_windows(p, w, new, p->at[win]);
+		break;
 	}
 }
 
+/* The same for those in @some that it is not found for, mostly none. */
+static inline void
+need_window(struct probe *p, uint32_t win, uint64_t some)
+{
+	const uint64_t new = some & ~p->found[win];
+
+	if (new != 0)
+		find_window(p, win, new);
+}
+
 /* ---- tables ---- */
+
+#define LOOK_EVERY 4 /* tables, at what is known of earlier rules */
 
 /* Make a step with the frames in @some, which are at @at of window @w. Returns who could. */
 static uint64_t
@@ -125,7 +135,7 @@ find_windows(struct probe *p, const struct hash_table *t, uint64_t some, uint32_
 	for (uint32_t w = changed; w != 0; w &= w - 1)
 		p->found[__builtin_ctz(w)] &= ~some;
 	for (uint32_t w = t->windows; w != 0; w &= w - 1)
-		find_window(p, (uint32_t)__builtin_ctz(w), some);
+		need_window(p, (uint32_t)__builtin_ctz(w), some);
 }
 
 /* Look the frames in @some up in @t at each place that steps lead to. */
@@ -137,7 +147,7 @@ ask_steps(struct probe *p, const struct hash_table *t, uint64_t some)
 	const int32_t off = (int32_t)w->off;
 	struct probe_at *at = p->at[t->steps_win];
 
-	find_window(p, w->parent, some);
+	need_window(p, w->parent, some);
 	p->found[t->steps_win] = UINT64_MAX;
 	if (t->filter != NULL) {
 		find_windows(p, t, some, 0);
@@ -169,17 +179,23 @@ struct sifted {
 	uint64_t pass[SIEVES_MAX][SIEVE_TABLES];
 };
 
-/* The frames in @some that may have something in @t, the first one of its sieve with the most. */
+/*
+ * The frames in @some that may have something in @t. Its sieve is asked once, of all frames in
+ * @alive that some of its tables could have something for.
+ */
 static uint64_t
-sift(struct probe *p, struct sifted *f, const struct hash_table *t, uint64_t some)
+sift(struct probe *p, struct sifted *f, const struct hash_table *t, const uint64_t *has,
+	uint64_t some, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
 	const uint32_t s = t->sieve - 1u;
 
 	if ((f->done >> s & 1) == 0) {
+		const uint64_t all = has[ix->sieve_test[s]] & alive;
+
 		f->done |= 1u << s;
-		find_window(p, ix->sieves[s].win, some);
-		ix->probe_sieve(&ix->sieves[s], p, some, f->pass[s]);
+		need_window(p, ix->sieves[s].win, all);
+		ix->probe_sieve(&ix->sieves[s], p, all, f->pass[s]);
 	}
 	return some & f->pass[s][t->lane];
 }
@@ -191,36 +207,41 @@ without_rule(const struct probe *p, uint32_t rule)
 	return p->im->index->above(p->best, p->n, rule);
 }
 
+/* Look the frames in @some up in @t. */
+static inline void
+ask_table(struct probe *p, const struct hash_table *t, uint64_t some)
+{
+	if (__builtin_expect(t->steps_win != 0, 0)) {
+		ask_steps(p, t, some);
+		return;
+	}
+	for (uint32_t w = t->windows; w != 0; w &= w - 1)
+		need_window(p, (uint32_t)__builtin_ctz(w), some);
+	p->im->index->probe(t, p, some);
+}
+
 static void
 ask_tables(struct probe *p, const uint64_t *has, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
+	const uint8_t *test = ix->table_test;
+	const uint32_t n = ix->n_tables;
 	struct sifted sifted;
-	bool asked = false; /* some table, so that there may be matches */
 
 	sifted.done = 0;
-	for (uint32_t k = 0; k < ix->n_tables && alive != 0; k++) {
+	for (uint32_t k = 0; k < n; k++) {
 		const struct hash_table *t = &ix->tables[k];
-		uint64_t some = has[ix->table_test[k]] & alive;
+		uint64_t some;
 
-		if (some != 0 && t->sieve != 0)
-			some = sift(p, &sifted, t, some);
-		if (some == 0)
-			continue;
-		/* Tables come by their first rule: nothing behind has an earlier one. */
-		if (asked) {
+		/* Tables come by their first rule: nothing behind has an earlier one. A look now and then
+		 * does: a frame that has its rule is seldom one of the first. */
+		if (k % LOOK_EVERY == LOOK_EVERY - 1)
 			alive &= without_rule(p, t->first_rule);
-			some &= alive;
-			if (some == 0)
-				continue;
-		}
-		asked = true;
-		if (t->steps_win != 0) {
-			ask_steps(p, t, some);
-			continue;
-		}
-		find_windows(p, t, some, 0);
-		ix->probe(t, p, some);
+		some = has[test[k]] & alive;
+		if (some != 0 && t->sieve != 0)
+			some = sift(p, &sifted, t, has, some, alive);
+		if (some != 0)
+			ask_table(p, t, some);
 	}
 }
 
@@ -268,7 +289,7 @@ ask_lists(struct probe *p, const uint64_t *has, uint64_t alive)
 		if (some == 0)
 			continue;
 		for (uint32_t w = l->windows; w != 0; w &= w - 1)
-			find_window(p, (uint32_t)__builtin_ctz(w), some);
+			need_window(p, (uint32_t)__builtin_ctz(w), some);
 		ix->probe_list(l, p, some);
 	}
 }

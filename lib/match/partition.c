@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "few.h"
 #include "item.h"
+#include "pkt/proto.h"
 
 #define SAMPLE_MAX 2048 /* items looked at to judge a hash */
 #define JUDGED_MAX 16000000 /* looks at items in all: bounds the time for hostile rules */
@@ -31,6 +32,7 @@ struct shape {
 	uint32_t number; /* as they were found */
 	uint32_t first, n; /* in order[] */
 	uint32_t bits;
+	int proto; /* proto_of() its items */
 };
 
 /* A cluster under construction. */
@@ -42,6 +44,7 @@ struct group {
 	uint32_t *shapes; /* numbers */
 	uint32_t n_shapes, cap_shapes, n_items;
 	uint8_t steps_win; /* of all items */
+	int proto; /* of all items; -1: of any */
 };
 
 struct slot {
@@ -109,9 +112,23 @@ whole_of(const struct item *it)
 
 /* ---- shapes ---- */
 
+/* The protocol that @it asks for, of those that are most of all traffic, or -1. */
+static int
+proto_of(const struct item *it)
+{
+	const int proto = item_proto(it);
+
+	return proto == PKT_PROTO_TCP || proto == PKT_PROTO_UDP || proto == PKT_PROTO_ICMP ? proto
+											   : -1;
+}
+
 static int
 order_words(const struct item *a, const struct item *b)
 {
+	const int proto_a = proto_of(a), proto_b = proto_of(b);
+
+	if (proto_a != proto_b)
+		return proto_a < proto_b ? -1 : 1;
 	if (a->steps_win != b->steps_win)
 		return a->steps_win < b->steps_win ? -1 : 1;
 	if (a->n_words != b->n_words)
@@ -159,7 +176,7 @@ bits_of(const struct item_word *w, uint32_t n)
 static uint64_t
 shape_hash(const struct item *it)
 {
-	uint64_t h = mix(it->steps_win, it->n_words);
+	uint64_t h = mix(it->steps_win ^ (uint64_t)(proto_of(it) + 1) << 8, it->n_words);
 
 	for (uint32_t i = 0; i < it->n_words; i++)
 		h = mix(h,
@@ -177,8 +194,10 @@ shape_of(struct parting *p, const struct item *it, uint32_t *slots, uint32_t n_s
 	for (; slots[at] != 0; at = (at + 1) & (n_slots - 1))
 		if (order_words(p->shapes[slots[at] - 1].like, it) == 0)
 			return slots[at] - 1;
-	p->shapes[p->n_shapes] = (struct shape){
-		.like = it, .number = p->n_shapes, .bits = bits_of(it->words, it->n_words)};
+	p->shapes[p->n_shapes] = (struct shape){.like = it,
+		.number = p->n_shapes,
+		.bits = bits_of(it->words, it->n_words),
+		.proto = proto_of(it)};
 	slots[at] = ++p->n_shapes;
 	return p->n_shapes - 1;
 }
@@ -306,6 +325,21 @@ any_of(const struct item_word *words, uint32_t n, uint8_t win)
 }
 
 /*
+ * Whether word @a is to be preferred to @b, though both tell items apart as well, @score: while all
+ * are bad, and where items are so few that most frames would have what they share.
+ */
+static bool
+is_better_guess(const struct parting *p, uint32_t score, const struct item_word *a,
+	const struct item_word *b)
+{
+	if (score != UINT32_MAX && p->n_sample > SMALL)
+		return false;
+	if (score != UINT32_MAX && (a->win == WINDOW_OF_KEY) != (b->win == WINDOW_OF_KEY))
+		return b->win == WINDOW_OF_KEY;
+	return __builtin_popcountll(a->mask) > __builtin_popcountll(b->mask);
+}
+
+/*
  * Choose from @full the words to hash, each time the one that helps most, until
  * the sample is told apart well enough. Returns how well.
  */
@@ -335,11 +369,9 @@ choose_words(struct parting *p, const struct item_word *full, uint32_t n_full, u
 			hash[at] = full[i];
 			score = judge(p, hash, n + 1, false);
 			memmove(&hash[at], &hash[at + 1], (n - at) * sizeof(*hash));
-			/* While all are bad the one with most bits is the best guess. */
 			if (best_at == n_full || score < now ||
-				(score == UINT32_MAX && now == UINT32_MAX &&
-					__builtin_popcountll(full[i].mask) >
-						__builtin_popcountll(full[best_at].mask))) {
+				(score == now &&
+					is_better_guess(p, score, &full[i], &full[best_at]))) {
 				now = score;
 				best_at = i;
 			}
@@ -412,6 +444,16 @@ group_take(struct parting *p, struct group *g, uint32_t shape)
 	return 0;
 }
 
+/*
+ * Whether items of shape @s may be in @g at all. Frames of one protocol are not to be asked for
+ * tables of another one: two that share none cost a frame one look-up, together they cost it, too.
+ */
+static bool
+can_join(const struct group *g, const struct shape *s)
+{
+	return g->steps_win == s->like->steps_win && (g->proto == s->proto || g->proto == -1);
+}
+
 /* Bits of the frame that @g and shape @s share. */
 static uint32_t
 kinship(const struct group *g, const struct shape *s)
@@ -420,7 +462,7 @@ kinship(const struct group *g, const struct shape *s)
 	const uint32_t n = shared(g->full, g->n_full, s->like, full);
 	const bool has_key = n > 0 && full[0].win == WINDOW_OF_KEY;
 
-	if (g->steps_win != s->like->steps_win)
+	if (!can_join(g, s))
 		return 0;
 	return bits_of(full + has_key, n - has_key);
 }
@@ -446,7 +488,7 @@ join(struct parting *p, struct group *g, uint32_t shape)
 	uint32_t n_hash, n_kept, score, good;
 	bool same;
 
-	if (n_full == 0 || p->judged >= JUDGED_MAX || g->steps_win != s->like->steps_win)
+	if (n_full == 0 || p->judged >= JUDGED_MAX || !can_join(g, s))
 		return false;
 	sample(p, g, s);
 	good = p->is_part ? CHAIN_GOOD_PART : CHAIN_GOOD;
@@ -485,6 +527,7 @@ start_group(struct parting *p, uint32_t shape)
 	memcpy(g->full, s->like->words, s->like->n_words * sizeof(*g->full));
 	g->n_full = s->like->n_words;
 	g->steps_win = s->like->steps_win;
+	g->proto = s->proto;
 	sample(p, NULL, s);
 	if (choose_words(p, g->full, g->n_full, g->steps_win, g->hash, &g->n_hash) <=
 			CHAIN_BEARABLE &&
@@ -609,6 +652,23 @@ dissolve(const struct items *items, struct cluster *c)
 	c->n_items = 0;
 }
 
+/* Whether cluster @c has enough rules, or such that a look-up is nearly all that they cost. */
+static bool
+is_worth_it(
+	const struct items *items, const struct partition_limits *limits, const struct cluster *c)
+{
+	bool exact = true;
+
+	if (c->n_rules >= limits->rules_min)
+		return true;
+	/* A program that walks costs more than a table. */
+	if (items->v[c->items[0]].steps_win != 0)
+		return true;
+	for (uint32_t i = 0; i < c->n_items; i++)
+		exact = exact && (items->v[c->items[i]].flags & ITEM_ASKS) == 0;
+	return exact && c->n_rules >= limits->exact_min;
+}
+
 /* Dissolve clusters that are not worth it until all that are left are. */
 static void
 settle(struct parting *p, const struct partition_limits *limits, struct cluster *c, uint32_t n)
@@ -619,9 +679,7 @@ settle(struct parting *p, const struct partition_limits *limits, struct cluster 
 		again = false;
 		for (uint32_t i = 0; i < n; i++) {
 			tidy(p->items, &c[i]);
-			/* A program that walks costs more than a table. */
-			if (c[i].n_items > 0 && c[i].n_rules < limits->rules_min &&
-				p->items->v[c[i].items[0]].steps_win == 0) {
+			if (c[i].n_items > 0 && !is_worth_it(p->items, limits, &c[i])) {
 				dissolve(p->items, &c[i]);
 				again = true;
 			}
@@ -635,7 +693,7 @@ few_to_lists(
 	struct parting *p, const struct partition_limits *limits, struct cluster *c, uint32_t n)
 {
 	bool *in_list;
-	const int r = few_choose(p->items, c, n, p->arena, &in_list);
+	const int r = few_choose(p->items, c, n, limits->look_up, p->arena, &in_list);
 
 	if (r < 0)
 		return r;

@@ -32,25 +32,40 @@ struct group {
 	uint32_t table[SIEVE_TABLES];
 	const struct hash_word *word[SIEVE_TABLES];
 	int32_t first, last; /* offsets */
+	struct scope_test test; /* what all of them ask of the key */
 	uint32_t n;
 };
+
+/* What both tests ask of the key; for one protocol each or *@ret_same is false. */
+static struct scope_test
+common_test(struct scope_test a, struct scope_test b, bool *ret_same)
+{
+	const uint32_t proto = KEY_PROTO(0xff);
+	const uint32_t mask = a.mask & b.mask & ~(a.val ^ b.val);
+
+	*ret_same = (a.mask & proto) == (b.mask & proto) && (a.mask & proto) == (mask & proto);
+	return (struct scope_test){mask, a.val & mask};
+}
 
 static bool
 group_take(struct group *g, const struct hash_table *tables, uint32_t k)
 {
 	const struct hash_word *w = best_word(&tables[k]);
+	struct scope_test test = tables[k].test;
 	int32_t first, last;
+	bool same = true;
 
 	if (tables[k].sieve != 0 || w == NULL || g->n == SIEVE_TABLES)
 		return false;
 	first = g->n > 0 ? MIN(g->first, w->off) : w->off;
 	last = g->n > 0 ? MAX(g->last, w->off) : w->off;
 	if (g->n > 0) {
+		test = common_test(g->test, test, &same);
 		if (g->word[0]->win != w->win || (w->off - g->first) % 8 != 0 ||
-			last - first >= 8 * SIEVE_WORDS ||
-			!scope_test_equal(&tables[g->table[0]].test, &tables[k].test))
+			last - first >= 8 * SIEVE_WORDS || !same)
 			return false;
 	}
+	g->test = test;
 	g->table[g->n] = k;
 	g->word[g->n++] = w;
 	g->first = first;
@@ -127,9 +142,8 @@ fill_lane(struct sieve *s, uint32_t lane, const struct hash_word *w, const struc
 }
 
 static int
-sieve_init(struct sieve *s, const struct group *g, const struct hash_table *tables,
-	const struct items *items, const struct cluster *clusters, uint64_t seed,
-	enum hash_fault fault)
+sieve_init(struct sieve *s, const struct group *g, const struct items *items,
+	const struct cluster *clusters, uint64_t seed, enum hash_fault fault)
 {
 	uint64_t all = 0;
 
@@ -138,7 +152,7 @@ sieve_init(struct sieve *s, const struct group *g, const struct hash_table *tabl
 	s->off = g->first;
 	s->win = g->word[0]->win;
 	s->n = g->n;
-	s->test = tables[g->table[0]].test;
+	s->test = g->test;
 	for (uint32_t k = 0; k < g->n; k++) {
 		const uint64_t bits = lane_bits(clusters[g->table[k]].n_items);
 
@@ -177,7 +191,7 @@ sieves_new(struct hash_table *tables, uint32_t n_tables, const struct items *ite
 				break;
 		if (g.n < SIEVE_MIN)
 			continue;
-		r = sieve_init(&v[n], &g, tables, items, clusters, seed, fault);
+		r = sieve_init(&v[n], &g, items, clusters, seed, fault);
 		n += r == 0;
 		for (uint32_t k = 0; k < g.n && r == 0; k++) {
 			tables[g.table[k]].sieve = (uint8_t)n;
