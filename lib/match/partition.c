@@ -19,6 +19,7 @@
 #define JUDGED_MAX 16000000 /* looks at items in all: bounds the time for hostile rules */
 #define CLUSTERS_TRIED 12 /* for one shape */
 #define SMALL 16 /* items; fewer are not worth a table of their own */
+#define KIND 32 /* items; more are better among themselves than with those that look elsewhere */
 /* Items compared for a key that is there, on average, in 1/16; one is the best. */
 #define CHAIN_GOOD 24
 #define CHAIN_GOOD_PART 18 /* of a sample */
@@ -33,6 +34,7 @@ struct shape {
 	uint32_t first, n; /* in order[] */
 	uint32_t bits;
 	int proto; /* proto_of() its items */
+	bool has_start; /* its items */
 };
 
 /* A cluster under construction. */
@@ -45,6 +47,7 @@ struct group {
 	uint32_t n_shapes, cap_shapes, n_items;
 	uint8_t steps_win; /* of all items */
 	int proto; /* of all items; -1: of any */
+	bool has_start; /* items of the first shape */
 };
 
 struct slot {
@@ -122,6 +125,17 @@ proto_of(const struct item *it)
 											   : -1;
 }
 
+/* Whether @it looks at what is in front of L4. */
+static bool
+has_start(const struct item *it)
+{
+	for (uint32_t i = 0; i < it->n_words; i++)
+		if (it->words[i].win == WINDOW_OF_START(SPACE_RAW) ||
+			it->words[i].win == WINDOW_OF_START(SPACE_ETHER))
+			return true;
+	return false;
+}
+
 static int
 order_words(const struct item *a, const struct item *b)
 {
@@ -197,7 +211,8 @@ shape_of(struct parting *p, const struct item *it, uint32_t *slots, uint32_t n_s
 	p->shapes[p->n_shapes] = (struct shape){.like = it,
 		.number = p->n_shapes,
 		.bits = bits_of(it->words, it->n_words),
-		.proto = proto_of(it)};
+		.proto = proto_of(it),
+		.has_start = has_start(it)};
 	slots[at] = ++p->n_shapes;
 	return p->n_shapes - 1;
 }
@@ -447,11 +462,14 @@ group_take(struct parting *p, struct group *g, uint32_t shape)
 /*
  * Whether items of shape @s may be in @g at all. Frames of one protocol are not to be asked for
  * tables of another one: two that share none cost a frame one look-up, together they cost it, too.
+ * And what is compared in one window goes faster where that holds for all items.
  */
 static bool
 can_join(const struct group *g, const struct shape *s)
 {
-	return g->steps_win == s->like->steps_win && (g->proto == s->proto || g->proto == -1);
+	if (g->steps_win != s->like->steps_win || (g->proto != s->proto && g->proto != -1))
+		return false;
+	return g->has_start == s->has_start || MAX(g->n_items, s->n) <= KIND;
 }
 
 /* Bits of the frame that @g and shape @s share. */
@@ -528,6 +546,7 @@ start_group(struct parting *p, uint32_t shape)
 	g->n_full = s->like->n_words;
 	g->steps_win = s->like->steps_win;
 	g->proto = s->proto;
+	g->has_start = s->has_start;
 	sample(p, NULL, s);
 	if (choose_words(p, g->full, g->n_full, g->steps_win, g->hash, &g->n_hash) <=
 			CHAIN_BEARABLE &&
