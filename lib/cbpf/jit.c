@@ -16,6 +16,24 @@ struct cbpf_jit {
 	size_t bytes;
 };
 
+/* What was emitted at @b, settled and written into @arena. */
+static int
+put_code(struct x86_buf *b, struct cbpf_arena *arena, const void **ret_code, size_t *ret_bytes)
+{
+	uint8_t *code;
+	size_t bytes;
+
+	if (b->failed)
+		return -ENOMEM;
+	bytes = x86_settle(b);
+	code = arena_code_take(arena, bytes, ret_code);
+	if (code == NULL)
+		return -ENOSPC;
+	x86_write(b, code);
+	*ret_bytes = bytes;
+	return 0;
+}
+
 /* Plan what @ir says and spell it into @arena. A step makes at most two jumps. */
 static int
 compile(struct ir *ir, const struct cbpf_records *records, struct cbpf_arena *arena,
@@ -23,8 +41,6 @@ compile(struct ir *ir, const struct cbpf_records *records, struct cbpf_arena *ar
 {
 	struct plan_list plan = {0};
 	struct x86_buf b;
-	uint8_t *code;
-	size_t bytes;
 	int r = plan_make(ir, records != NULL ? EMIT_ARGS : 0, &plan);
 
 	if (r == 0)
@@ -32,15 +48,7 @@ compile(struct ir *ir, const struct cbpf_records *records, struct cbpf_arena *ar
 	if (r < 0)
 		return r;
 	emit_plan(&b, &plan, records);
-	if (b.failed)
-		return -ENOMEM;
-	bytes = x86_settle(&b);
-	code = arena_code_take(arena, bytes, ret_code);
-	if (code == NULL)
-		return -ENOSPC;
-	x86_write(&b, code);
-	*ret_bytes = bytes;
-	return 0;
+	return put_code(&b, arena, ret_code, ret_bytes);
 }
 
 static int
@@ -70,6 +78,36 @@ cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *r
 	*ret_fn = (cbpf_fn)(uintptr_t)code;
 	if (ret_code_bytes != NULL)
 		*ret_code_bytes = bytes;
+	return 0;
+}
+
+/* cbpf_run() with the program where the code of cbpf_jit_call() can put it: behind the others. */
+static uint32_t
+run_with(const uint8_t *data, uint32_t caplen, uint32_t wirelen, const struct cbpf_prog *prog)
+{
+	return cbpf_run(prog, data, caplen, wirelen);
+}
+
+int
+cbpf_jit_call(
+	struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *ret_fn, struct diag *diag)
+{
+	struct arena mem = ARENA_INIT;
+	const void *code;
+	struct x86_buf b;
+	size_t bytes;
+	int r = x86_buf_init(&b, &mem, 0, 0);
+
+	if (r == 0) {
+		x86_mov_imm(&b, RCX, (uintptr_t)prog);
+		x86_mov_imm(&b, RAX, (uintptr_t)run_with);
+		x86_jmp_reg(&b, RAX);
+		r = put_code(&b, arena, &code, &bytes);
+	}
+	arena_fini(&mem);
+	if (r < 0)
+		return not_compiled(r, diag);
+	*ret_fn = (cbpf_fn)(uintptr_t)code;
 	return 0;
 }
 

@@ -344,6 +344,14 @@ x86_jmp(struct x86_buf *b, int label)
 }
 
 void
+x86_jmp_reg(struct x86_buf *b, enum x86_reg to)
+{
+	const struct x86_rm rm = x86_reg(to);
+
+	op(b, 4, 0xff, 4, &rm, false);
+}
+
+void
 x86_jcc(struct x86_buf *b, enum x86_cc cc, int label)
 {
 	jump(b, (int)cc, label);

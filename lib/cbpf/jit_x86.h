@@ -147,6 +147,7 @@ void x86_ret(struct x86_buf *b);
 
 void x86_label(struct x86_buf *b, int label);
 void x86_jmp(struct x86_buf *b, int label);
+void x86_jmp_reg(struct x86_buf *b, enum x86_reg to);
 void x86_jcc(struct x86_buf *b, enum x86_cc cc, int label);
 
 #endif

@@ -324,7 +324,7 @@ match_cost_text(const struct match_image *image, const struct match_rule *rules,
 		image_text(image, rules, cost, out);
 		sbuf_addc(out, '\n');
 	}
-	sbuf_addf(out, "%-40s %-10s %5s %5s %7s %5s %5s %8s\n", "RULE", "kernel", "table", "items",
+	sbuf_addf(out, "%-40s %-11s %5s %5s %7s %5s %5s %8s\n", "RULE", "kernel", "table", "items",
 		"bytes", "chain", "asks", "ns");
 	for (uint32_t i = 0; i < cost->n; i++) {
 		const struct match_rule_report *r = &cost->reports[i];
@@ -332,8 +332,7 @@ match_cost_text(const struct match_image *image, const struct match_rule *rules,
 
 		if (only != MATCH_NONE && only != i)
 			continue;
-		sbuf_addf(out, "%-40s %-10s ", rules[i].name,
-			match_kernel_name((enum match_kernel)r->kernel));
+		sbuf_addf(out, "%-40s %-11s ", rules[i].name, match_report_kernel(r));
 		if (r->kernel == MATCH_KERNEL_HASH)
 			sbuf_addf(out,
 				"%5" PRIu32 " %5" PRIu32 " %7" PRIu32 " %5" PRIu32 " %5" PRIu32,
@@ -371,8 +370,8 @@ match_cost_json(const struct match_image *image, const struct match_rule *rules,
 		sbuf_addf(out,
 			"%s\"%s\":{\"kernel\":\"%s\",\"table\":%" PRIu32 ",\"items\":%" PRIu32
 			",\"bytes\":%" PRIu32 ",\"chain\":%" PRIu32 ",\"asks\":%" PRIu32,
-			sep, rules[i].name, match_kernel_name((enum match_kernel)r->kernel),
-			r->table, r->items, r->bytes, r->chain, r->runs);
+			sep, rules[i].name, match_report_kernel(r), r->table, r->items, r->bytes,
+			r->chain, r->runs);
 		sbuf_addf(out, ",\"ns\":%.1f,\"measured\":%s,\"hit\":%s}", c->ns,
 			c->measured ? "true" : "false", c->hit ? "true" : "false");
 		sep = ",";

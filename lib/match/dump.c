@@ -454,15 +454,16 @@ dump_kernels(struct dump *d)
 
 		if (!is_wanted(d, i))
 			continue;
-		sbuf_addf(d->out, "rule %s: %s", d->rules[i].name,
-			match_kernel_name((enum match_kernel)r->kernel));
+		sbuf_addf(d->out, "rule %s: %s", d->rules[i].name, match_report_kernel(r));
 		if (r->kernel == MATCH_KERNEL_HASH)
 			sbuf_addf(d->out,
 				", table %" PRIu32 ", %" PRIu32 " items, %" PRIu32
 				" bytes, chain %" PRIu32,
 				r->table, r->items, r->bytes, r->chain);
 		if (r->runs > 0)
-			sbuf_adds(d->out, ", asks the program");
+			sbuf_adds(d->out,
+				r->interpreted ? ", has the program interpreted"
+					       : ", asks the program");
 		sbuf_addc(d->out, '\n');
 	}
 	return 0;

@@ -18,6 +18,11 @@
 #define CODE_PER_INSN 64 /* bytes */
 #define CODE_PER_PROG 512
 #define CODE_TRIES 4
+/*
+ * Instructions of programs that are compiled, which takes a second. Programs beyond, which nobody
+ * writes by hand and of which each frame asks thousands, are interpreted: see match/report.h.
+ */
+#define CODE_INSNS 4000000
 
 static size_t
 prog_len(const struct cbpf_prog *prog)
@@ -56,46 +61,6 @@ is_asked(const struct match_image *im, size_t i)
 	return im->index == NULL || im->index->runs[i];
 }
 
-/* Compile all programs into one arena of @room bytes. */
-static int
-compile_into(struct match_image *im, const struct match_rule *rules, size_t room, struct diag *diag)
-{
-	size_t bytes;
-	int r;
-
-	r = cbpf_arena_new(room, &im->base->code, diag);
-	for (size_t i = 0; i < im->n && r == 0; i++) {
-		struct match_entry *e = &im->entries[i];
-
-		for (size_t f = 0; f < 2 && r == 0 && is_asked(im, i); f++) {
-			const struct cbpf_prog *prog = prog_of(&rules[i], f);
-
-			if (f == 1 && prog == prog_of(&rules[i], 0))
-				e->code[1].fn = e->code[0].fn;
-			else if (prog != NULL)
-				r = cbpf_jit_into(
-					im->base->code, prog, &e->code[f].fn, &bytes, diag);
-		}
-	}
-	if (r < 0) {
-		cbpf_arena_free(im->base->code);
-		im->base->code = NULL;
-	}
-	return r;
-}
-
-static int
-compile(struct match_image *im, const struct match_rule *rules, struct diag *diag)
-{
-	size_t room = code_room(rules, im->n);
-	int r = -ENOSPC;
-
-	for (int i = 0; i < CODE_TRIES && r == -ENOSPC; i++, room *= 2)
-		r = compile_into(im, rules, room, diag);
-	im->is_jit = r == 0;
-	return r == -ENOSPC ? -ENOMEM : r;
-}
-
 /* Keep a copy of @prog for as long as the image. */
 static int
 copy_prog(struct match_image *im, const struct cbpf_prog *prog, const struct cbpf_prog **ret,
@@ -112,14 +77,91 @@ copy_prog(struct match_image *im, const struct cbpf_prog *prog, const struct cbp
 	return r;
 }
 
+/* Machine code for @prog: its own as long as @left instructions do for it. */
+static int
+compile_prog(struct match_image *im, const struct cbpf_prog *prog, size_t *left, cbpf_fn *ret_fn,
+	struct diag *diag)
+{
+	const size_t n = prog_len(prog);
+	const struct cbpf_prog *copy = NULL;
+	int r;
+
+	if (n <= *left) {
+		*left -= n;
+		return cbpf_jit_into(im->base->code, prog, ret_fn, NULL, diag);
+	}
+	*left = 0;
+	r = copy_prog(im, prog, &copy, diag);
+	return r < 0 ? r : cbpf_jit_call(im->base->code, copy, ret_fn, diag);
+}
+
+static void
+drop_code(struct match_base *base)
+{
+	for (size_t i = 0; i < base->n_progs; i++)
+		cbpf_prog_free(base->progs[i]);
+	base->n_progs = 0;
+	mem_free(base->progs);
+	base->progs = NULL;
+	cbpf_arena_free(base->code);
+	base->code = NULL;
+}
+
+/* Room for copies of all programs. */
+static int
+progs_new(struct match_image *im, struct diag *diag)
+{
+	im->base->progs = mem_calloc(2 * im->n + 1, sizeof(*im->base->progs));
+	return im->base->progs != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
+}
+
+/* Compile all programs into one arena of @room bytes. */
+static int
+compile_into(struct match_image *im, const struct match_rule *rules, size_t room, size_t left,
+	struct diag *diag)
+{
+	struct match_base *base = im->base;
+	int r = progs_new(im, diag);
+
+	if (r == 0)
+		r = cbpf_arena_new(room, &base->code, diag);
+	base->interpreted = MATCH_NONE;
+	for (size_t i = 0; i < im->n && r == 0; i++) {
+		struct match_entry *e = &im->entries[i];
+
+		for (size_t f = 0; f < 2 && r == 0 && is_asked(im, i); f++) {
+			const struct cbpf_prog *prog = prog_of(&rules[i], f);
+
+			if (f == 1 && prog == prog_of(&rules[i], 0))
+				e->code[1].fn = e->code[0].fn;
+			else if (prog != NULL)
+				r = compile_prog(im, prog, &left, &e->code[f].fn, diag);
+		}
+		if (base->n_progs > 0)
+			base->interpreted = MIN(base->interpreted, (uint32_t)i);
+	}
+	if (r < 0)
+		drop_code(base);
+	return r;
+}
+
+static int
+compile(struct match_image *im, const struct match_rule *rules, size_t insns, struct diag *diag)
+{
+	size_t room = code_room(rules, im->n);
+	int r = -ENOSPC;
+
+	for (int i = 0; i < CODE_TRIES && r == -ENOSPC; i++, room *= 2)
+		r = compile_into(im, rules, room, insns, diag);
+	im->is_jit = r == 0;
+	return r == -ENOSPC ? -ENOMEM : r;
+}
+
 static int
 copy_progs(struct match_image *im, const struct match_rule *rules, struct diag *diag)
 {
-	int r = 0;
+	int r = progs_new(im, diag);
 
-	im->base->progs = mem_calloc(2 * im->n + 1, sizeof(*im->base->progs));
-	if (im->base->progs == NULL)
-		return diag_fail(diag, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < im->n && r == 0; i++) {
 		struct match_entry *e = &im->entries[i];
 
@@ -155,13 +197,14 @@ join_families(struct match_entry *e)
 
 static int
 make_code(struct match_image *im, const struct match_rule *rules, enum match_engine engine,
-	struct diag *diag)
+	const struct match_options *options, struct diag *diag)
 {
+	const size_t insns = options->code_insns != 0 ? options->code_insns : CODE_INSNS;
 	int r;
 
 	if (engine != MATCH_ENGINE_INTERP) {
 		if (engine == MATCH_ENGINE_JIT || cbpf_jit_available()) {
-			r = compile(im, rules, diag);
+			r = compile(im, rules, insns, diag);
 			/* Where executable memory is forbidden, AUTO interprets. */
 			if (engine == MATCH_ENGINE_JIT || (r != -EPERM && r != -ENOSYS))
 				return r;
@@ -211,10 +254,7 @@ base_drop(struct match_base *base)
 	index_free(base->index);
 	index_free(base->lone_index);
 	cover_found_fini(&base->notes.found);
-	for (size_t i = 0; i < base->n_progs; i++)
-		cbpf_prog_free(base->progs[i]);
-	mem_free(base->progs);
-	cbpf_arena_free(base->code);
+	drop_code(base);
 	cbpf_arena_free(base->chain_code);
 	arena_fini(&base->arena);
 	mem_free(base->entries);
@@ -352,7 +392,7 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 	start = build_now_us();
 	if (r == 0) {
 		im->base->index = im->index;
-		r = make_code(im, rules, engine, diag);
+		r = make_code(im, rules, engine, options, diag);
 	}
 	build_note_pass(notes, "code", start);
 	for (size_t i = 0; i < n && r == 0; i++)

@@ -66,6 +66,7 @@ struct match_base {
 	struct cbpf_arena *chain_code;
 	struct cbpf_prog **progs; /* copies, for the interpreter */
 	size_t n_progs;
+	uint32_t interpreted; /* compiled: from this rule on programs are not, there are too many */
 	struct build_notes notes;
 };
 
@@ -108,6 +109,7 @@ struct match_options {
 	bool update_always; /* also where a full build takes no longer */
 	uint32_t update_large; /* rules in a part that an update adds; 0: as many as there may be */
 	bool no_tuple; /* its rules are the bit-vector kernel's */
+	size_t code_insns; /* instructions of programs that are compiled; 0: as many as ever */
 };
 
 int match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine engine,

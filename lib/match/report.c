@@ -28,6 +28,14 @@ match_kernel_name(enum match_kernel kernel)
 	return kernel_names[kernel];
 }
 
+const char *
+match_report_kernel(const struct match_rule_report *report)
+{
+	if (report->interpreted && report->kernel == MATCH_KERNEL_ONE_BY_ONE)
+		return "interpreted";
+	return match_kernel_name((enum match_kernel)report->kernel);
+}
+
 static void
 report_item(const struct hash_table *t, uint32_t number, const struct hash_item *it, uint32_t chain,
 	struct match_rule_report *ret)
@@ -60,7 +68,7 @@ report_table(const struct hash_table *t, uint32_t number, struct match_rule_repo
 }
 
 static void
-report_one(const struct match_image *image, struct match_rule_report *ret)
+report_kernels(const struct match_image *image, struct match_rule_report *ret)
 {
 	const struct match_index *ix = image->index;
 
@@ -85,6 +93,24 @@ report_one(const struct match_image *image, struct match_rule_report *ret)
 			ret[ix->chains.v[k].rule[j]].kernel = MATCH_KERNEL_CHAIN;
 	for (uint32_t i = 0; i < ix->n_residual; i++)
 		ret[ix->residual[i]].kernel = MATCH_KERNEL_ONE_BY_ONE;
+}
+
+/* Which of the rules whose programs are asked have no code of their own. */
+static void
+report_interpreted(const struct match_image *image, struct match_rule_report *ret)
+{
+	const struct match_index *ix = image->index;
+
+	for (size_t i = 0; i < image->n; i++)
+		ret[i].interpreted = image->is_jit && i >= image->base->interpreted &&
+			(ix == NULL || ix->runs[i]);
+}
+
+static void
+report_one(const struct match_image *image, struct match_rule_report *ret)
+{
+	report_kernels(image, ret);
+	report_interpreted(image, ret);
 }
 
 /* Tables are numbered through all parts. */

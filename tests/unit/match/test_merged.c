@@ -87,7 +87,8 @@ static const char *const all_kinds[] = {
 static void
 a_failed_allocation_leaves_nothing(void **state)
 {
-	static const struct match_options options = {.merge = MATCH_MERGE_ALWAYS};
+	static const struct match_options options = {
+		.merge = MATCH_MERGE_ALWAYS, .code_insns = 100};
 	static const enum match_engine engines[] = {MATCH_ENGINE_INTERP, MATCH_ENGINE_AUTO};
 
 	(void)state;
@@ -302,6 +303,30 @@ rules_are_reported(void **state)
 	rules_fini();
 }
 
+/* Programs for which no time is left are interpreted, which is told. */
+static void
+what_is_too_long_is_interpreted(void **state)
+{
+	static const char *const far[] = {"asm ld #len; and #@; ret a"};
+	static const struct match_options options = {
+		.merge = MATCH_MERGE_NEVER, .no_chain = true, .code_insns = 30};
+	struct match_rule_report report[RULES];
+	struct match_image *image = NULL;
+
+	(void)state;
+	rules_make(far, 1);
+	assert_int_equal(
+		match_image_new_with(rules, RULES, MATCH_ENGINE_AUTO, &options, &image, NULL), 0);
+	match_image_report(image, report);
+	for (uint32_t i = 0; i < RULES; i++) {
+		assert_int_equal(report[i].interpreted, cbpf_jit_available() && i >= 10);
+		assert_string_equal(match_report_kernel(&report[i]),
+			report[i].interpreted ? "interpreted" : "one by one");
+	}
+	match_image_free(image);
+	rules_fini();
+}
+
 int
 main(void)
 {
@@ -313,6 +338,7 @@ main(void)
 		cmocka_unit_test(equal_rules_are_found_in_order),
 		cmocka_unit_test(ends_may_be_far_away),
 		cmocka_unit_test(rules_are_reported),
+		cmocka_unit_test(what_is_too_long_is_interpreted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,13 @@ int cbpf_jit_into(struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_f
 	size_t *ret_code_bytes, struct diag *diag);
 
 /*
+ * A function that has the interpreter run @prog, which lives as long: made at once, whatever
+ * @prog is, for who has no time to compile. Errors as of cbpf_jit_into().
+ */
+int cbpf_jit_call(
+	struct cbpf_arena *arena, const struct cbpf_prog *prog, cbpf_fn *ret_fn, struct diag *diag);
+
+/*
  * Programs asked one after another, as one function, in which they share what
  * they load and ask. A frame is asked about by a key of the caller's, which says what
  * kind of frame it is, and the numbers of the links that are allowed. The function

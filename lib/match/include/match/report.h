@@ -29,6 +29,7 @@ struct match_rule_report {
 	uint32_t bytes; /* of items */
 	uint32_t runs; /* items behind which the rule's program is asked */
 	uint32_t chain; /* items compared for a frame that matches, at most */
+	bool interpreted; /* the others' programs were too long to compile this one's, too */
 };
 
 /*
@@ -86,5 +87,8 @@ const struct match_pass_report *match_image_passes(const struct match_image *ima
 
 /* "hash", … */
 const char *match_kernel_name(enum match_kernel kernel);
+
+/* That of @report's kernel, or "interpreted" for a rule by itself that is. */
+const char *match_report_kernel(const struct match_rule_report *report);
 
 #endif
