@@ -133,11 +133,7 @@ measure_rule(struct bench *b, uint32_t i)
 static void
 measure_rules(struct bench *b)
 {
-	uint32_t n = 1;
-
-	while (n < b->im->n)
-		n *= 2;
-	for (uint32_t step = n; step > 0; step /= 2)
+	for (uint32_t step = (uint32_t)power_of_2(b->im->n); step > 0; step /= 2)
 		for (uint32_t i = 0; i < b->im->n; i += step) {
 			if (now_ns() >= b->deadline_ns)
 				return;

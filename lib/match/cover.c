@@ -36,6 +36,7 @@
 #define STEPS_OF_RULE 1024
 #define STEPS_BASE 100000
 #define FILTER_BITS (UINT32_C(1) << 18)
+#define PLACES_MIN 256 /* of a table of hashes, at first */
 #define WHYS_MAX 64 /* rules that never match whose reason is looked for */
 
 /* An item that waits at a node, with its first word that is left: most are told by it. */
@@ -258,15 +259,11 @@ child_place(const struct cover *c, uint32_t kind, uint64_t val)
 	return i;
 }
 
-/* At least @n and 256. */
+/* Places for @n children or items, a power of two. */
 static uint32_t
-power_of_2(uint64_t n)
+places_for(uint64_t n)
 {
-	uint32_t power = 256;
-
-	while (power < n)
-		power *= 2;
-	return power;
+	return (uint32_t)MAX(PLACES_MIN, power_of_2(n));
 }
 
 /* Twice the places for children, at least some. */
@@ -275,7 +272,7 @@ children_grow(struct cover *c)
 {
 	const struct child *old = c->children;
 	const uint32_t n_old = old != NULL ? c->mask_children + 1 : 0;
-	const uint32_t n = n_old != 0 ? 2 * n_old : power_of_2(c->items->n);
+	const uint32_t n = n_old != 0 ? 2 * n_old : places_for(c->items->n);
 	struct child *v = arena_zalloc(c->arena, n * sizeof(*v));
 
 	if (v == NULL) {
@@ -720,7 +717,7 @@ look_at(struct cover *c, uint32_t i, uint32_t first, uint32_t n)
 static int
 start(struct cover *c)
 {
-	c->mask_same = power_of_2(4 * (uint64_t)c->im->n) - 1;
+	c->mask_same = places_for(4 * (uint64_t)c->im->n) - 1;
 	c->n_held = c->n_kinds = 0;
 	c->steps_max = STEPS_BASE + (uint64_t)STEPS_OF_RULE * c->im->n;
 	/* Number 0 is none. */

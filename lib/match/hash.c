@@ -278,11 +278,9 @@ make_buckets(struct hash_builder *b)
 	struct hash_table *t = b->t;
 	uint32_t *number = numbers(b), *tails = mem_calloc(b->c->n_items + 1, sizeof(*tails));
 	const int picky = b->c->n_items <= SMALL ? SEEDS_PICKY : 0;
-	uint32_t n = 1;
+	uint32_t n = (uint32_t)power_of_2((b->c->n_items + LOAD - 1) / LOAD);
 	int r = number != NULL && tails != NULL ? -EAGAIN : -ENOMEM;
 
-	while (n * LOAD < b->c->n_items)
-		n *= 2;
 	for (int i = 0; i < DOUBLED_MAX && r == -EAGAIN; i++, n *= 2) {
 		if (new_buckets(t, n) < 0)
 			r = -ENOMEM;
@@ -375,7 +373,7 @@ make_filter(struct hash_builder *b)
 	struct hash_table *t = b->t;
 	const struct window *win = &b->items->windows[t->steps_win];
 	const struct hash_word *w = NULL;
-	uint64_t bits = FILTER_MIN;
+	uint64_t bits;
 
 	for (uint32_t i = 0; i < t->n_words; i++)
 		if (t->words[i].win == t->steps_win && t->words[i].off == 0)
@@ -384,8 +382,8 @@ make_filter(struct hash_builder *b)
 	if (t->steps_win == 0 || w == NULL || win->step.at != 0 ||
 		(t->windows & win->below & ~(1u << t->steps_win)) != 0)
 		return 0;
-	while (bits < FILTER_MAX && bits < (uint64_t)FILTER_BITS * t->n_items)
-		bits *= 2;
+	bits = power_of_2((uint64_t)FILTER_BITS * t->n_items);
+	bits = MAX(FILTER_MIN, MIN(FILTER_MAX, bits));
 	t->filter = mem_zalloc_aligned(BASE_CACHE_LINE, bits / 8);
 	if (t->filter == NULL)
 		return -ENOMEM;
@@ -504,12 +502,11 @@ static int
 make_ends(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
-	uint64_t n = ENDS_MIN;
+	uint64_t n = power_of_2((uint64_t)ENDS_AN_ITEM * t->n_items);
 
 	if (!all_end(b))
 		return 0;
-	while (n < ENDS_MAX && n < (uint64_t)ENDS_AN_ITEM * t->n_items)
-		n *= 2;
+	n = MAX(ENDS_MIN, MIN(ENDS_MAX, n));
 	t->ends = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->ends));
 	if (t->ends == NULL)
 		return -ENOMEM;
@@ -532,9 +529,7 @@ builder_init(struct hash_builder *b)
 {
 	const uint32_t n = b->c->n_items + 1;
 
-	b->shapes_mask = 1;
-	while (b->shapes_mask < 2 * n)
-		b->shapes_mask *= 2;
+	b->shapes_mask = (uint32_t)power_of_2(2 * (uint64_t)n);
 	b->keys = mem_calloc(n, sizeof(*b->keys));
 	b->hash = mem_calloc(n, sizeof(*b->hash));
 	b->place = mem_calloc(n, sizeof(*b->place));

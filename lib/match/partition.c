@@ -238,10 +238,9 @@ find_shapes(struct parting *p)
 {
 	const struct item *v = p->items->v;
 	const uint32_t n = p->items->n;
-	uint32_t *slots, *of, n_slots = 64;
+	const uint32_t n_slots = (uint32_t)MAX(64, power_of_2(2 * (uint64_t)n));
+	uint32_t *slots, *of;
 
-	while (n_slots < 2 * n)
-		n_slots *= 2;
 	slots = arena_zalloc(p->arena, n_slots * sizeof(*slots));
 	of = arena_zalloc(p->arena, (n + 1) * sizeof(*of));
 	p->order = arena_zalloc(p->arena, (n + 1) * sizeof(*p->order));
@@ -272,12 +271,10 @@ judge(struct parting *p, const struct item_word *words, uint32_t n, bool keyed)
 {
 	const uint32_t n_new = keyed ? p->n_sample - p->n_keyed : p->n_sample;
 	const uint32_t now = ++p->judgements;
-	uint32_t n_slots = 64;
+	const uint32_t n_slots = (uint32_t)MAX(64, power_of_2(2 * (uint64_t)p->n_sample));
 	uint64_t compared = 0, distinct = 0;
 
 	p->judged += p->n_sample;
-	while (n_slots < 2 * p->n_sample)
-		n_slots *= 2;
 	for (uint32_t i = 0; i < p->n_sample; i++) {
 		const uint32_t item = p->sample[i];
 		const uint64_t key =

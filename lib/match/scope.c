@@ -328,10 +328,8 @@ scope_more_holds(const struct scope_more *more, const struct pkt_view *v, bool l
 int
 scope_sets_init(struct scope_sets *sets, size_t n, struct arena *arena)
 {
-	size_t n_slots = 16;
+	const size_t n_slots = MAX(16, power_of_2(2 * n));
 
-	while (n_slots < 2 * n)
-		n_slots *= 2;
 	sets->slots = arena_zalloc(arena, n_slots * sizeof(*sets->slots));
 	sets->n_slots = n_slots;
 	return sets->slots != NULL ? 0 : -ENOMEM;

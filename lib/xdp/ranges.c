@@ -65,23 +65,13 @@ tidy6(struct plan_range6 *v, uint32_t n)
 	return kept;
 }
 
-static uint32_t
-power_of_two(uint32_t n)
-{
-	uint32_t size = 1;
-
-	while (size < n)
-		size *= 2;
-	return size;
-}
-
 /* Memory for ranges of @bytes each, as many as a table of @n needs. */
 static void *
 table_room(struct xdp_plan *plan, size_t n, size_t bytes)
 {
 	if (n >= UINT32_C(1) << 31)
 		return NULL;
-	return arena_zalloc(&plan->arena, power_of_two((uint32_t)n + 1) * bytes);
+	return arena_zalloc(&plan->arena, power_of_2(n + 1) * bytes);
 }
 
 /* Number the table of the @n tidy ranges at @v, which has room for its size. */
@@ -89,7 +79,7 @@ static int
 add_table(struct xdp_plan *plan, void *v, uint32_t n, bool wide, uint32_t *ret)
 {
 	const size_t bytes = wide ? sizeof(struct plan_range6) : sizeof(struct plan_range4);
-	const uint32_t size = power_of_two(n);
+	const uint32_t size = (uint32_t)power_of_2(n);
 	struct plan_table *t = vec_push(&plan->tables);
 
 	if (t == NULL)

@@ -4,7 +4,7 @@
 
 /*
  * What every file needs and libc does not have: array sizes, big-endian loads
- * and stores at any alignment, fast pseudo-random numbers.
+ * and stores at any alignment, powers of two, fast pseudo-random numbers.
  */
 
 #include <stddef.h>
@@ -16,6 +16,13 @@
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 #define BASE_CACHE_LINE 64 /* bytes; x86-64 and every arm64 server core in use */
+
+/* The smallest power of two that is not below @n, which is 2^63 at most; 1 of 0. */
+static inline uint64_t
+power_of_2(uint64_t n)
+{
+	return n <= 1 ? 1 : UINT64_C(1) << (64 - __builtin_clzll(n - 1));
+}
 
 /* Read a big-endian number at any alignment. */
 static inline uint16_t
