@@ -112,8 +112,9 @@ narrow(struct maker *m, const struct match_scope *s, struct scope_test test)
 	const uint8_t family = MAX(family_of(&s->src), family_of(&s->dst));
 
 	if (family != 0) {
-		test.mask |= KEY_FAMILY(KEY_FAMILY_BITS);
-		test.val = (test.val & ~KEY_FAMILY(KEY_FAMILY_BITS)) | KEY_FAMILY(family);
+		test.mask |= PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
+		test.val =
+			(test.val & ~PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS)) | PKT_KEY_FAMILY(family);
 	}
 	if (m->n == 1)
 		*common = test;

@@ -42,9 +42,10 @@ item_proto(const struct item *it)
 {
 	const struct item_word *key = &it->words[0];
 
-	if (it->n_words == 0 || key->win != WINDOW_OF_KEY || (~key->mask & KEY_PROTO(0xff)) != 0)
+	if (it->n_words == 0 || key->win != WINDOW_OF_KEY ||
+		(~key->mask & PKT_KEY_PROTO(0xff)) != 0)
 		return -1;
-	return (int)(key->val / KEY_PROTO(1) & 0xff);
+	return (int)(key->val / PKT_KEY_PROTO(1) & 0xff);
 }
 
 /* ---- words ---- */
@@ -289,7 +290,8 @@ path_ask(struct canon *c, struct draft *d, struct sight sight, const struct sym_
 static void
 family_ask(struct draft *d, uint8_t family)
 {
-	word_ask(d, WINDOW_OF_KEY, 0, KEY_FAMILY(KEY_FAMILY_BITS), KEY_FAMILY((uint32_t)family));
+	word_ask(d, WINDOW_OF_KEY, 0, PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS),
+		PKT_KEY_FAMILY((uint32_t)family));
 }
 
 /*
@@ -312,7 +314,7 @@ proto_ask(struct draft *d, uint8_t family)
 			continue;
 		proto = (uint32_t)(w->val >> shift & 0xff);
 		if (family == 4 || proto == PKT_PROTO_TCP || proto == PKT_PROTO_UDP)
-			word_ask(d, WINDOW_OF_KEY, 0, KEY_PROTO(0xff), KEY_PROTO(proto));
+			word_ask(d, WINDOW_OF_KEY, 0, PKT_KEY_PROTO(0xff), PKT_KEY_PROTO(proto));
 		return;
 	}
 }
@@ -446,11 +448,11 @@ family_of_path(const struct sym_path *path)
 static uint8_t
 family_of_scope(const struct scope_test *t)
 {
-	const uint32_t mask = KEY_FAMILY(KEY_FAMILY_BITS);
+	const uint32_t mask = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
 
 	if ((t->mask & mask) != mask)
 		return 0;
-	return (uint8_t)((t->val & mask) / KEY_FAMILY(1));
+	return (uint8_t)((t->val & mask) / PKT_KEY_FAMILY(1));
 }
 
 /* The paths of @prog; @family 4 or 6: it is asked of that family only; 0: of all. */
@@ -584,7 +586,7 @@ same_rest(const struct draft *a, const struct draft *b)
 static void
 join_families(struct canon *c)
 {
-	const uint64_t differ = KEY_FAMILY(4 ^ 6);
+	const uint64_t differ = PKT_KEY_FAMILY(4 ^ 6);
 	uint32_t n = c->n_drafts;
 
 	for (uint32_t i = 0; i < n; i++)

@@ -112,7 +112,7 @@ ask_more(struct draft *d, const struct match_entry *e, const struct match_scope 
 static bool
 of_family(struct scope_test *t, uint32_t family)
 {
-	const uint32_t mask = KEY_FAMILY(KEY_FAMILY_BITS), val = KEY_FAMILY(family);
+	const uint32_t mask = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), val = PKT_KEY_FAMILY(family);
 
 	if (((t->val ^ val) & t->mask & mask) != 0)
 		return false;
@@ -125,13 +125,14 @@ of_family(struct scope_test *t, uint32_t family)
 static void
 add_odd(struct chain_links *l, const struct scope_test *test)
 {
-	const uint32_t family = KEY_FAMILY(KEY_FAMILY_BITS), options = KEY_FLAGS(PKT_IP_OPTIONS);
+	const uint32_t family = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS),
+		       options = PKT_KEY_FLAGS(PKT_IP_OPTIONS);
 
-	if (!l->wants_odd || ((test->val ^ KEY_FAMILY(6)) & test->mask & family) != 0)
+	if (!l->wants_odd || ((test->val ^ PKT_KEY_FAMILY(6)) & test->mask & family) != 0)
 		return;
 	l->wants_odd = false;
 	l->v[l->n++] = (struct cbpf_link){
-		.mask = family | options, .val = KEY_FAMILY(6) | options, .number = CHAIN_ODD};
+		.mask = family | options, .val = PKT_KEY_FAMILY(6) | options, .number = CHAIN_ODD};
 }
 
 /* Rule @rule by @prog where @test and what else @d asks hold. */
@@ -238,7 +239,8 @@ chain_links_add(struct chain_links *l, const struct match_entry *e, const struct
 static bool
 is_mixed(const struct chain_links *l)
 {
-	const uint32_t ip = KEY_FAMILY(4) & KEY_FAMILY(6), one = KEY_FAMILY(KEY_FAMILY_BITS);
+	const uint32_t ip = PKT_KEY_FAMILY(4) & PKT_KEY_FAMILY(6),
+		       one = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
 	bool some = false;
 
 	for (size_t i = 0; i < l->n; i++) {

@@ -144,9 +144,9 @@ protos_within(const struct scope_more *a, const struct scope_more *b, const stru
 				return false;
 		return true;
 	}
-	if (!key_of(x, KEY_PROTO(0xff), &proto))
+	if (!key_of(x, PKT_KEY_PROTO(0xff), &proto))
 		return false;
-	proto /= KEY_PROTO(1);
+	proto /= PKT_KEY_PROTO(1);
 	return (a->proto[proto / 64] >> proto % 64 & 1) != 0;
 }
 
@@ -172,12 +172,12 @@ bool
 cover_sees_same(const struct item *y, const struct item *x)
 {
 	const struct item_word *key = x->words;
-	const uint64_t family = KEY_FAMILY(KEY_FAMILY_BITS);
+	const uint64_t family = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
 
 	if (((y->flags ^ x->flags) & ITEM_GENERATED) == 0)
 		return true;
 	if (x->n_words > 0 && key->win == WINDOW_OF_KEY && (key->mask & family) == family &&
-		(key->val & family) == KEY_FAMILY(4))
+		(key->val & family) == PKT_KEY_FAMILY(4))
 		return true;
 	if ((y->flags & ITEM_GENERATED) != 0 || y->n_needs > 0)
 		return false;

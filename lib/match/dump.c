@@ -104,15 +104,16 @@ key_text(uint64_t mask, const uint64_t *val, struct sbuf *out)
 		uint32_t shift;
 		const char *name;
 	} numbers[] = {
-		{KEY_PROTO(0xff), 16, "proto"},
+		{PKT_KEY_PROTO(0xff), 16, "proto"},
 		{UINT64_C(0xffff) << 32, 32, "sport"},
-		{KEY_DPORT(0xffff), 0, "dport"},
+		{PKT_KEY_DPORT(0xffff), 0, "dport"},
 	};
-	const uint64_t family = KEY_FAMILY(KEY_FAMILY_BITS);
+	const uint64_t family = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
 	const char *sep = "";
 
 	if ((mask & family) == family && val != NULL)
-		add_key(out, &sep, (*val & family) == KEY_FAMILY(4) ? "IPv4" : "IPv6", UINT64_MAX);
+		add_key(out, &sep, (*val & family) == PKT_KEY_FAMILY(4) ? "IPv4" : "IPv6",
+			UINT64_MAX);
 	else if ((mask & family) != 0)
 		add_key(out, &sep, val != NULL ? "IP" : "family", UINT64_MAX);
 	for (size_t i = 0; i < DIM(numbers); i++)
@@ -121,9 +122,9 @@ key_text(uint64_t mask, const uint64_t *val, struct sbuf *out)
 				val != NULL ? (*val & numbers[i].mask) >> numbers[i].shift
 					    : UINT64_MAX);
 	for (size_t i = 0; i < DIM(flags); i++)
-		if ((mask & KEY_FLAGS(flags[i].flag)) != 0)
+		if ((mask & PKT_KEY_FLAGS(flags[i].flag)) != 0)
 			add_key(out, &sep,
-				val == NULL || (*val & KEY_FLAGS(flags[i].flag)) != 0
+				val == NULL || (*val & PKT_KEY_FLAGS(flags[i].flag)) != 0
 					? flags[i].set
 					: flags[i].clear,
 				UINT64_MAX);

@@ -18,12 +18,12 @@
 
 /* Frames of these are most of a flood. What is asked of others is nearly no cost to it. */
 static const uint32_t classes[] = {
-	KEY_FAMILY(4) | KEY_PROTO(PKT_PROTO_TCP),
-	KEY_FAMILY(4) | KEY_PROTO(PKT_PROTO_UDP),
-	KEY_FAMILY(6) | KEY_PROTO(PKT_PROTO_TCP),
-	KEY_FAMILY(6) | KEY_PROTO(PKT_PROTO_UDP),
+	PKT_KEY_FAMILY(4) | PKT_KEY_PROTO(PKT_PROTO_TCP),
+	PKT_KEY_FAMILY(4) | PKT_KEY_PROTO(PKT_PROTO_UDP),
+	PKT_KEY_FAMILY(6) | PKT_KEY_PROTO(PKT_PROTO_TCP),
+	PKT_KEY_FAMILY(6) | PKT_KEY_PROTO(PKT_PROTO_UDP),
 };
-#define CLASS_BITS (KEY_FAMILY(KEY_FAMILY_BITS) | KEY_PROTO(0xff))
+#define CLASS_BITS (PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS) | PKT_KEY_PROTO(0xff))
 
 /* What frames of one class could be asked. */
 struct asked {

@@ -406,7 +406,7 @@ build_note_pass(struct build_notes *notes, const char *name, uint64_t start_us)
 static bool
 is_of_proto(const struct list *l)
 {
-	return (l->test.mask & KEY_PROTO(0xff)) == KEY_PROTO(0xff);
+	return (l->test.mask & PKT_KEY_PROTO(0xff)) == PKT_KEY_PROTO(0xff);
 }
 
 static uint32_t

@@ -263,7 +263,8 @@ ask_bits(struct probe *p, uint64_t alive)
 static void
 ask_tuple(struct probe *p, uint64_t alive)
 {
-	static const struct scope_test ip4 = {KEY_FAMILY(KEY_FAMILY_BITS), KEY_FAMILY(4)};
+	static const struct scope_test ip4 = {
+		PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), PKT_KEY_FAMILY(4)};
 	const struct match_index *ix = p->im->index;
 
 	if (ix->n_tables > 0)

@@ -76,7 +76,7 @@ ask_family(struct builder *b)
 	const struct match_scope *s = &r->scope;
 
 	if (s->family != 0)
-		ask_both(b, KEY_FAMILY(KEY_FAMILY_BITS), KEY_FAMILY(s->family));
+		ask_both(b, PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), PKT_KEY_FAMILY(s->family));
 	if (s->proto.n > 0 || !s->src.any || !s->dst.any)
 		ask_both(b, KEY_IP, KEY_IP);
 	if (r->scope_only)
@@ -88,9 +88,9 @@ ask_family(struct builder *b)
 	ask_both(b, KEY_IP, KEY_IP);
 	/* A family without a program never matches, later fragments included. */
 	if (r->prog[0] == NULL)
-		ask_both(b, KEY_FAMILY(KEY_FAMILY_BITS), KEY_FAMILY(6));
+		ask_both(b, PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), PKT_KEY_FAMILY(6));
 	if (r->prog[1] == NULL)
-		ask_both(b, KEY_FAMILY(KEY_FAMILY_BITS), KEY_FAMILY(4));
+		ask_both(b, PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), PKT_KEY_FAMILY(4));
 }
 
 static void
@@ -102,7 +102,7 @@ ask_proto(struct builder *b)
 		return;
 	if (proto->n == 1 && proto->v[0].lo == proto->v[0].hi) {
 		b->never |= proto->v[0].lo > UINT8_MAX;
-		ask_both(b, KEY_PROTO(0xff), KEY_PROTO(proto->v[0].lo & 0xff));
+		ask_both(b, PKT_KEY_PROTO(0xff), PKT_KEY_PROTO(proto->v[0].lo & 0xff));
 		return;
 	}
 	for (size_t i = 0; i < proto->n; i++)
@@ -119,9 +119,9 @@ ask_ports(struct builder *b, const struct match_ranges *list, bool in_key, struc
 	if (list->n == 0)
 		return 0;
 	/* Where no ports are, as in later fragments, none is right. */
-	ask(b, &b->test, KEY_FLAGS(PKT_PORTS), KEY_FLAGS(PKT_PORTS));
+	ask(b, &b->test, PKT_KEY_FLAGS(PKT_PORTS), PKT_KEY_FLAGS(PKT_PORTS));
 	if (in_key && list->n == 1 && list->v[0].lo == list->v[0].hi) {
-		ask(b, &b->test, KEY_DPORT(0xffff), KEY_DPORT(list->v[0].lo));
+		ask(b, &b->test, PKT_KEY_DPORT(0xffff), PKT_KEY_DPORT(list->v[0].lo));
 		return 0;
 	}
 	b->has_more = true;
@@ -131,7 +131,8 @@ ask_ports(struct builder *b, const struct match_ranges *list, bool in_key, struc
 static void
 ask_fragments(struct builder *b)
 {
-	const uint32_t fragment = KEY_FLAGS(PKT_FRAGMENT), later = KEY_FLAGS(PKT_FRAG_LATER);
+	const uint32_t fragment = PKT_KEY_FLAGS(PKT_FRAGMENT),
+		       later = PKT_KEY_FLAGS(PKT_FRAG_LATER);
 
 	switch (b->rule->scope.fragments) {
 	case MATCH_FRAG_DEFAULT:

@@ -19,14 +19,8 @@ struct arena;
 struct prefixes;
 struct scope_sets;
 
-/* The key's fields; see pkt_key(). */
-#define KEY_DPORT(p) PKT_KEY_DPORT(p)
-#define KEY_PROTO(p) PKT_KEY_PROTO(p)
-#define KEY_FAMILY(f) PKT_KEY_FAMILY(f)
-#define KEY_FLAGS(f) PKT_KEY_FLAGS(f)
-#define KEY_FAMILY_BITS PKT_KEY_FAMILY_BITS
-#define KEY_FLAGS_BITS PKT_KEY_FLAGS_BITS
-#define KEY_IP KEY_FAMILY(4) /* a bit that 4 and 6 have and 0 has not */
+/* A bit of the key that 4 and 6 have and 0 has not. */
+#define KEY_IP PKT_KEY_FAMILY(4)
 
 /* One comparison: (key & mask) == val. */
 struct scope_test {

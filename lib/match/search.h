@@ -84,8 +84,8 @@ static inline struct scope_test
 search_odd_test(void)
 {
 	return (struct scope_test){
-		.mask = KEY_FAMILY(KEY_FAMILY_BITS) | KEY_FLAGS(PKT_IP_OPTIONS),
-		.val = KEY_FAMILY(6) | KEY_FLAGS(PKT_IP_OPTIONS),
+		.mask = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS) | PKT_KEY_FLAGS(PKT_IP_OPTIONS),
+		.val = PKT_KEY_FAMILY(6) | PKT_KEY_FLAGS(PKT_IP_OPTIONS),
 	};
 }
 

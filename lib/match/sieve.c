@@ -40,7 +40,7 @@ struct group {
 static struct scope_test
 common_test(struct scope_test a, struct scope_test b, bool *ret_same)
 {
-	const uint32_t proto = KEY_PROTO(0xff);
+	const uint32_t proto = PKT_KEY_PROTO(0xff);
 	const uint32_t mask = a.mask & b.mask & ~(a.val ^ b.val);
 
 	*ret_same = (a.mask & proto) == (b.mask & proto) && (a.mask & proto) == (mask & proto);

@@ -53,8 +53,8 @@ proto_of(const struct draft *d)
 {
 	uint64_t proto;
 
-	if (key_bits(d->it, KEY_PROTO(0xff), &proto))
-		return (uint8_t)(proto / KEY_PROTO(1));
+	if (key_bits(d->it, PKT_KEY_PROTO(0xff), &proto))
+		return (uint8_t)(proto / PKT_KEY_PROTO(1));
 	return d->rule->scope.proto.n > 0 ? (uint8_t)d->rule->scope.proto.v[0].lo : 17;
 }
 
@@ -88,8 +88,8 @@ family_of(const struct draft *d)
 	const int version = byte_of(d->it, 0);
 	uint64_t family;
 
-	if (key_bits(d->it, KEY_FAMILY(KEY_FAMILY_BITS), &family))
-		return family == KEY_FAMILY(6) ? 6 : 4;
+	if (key_bits(d->it, PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), &family))
+		return family == PKT_KEY_FAMILY(6) ? 6 : 4;
 	if (version >= 0)
 		return version >> 4 == 6 ? 6 : 4;
 	if (s->family != 0)

@@ -78,12 +78,12 @@ add_lane(struct maker *m, uint32_t rule, const struct scope_test *test, const si
 	const struct match_ranges any = {NULL, 0};
 	const struct u16_range sport = range_of(late ? &any : &s->sport, i[SPORT]);
 	const struct u16_range dport = range_of(late ? &any : &s->dport, i[DPORT]);
-	const uint32_t ip4 = KEY_FAMILY(KEY_FAMILY_BITS), proto = KEY_PROTO(0xff);
-	uint32_t mask = test->mask | ip4, val = test->val | KEY_FAMILY(4);
+	const uint32_t ip4 = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), proto = PKT_KEY_PROTO(0xff);
+	uint32_t mask = test->mask | ip4, val = test->val | PKT_KEY_FAMILY(4);
 
 	if (!m->protos.any) {
 		mask |= proto;
-		val |= KEY_PROTO(m->protos.v[i[PROTO]]);
+		val |= PKT_KEY_PROTO(m->protos.v[i[PROTO]]);
 	}
 	m->ret[m->n++] = (struct tuple_lane){
 		.rule = rule,
@@ -107,11 +107,11 @@ add_lanes(struct maker *m, uint32_t rule, const struct scope_test *test, bool la
 		late ? 1 : MAX(s->dport.n, 1),
 		m->protos.any ? 1 : m->protos.n,
 	};
-	const uint32_t family = KEY_FAMILY(KEY_FAMILY_BITS);
+	const uint32_t family = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
 	size_t all = 1, i[LISTS] = {0};
 
 	/* What never holds, or only for IPv6. */
-	if ((test->val & ~test->mask) != 0 || (test->val & family & ~KEY_FAMILY(4)) != 0)
+	if ((test->val & ~test->mask) != 0 || (test->val & family & ~PKT_KEY_FAMILY(4)) != 0)
 		return 0;
 	for (int k = 0; k < LISTS; k++) {
 		if (n[k] > TUPLE_LANES_OF_RULE)
@@ -136,7 +136,7 @@ tuple_lanes(const struct match_image *im, const struct match_rule *rules, uint32
 	const struct scope_more *more = e->scope.more;
 	const struct scope_test *test = &e->scope.test;
 	const struct match_scope *s = &rules[rule].scope;
-	const uint32_t family = KEY_FAMILY(KEY_FAMILY_BITS);
+	const uint32_t family = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
 	struct maker m = {.scope = s, .ret = ret};
 	bool ip4 = !s->src.any || !s->dst.any;
 
@@ -147,7 +147,7 @@ tuple_lanes(const struct match_image *im, const struct match_rule *rules, uint32
 		return -E2BIG;
 	/* What never holds is, too. */
 	ip4 = ip4 || (test->val & ~test->mask) != 0 ||
-		((test->mask & family) == family && (test->val & family) == KEY_FAMILY(4));
+		((test->mask & family) == family && (test->val & family) == PKT_KEY_FAMILY(4));
 	if (!ip4 || add_lanes(&m, rule, test, false) < 0)
 		return -E2BIG;
 	if (more != NULL && more->late.mask != 0 && add_lanes(&m, rule, &more->late, true) < 0)
