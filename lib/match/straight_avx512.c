@@ -82,21 +82,6 @@ take_frames(struct straight *s)
 	s->found = 1u << WINDOW_OF_START(SPACE_RAW);
 }
 
-/* The frames of which the key holds @t. */
-static inline uint64_t
-frames_with(const struct straight *s, struct scope_test t)
-{
-	const __m512i mask = _mm512_set1_epi32((int)t.mask), val = _mm512_set1_epi32((int)t.val);
-	uint64_t hold = 0;
-
-	/* Two groups a vector; what lies behind the last one means nothing. */
-	for (uint32_t i = 0; i < s->n; i += 2 * LANES)
-		hold |= (uint64_t)_mm512_cmpeq_epi32_mask(
-				_mm512_and_si512(_mm512_load_si512(&s->key[i]), mask), val)
-			<< i;
-	return hold & s->all;
-}
-
 /* ---- windows ---- */
 
 /* Called with constants, so that each kind is a loop of its own. */
@@ -320,6 +305,7 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 	uint32_t n, uint32_t *ret)
 {
 	const struct match_index *ix = im->index;
+	uint64_t has[INDEX_TESTS_MAX]; /* by test: frames */
 	uint64_t some[STRAIGHT_TABLES_MAX], odd = 0;
 	struct straight_items items[STRAIGHT_TABLES_MAX];
 	struct straight s;
@@ -333,9 +319,10 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 	s.asked = 0;
 	take_frames(&s);
 	if (im->any_generated)
-		odd = frames_with(&s, search_odd_test());
+		odd = search_keys_odd(s.key, n);
+	masks_tests_avx512(s.key, n, ix->tests, ix->n_tests, has);
 	for (uint32_t k = 0; k < ix->n_tables; k++)
-		s.asked |= some[k] = frames_with(&s, ix->tables[k].test) & ~odd;
+		s.asked |= some[k] = has[ix->table_test[k]] & s.all & ~odd;
 	/* Each stage for all tables, which do not wait for each other. */
 	for (uint32_t k = 0; k < ix->n_tables; k++) {
 		find_window(&s, ix->tables[k].run_at.win);
