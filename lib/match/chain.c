@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "cbpf/insn.h"
+#include "search.h"
 
 /* Room for code; memory is taken only as it is used. */
 #define CODE_PER_INSN 256 /* bytes */
@@ -125,14 +126,13 @@ of_family(struct scope_test *t, uint32_t family)
 static void
 add_odd(struct chain_links *l, const struct scope_test *test)
 {
-	const uint32_t family = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS),
-		       options = PKT_KEY_FLAGS(PKT_IP_OPTIONS);
+	const uint32_t family = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
+	const struct scope_test odd = search_odd_test();
 
-	if (!l->wants_odd || ((test->val ^ PKT_KEY_FAMILY(6)) & test->mask & family) != 0)
+	if (!l->wants_odd || ((test->val ^ odd.val) & test->mask & family) != 0)
 		return;
 	l->wants_odd = false;
-	l->v[l->n++] = (struct cbpf_link){
-		.mask = family | options, .val = PKT_KEY_FAMILY(6) | options, .number = CHAIN_ODD};
+	l->v[l->n++] = (struct cbpf_link){.mask = odd.mask, .val = odd.val, .number = CHAIN_ODD};
 }
 
 /* Rule @rule by @prog where @test and what else @d asks hold. */
@@ -239,12 +239,11 @@ chain_links_add(struct chain_links *l, const struct match_entry *e, const struct
 static bool
 is_mixed(const struct chain_links *l)
 {
-	const uint32_t ip = PKT_KEY_FAMILY(4) & PKT_KEY_FAMILY(6),
-		       one = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
+	const uint32_t one = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS);
 	bool some = false;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if ((l->v[i].mask & l->v[i].val & ip) != ip)
+		if ((l->v[i].mask & l->v[i].val & KEY_IP) == 0)
 			return false;
 		some |= (l->v[i].mask & one) == one;
 	}
