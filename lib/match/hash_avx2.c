@@ -17,17 +17,7 @@
 
 #define RUN_PIECE 32 /* bytes that are compared at once */
 
-/*
- * Whether hash_run_holds() can say it. Near the end it reads the last bytes of the
- * frame once more, or from before the run: masks are 0 there.
- */
-static inline bool
-hash_run_fits(const struct probe_at *at, int32_t off, uint32_t run)
-{
-	(void)run;
-	/* Of a window that is not there pos and left are the least there are. */
-	return (int32_t)at->pos + MIN((int64_t)off, (int64_t)at->left - RUN_PIECE) >= 0;
-}
+#include "hash_pieces.h"
 
 /* Whether the run of @it, whose bytes are there, is at @at + @off. */
 static inline bool
@@ -48,23 +38,6 @@ hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const str
 		differ = _mm256_or_si256(differ, _mm256_and_si256(_mm256_xor_si256(v, w), m));
 	}
 	return _mm256_testz_si256(differ, differ);
-}
-
-#define HASH_HALVES
-
-/* Whether half_bytes() can load it. */
-static inline bool
-half_fits(const struct probe_at *at, int32_t off)
-{
-	return (int64_t)at->pos + at->left >= (int64_t)sizeof(uint64_t) &&
-		(int32_t)at->pos + off >= 0;
-}
-
-/* Whether hash_halves_hold() can say it. */
-static inline bool
-hash_halves_fit(const struct hash_table *t, const struct probe_at *a, const struct probe_at *b)
-{
-	return half_fits(a, t->run_at.off) && half_fits(b, t->half_at.off);
 }
 
 /* HASH_HALF bytes at @at + @off; 0 behind the end. */

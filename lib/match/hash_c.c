@@ -12,17 +12,7 @@
 
 #define RUN_PIECE 8 /* bytes that are compared at once */
 
-/*
- * Whether hash_run_holds() can say it. Near the end it reads the last bytes of the
- * frame once more, or from before the run: masks are 0 there.
- */
-static inline bool
-hash_run_fits(const struct probe_at *at, int32_t off, uint32_t run)
-{
-	(void)run;
-	/* Of a window that is not there pos and left are the least there are. */
-	return (int32_t)at->pos + MIN((int64_t)off, (int64_t)at->left - RUN_PIECE) >= 0;
-}
+#include "hash_pieces.h"
 
 /* The bits of 8 bytes at @bytes that @mask asks and that are not those of @val. */
 static inline uint64_t
@@ -65,22 +55,6 @@ hash_run_holds(const struct hash_shape *s, const struct hash_item *it, const str
 	int32_t off, uint32_t run)
 {
 	return pieces_differ(at, off, (const uint8_t *)&it->val[1], s->run_mask, (int32_t)run) == 0;
-}
-
-#define HASH_HALVES
-
-/* Whether half_differs() can say it. */
-static inline bool
-half_fits(const struct probe_at *at, int32_t off)
-{
-	return (int64_t)at->pos + at->left >= RUN_PIECE && (int32_t)at->pos + off >= 0;
-}
-
-/* Whether hash_halves_hold() can say it. */
-static inline bool
-hash_halves_fit(const struct hash_table *t, const struct probe_at *a, const struct probe_at *b)
-{
-	return half_fits(a, t->run_at.off) && half_fits(b, t->half_at.off);
 }
 
 /* As pieces_differ(), of a half: what is in front of its mask may be the other one's. */
