@@ -508,6 +508,22 @@ any_costly(const struct match_image *im)
 	return false;
 }
 
+/* But for the straight way, which not every image has. */
+static void
+set_kernels(struct match_index *ix, const struct isa_kernels *kernels)
+{
+	ix->place_frames = kernels->place_frames;
+	ix->place_windows = kernels->place_windows;
+	ix->test_keys = kernels->test_keys;
+	ix->above = kernels->above;
+	ix->probe = kernels->hash;
+	ix->probe_steps = kernels->steps;
+	ix->probe_sieve = kernels->sieve;
+	ix->probe_tuple = kernels->tuple;
+	ix->probe_bits = kernels->bits;
+	ix->probe_list = kernels->list;
+}
+
 int
 index_new(const struct match_image *im, const struct match_rule *rules,
 	const struct match_options *options, struct build_notes *notes,
@@ -526,16 +542,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 	b.index = mem_zalloc(sizeof(*b.index));
 	if (b.index == NULL)
 		return -ENOMEM;
-	b.index->place_frames = kernels->place_frames;
-	b.index->place_windows = kernels->place_windows;
-	b.index->test_keys = kernels->test_keys;
-	b.index->above = kernels->above;
-	b.index->probe = kernels->hash;
-	b.index->probe_steps = kernels->steps;
-	b.index->probe_sieve = kernels->sieve;
-	b.index->probe_tuple = kernels->tuple;
-	b.index->probe_bits = kernels->bits;
-	b.index->probe_list = kernels->list;
+	set_kernels(b.index, kernels);
 	b.index->bytes = sizeof(*b.index);
 	for (size_t i = 0; i < (few ? PASSES_FOR_FINDINGS : DIM(passes)) && r == 0; i++) {
 		const uint64_t start = build_now_us();
@@ -565,10 +572,7 @@ index_new_lone(size_t n, struct match_index **ret_index)
 
 	if (ix == NULL)
 		return -ENOMEM;
-	ix->place_frames = isa_kernels(ISA_AUTO)->place_frames;
-	ix->place_windows = isa_kernels(ISA_AUTO)->place_windows;
-	ix->test_keys = isa_kernels(ISA_AUTO)->test_keys;
-	ix->above = isa_kernels(ISA_AUTO)->above;
+	set_kernels(ix, isa_kernels(ISA_AUTO));
 	ix->tables = mem_calloc(1, sizeof(*ix->tables));
 	ix->residual = mem_calloc(n + 1, sizeof(*ix->residual));
 	ix->runs = mem_calloc(n + 1, sizeof(*ix->runs));
