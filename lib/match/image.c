@@ -66,14 +66,20 @@ static int
 copy_prog(struct match_image *im, const struct cbpf_prog *prog, const struct cbpf_prog **ret,
 	struct diag *diag)
 {
+	struct match_base *base = im->base;
 	const struct cbpf_insn *insns;
 	size_t n;
 	int r;
 
+	/* Room for all of them: most images keep none. */
+	if (base->progs == NULL)
+		base->progs = mem_calloc(2 * im->n, sizeof(*base->progs));
+	if (base->progs == NULL)
+		return diag_fail(diag, -ENOMEM, "out of memory");
 	insns = cbpf_prog_insns(prog, &n);
-	r = cbpf_prog_new(insns, n, &im->base->progs[im->base->n_progs], diag);
+	r = cbpf_prog_new(insns, n, &base->progs[base->n_progs], diag);
 	if (r == 0)
-		*ret = im->base->progs[im->base->n_progs++];
+		*ret = base->progs[base->n_progs++];
 	return r;
 }
 
@@ -107,24 +113,14 @@ drop_code(struct match_base *base)
 	base->code = NULL;
 }
 
-/* Room for copies of all programs. */
-static int
-progs_new(struct match_image *im, struct diag *diag)
-{
-	im->base->progs = mem_calloc(2 * im->n + 1, sizeof(*im->base->progs));
-	return im->base->progs != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
-}
-
 /* Compile all programs into one arena of @room bytes. */
 static int
 compile_into(struct match_image *im, const struct match_rule *rules, size_t room, size_t left,
 	struct diag *diag)
 {
 	struct match_base *base = im->base;
-	int r = progs_new(im, diag);
+	int r = cbpf_arena_new(room, &base->code, diag);
 
-	if (r == 0)
-		r = cbpf_arena_new(room, &base->code, diag);
 	base->interpreted = MATCH_NONE;
 	for (size_t i = 0; i < im->n && r == 0; i++) {
 		struct match_entry *e = &im->entries[i];
@@ -160,7 +156,7 @@ compile(struct match_image *im, const struct match_rule *rules, size_t insns, st
 static int
 copy_progs(struct match_image *im, const struct match_rule *rules, struct diag *diag)
 {
-	int r = progs_new(im, diag);
+	int r = 0;
 
 	for (size_t i = 0; i < im->n && r == 0; i++) {
 		struct match_entry *e = &im->entries[i];
