@@ -11,8 +11,6 @@
 
 #include "case_priv.h"
 
-#define DLT_RAW_IP 12 /* what libpcap calls DLT_RAW here */
-
 #define PAYLOAD 40 /* bytes; no primitive here loads behind them */
 
 /* What the expression is asked of. */
@@ -219,15 +217,13 @@ static bool
 excused(const struct gencase *c, const struct gencase_frame *f, bool want)
 {
 	const uint32_t off = c->opts.l3_off;
-	const int dlt = off == 14 || off == 18 ? DLT_EN10MB
-		: off == 16                    ? DLT_LINUX_SLL
-					       : DLT_RAW_IP;
+	const int dlt = off == 14 || off == 18 ? DLT_EN10MB : off == 16 ? DLT_LINUX_SLL : DLT_RAW;
 	const char *vlan = off == 18 ? "vlan and " : "", *not = c->opts.negate ? "not " : "";
 	char expr[GENCASE_TEXT + 32];
 
 	(void)snprintf(expr, sizeof(expr), "%s(%s(%s))", vlan, not, c->argv[0]);
-	return libpcap_says(expr, dlt, false, f, dlt == DLT_RAW_IP ? off : 0) == want &&
-		libpcap_says(expr, dlt, true, f, dlt == DLT_RAW_IP ? off : 0) != want;
+	return libpcap_says(expr, dlt, false, f, dlt == DLT_RAW ? off : 0) == want &&
+		libpcap_says(expr, dlt, true, f, dlt == DLT_RAW ? off : 0) != want;
 }
 
 const struct case_type case_tcpdump = {.name = "tcpdump",
