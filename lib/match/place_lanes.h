@@ -20,7 +20,7 @@ _Static_assert(sizeof(struct pkt_view) == 6 * sizeof(uint64_t) &&
 		offsetof(struct pkt_view, key) == 4 * sizeof(uint64_t),
 	"words with even numbers, three of each view");
 _Static_assert(offsetof(struct pkt_view, l3_off) == offsetof(struct pkt_view, flags) + 4,
-	"see lane_starts()");
+	"see lane_l3_offs()");
 
 /* Words 0, 3, 6 ... of @v, from word @first on, which is below 3. */
 static inline __attribute__((always_inline)) __m512i
@@ -108,15 +108,43 @@ lane_keys(const struct lane_views *v)
 	return _mm512_cvtepi64_epi32(v->key);
 }
 
+/* l3_off, the third field of four. */
+static inline __m512i
+lane_l3_offs(__m512i layers)
+{
+	return _mm512_srli_epi64(_mm512_slli_epi64(layers, 16), 48);
+}
+
 /* Where datagrams start. */
 static inline struct lane_windows
 lane_starts(const struct lane_views *v)
 {
-	/* l3_off is the third field of four there, l3_caplen is above the key. */
-	const __m512i l3_off = _mm512_srli_epi64(_mm512_slli_epi64(v->layers, 16), 48);
-
+	/* l3_caplen is above the key. */
 	return (struct lane_windows){
-		_mm512_add_epi64(v->frame, l3_off), _mm512_srli_epi64(v->key, 32)};
+		_mm512_add_epi64(v->frame, lane_l3_offs(v->layers)), _mm512_srli_epi64(v->key, 32)};
+}
+
+_Static_assert(
+	offsetof(struct pkt_view, l4_off) == offsetof(struct pkt_view, flags) + 6, "see lane_l4()");
+
+/*
+ * The WINDOW_L4 of frames whose datagrams start at @start, by the @layers of their views and their
+ * keys. *@ret_lost: those of which views do not say it: later fragments, headers that cannot be.
+ */
+static inline struct lane_windows
+lane_l4(struct lane_windows start, __m512i layers, __m256i key, __mmask8 *ret_lost)
+{
+	/* A bit that IPv6 has and IPv4 has not. Views look behind extension headers. */
+	const __m256i six = _mm256_set1_epi32((int)PKT_KEY_FAMILY(6 & ~4));
+	const __mmask8 is_6 = _mm256_test_epi32_mask(key, six);
+	const __m512i l4_off = _mm512_srli_epi64(layers, 48);
+	const __m512i step = _mm512_mask_mov_epi64(_mm512_sub_epi64(l4_off, lane_l3_offs(layers)),
+		is_6, _mm512_set1_epi64(WINDOW_L4_IP6));
+	__m512i rest = _mm512_add_epi32(start.rest, _mm512_slli_epi64(step, 32));
+
+	rest = _mm512_mask_sub_epi32(rest, 0x5555, rest, step);
+	*ret_lost = _mm512_testn_epi64_mask(l4_off, l4_off) & (__mmask8)~is_6;
+	return (struct lane_windows){_mm512_add_epi64(start.bytes, step), rest};
 }
 
 _Static_assert(offsetof(struct pkt_view, l3_len) + sizeof(uint64_t) <= sizeof(struct pkt_view),

@@ -30,6 +30,7 @@ struct straight {
 	uint64_t asked; /* frames that some table is asked for */
 	uint32_t found; /* bit w: at[w] is set for these */
 	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
+	uint64_t layers[MATCH_BURST] __attribute__((aligned(64))); /* as of struct lane_views */
 	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
 	struct straight_window at[WINDOWS_MAX];
 };
@@ -76,6 +77,7 @@ take_frames(struct straight *s)
 		const struct lane_views v = lane_views(s->views, s->which, g * LANES, on);
 
 		_mm256_store_si256((void *)&s->key[g * LANES], lane_keys(&v));
+		_mm512_store_si512(&s->layers[g * LANES], v.layers);
 		_mm256_store_si256((void *)&s->best[g * LANES], none);
 		window_set(s, WINDOW_OF_START(SPACE_RAW), g, lane_starts(&v));
 	}
@@ -100,6 +102,29 @@ find_all(struct straight *s, uint32_t win, enum window_kind kind)
 				lane_step(window_get(s, base, g), window_get(s, w->parent, g), off,
 					kind, on));
 	}
+}
+
+/*
+ * L4, as views have it, which takes no look at frames; where some do not say it, that of all by
+ * their first bytes.
+ */
+static void
+find_l4(struct straight *s, uint32_t win)
+{
+	uint64_t lost = 0;
+
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __m512i layers = _mm512_load_si512(&s->layers[g * LANES]);
+		const __m256i key = _mm256_load_si256((const void *)&s->key[g * LANES]);
+		__mmask8 lost_here;
+
+		window_set(s, win, g,
+			lane_l4(window_get(s, WINDOW_OF_START(SPACE_RAW), g), layers, key,
+				&lost_here));
+		lost |= (uint64_t)lost_here << g * LANES;
+	}
+	if (__builtin_expect((lost & s->asked) != 0, 0))
+		find_all(s, win, WINDOW_L4);
 }
 
 /* Behind the last byte. */
@@ -132,7 +157,7 @@ find_window(struct straight *s, uint32_t win)
 	case WINDOW_START: break; /* by take_frames() */
 	case WINDOW_TAIL: find_tail(s, win); break;
 	case WINDOW_IHL: find_all(s, win, WINDOW_IHL); break;
-	case WINDOW_L4: find_all(s, win, WINDOW_L4); break;
+	case WINDOW_L4: find_l4(s, win); break;
 	case WINDOW_BYTE: find_all(s, win, WINDOW_BYTE); break;
 	case WINDOW_WALK: find_all(s, win, WINDOW_WALK); break;
 	}
