@@ -354,6 +354,12 @@ table_text(
 		sbuf_adds(out, i > 0 || t->key_mask != 0 ? "; " : " ");
 		place_text(ix->windows, t->words[i].win, t->words[i].off, t->words[i].mask, out);
 	}
+	for (uint32_t k = 0; k < t->n_lanes; k++) {
+		const struct hash_word *w = &t->lanes[k].words[0];
+
+		sbuf_adds(out, k > 0 ? " or " : " ");
+		place_text(ix->windows, w->win, w->off, w->mask, out);
+	}
 	sbuf_addc(out, '\n');
 }
 

@@ -165,6 +165,14 @@ find_keys(struct hash_builder *b)
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
 		const struct item *it = hash_item_of(b, i);
 
+		if (t->n_lanes > 0) {
+			const struct hash_word *w = &t->lanes[b->c->key_of[i]].words[0];
+
+			b->keys[i][0] = hash_masked_word(it, w->win, w->off, w->mask);
+			/* Not hashed, but what tells lanes apart. */
+			b->keys[i][HASH_DATA_WORDS] = b->c->key_of[i];
+			continue;
+		}
 		for (uint32_t k = 0; k < HASH_DATA_WORDS; k++)
 			b->keys[i][k] = hash_masked_word(
 				it, t->words[k].win, t->words[k].off, t->words[k].mask);
@@ -179,9 +187,16 @@ hash_items(struct hash_builder *b)
 
 	for (uint32_t k = 0; k < DIM(t->seed); k++)
 		t->seed[k] = rng_next(&b->rng);
-	for (uint32_t i = 0; i < b->c->n_items; i++)
-		b->hash[i] = hash_words(t->seed, b->keys[i], t->n_words,
-			b->keys[i][HASH_DATA_WORDS], hash_has_key(t));
+	for (uint32_t k = 0; k < t->n_lanes; k++)
+		t->lanes[k].seed[0] = rng_next(&b->rng);
+	for (uint32_t i = 0; i < b->c->n_items; i++) {
+		if (t->n_lanes > 0)
+			b->hash[i] =
+				hash_words(t->lanes[b->c->key_of[i]].seed, b->keys[i], 1, 0, false);
+		else
+			b->hash[i] = hash_words(t->seed, b->keys[i], t->n_words,
+				b->keys[i][HASH_DATA_WORDS], hash_has_key(t));
+	}
 }
 
 /* Whether the hash tells the items at @x and @y apart: by the masked words, not by luck. */
@@ -298,19 +313,19 @@ make_buckets(struct hash_builder *b)
 
 /* ---- the table ---- */
 
+/* Let @t hash @words, @n of them. */
 static void
-choose_words(struct hash_builder *b)
+choose_words(
+	struct hash_table *t, const struct items *items, const struct item_word *words, uint32_t n)
 {
-	struct hash_table *t = b->t;
-
-	for (uint32_t i = 0; i < b->c->n_hash; i++) {
-		const struct item_word *w = &b->c->hash[i];
+	for (uint32_t i = 0; i < n; i++) {
+		const struct item_word *w = &words[i];
 
 		if (w->win == WINDOW_OF_KEY)
 			t->key_mask = w->mask;
 		else if (t->n_words < HASH_DATA_WORDS)
 			t->words[t->n_words++] = (struct hash_word){
-				w->mask, w->off, w->win, b->items->windows[w->win].space};
+				w->mask, w->off, w->win, items->windows[w->win].space};
 	}
 	t->together = t->n_words > 0;
 	for (uint32_t i = 0; i < t->n_words; i++) {
@@ -320,6 +335,62 @@ choose_words(struct hash_builder *b)
 	}
 	for (uint32_t i = t->n_words; i < HASH_DATA_WORDS; i++)
 		t->words[i] = (struct hash_word){.win = WINDOW_OF_START(SPACE_RAW)};
+}
+
+/* The lanes of a fan, if the cluster is one. */
+static int
+choose_lanes(struct hash_builder *b)
+{
+	const struct cluster *c = b->c;
+	struct hash_table *t = b->t;
+
+	if (c->n_keys == 0)
+		return 0;
+	t->lanes = mem_calloc(c->n_keys, sizeof(*t->lanes));
+	if (t->lanes == NULL)
+		return -ENOMEM;
+	t->n_lanes = c->n_keys;
+	t->bytes += c->n_keys * sizeof(*t->lanes);
+	for (uint32_t k = 0; k < c->n_keys; k++)
+		choose_words(&t->lanes[k], b->items, &c->keys[k], 1);
+	return 0;
+}
+
+/* What kernels take of the lanes when all else is made. */
+static int
+make_fans(struct hash_builder *b)
+{
+	struct hash_table *t = b->t;
+	const uint32_t n = (t->n_lanes + FAN_KEYS - 1) / FAN_KEYS;
+	int32_t first = INT32_MAX;
+
+	if (n == 0)
+		return 0;
+	t->fans = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->fans));
+	if (t->fans == NULL)
+		return -ENOMEM;
+	t->bytes += n * sizeof(*t->fans);
+	t->n_lanes -= b->fault == HASH_FAULT_FAN;
+	for (uint32_t k = 0; k < t->n_lanes; k++)
+		first = MIN(first, t->lanes[k].words[0].off);
+	for (uint32_t k = 0; k < t->n_lanes; k++) {
+		struct hash_table *lane = &t->lanes[k];
+		struct hash_fan *fan = &t->fans[k / FAN_KEYS];
+		const uint32_t at = k % FAN_KEYS;
+
+		lane->tags = t->tags;
+		lane->places = t->places;
+		lane->items = t->items;
+		lane->bucket_mask = t->bucket_mask;
+		lane->n_buckets = t->n_buckets;
+		fan->off = first;
+		fan->win = lane->words[0].win;
+		fan->word[at] = (uint64_t)(lane->words[0].off - first) / 8;
+		fan->mask[at] = lane->words[0].mask;
+		fan->seed[at] = lane->seed[0];
+		fan->slots |= UINT64_C(0xff) << 8 * at;
+	}
+	return 0;
 }
 
 /* What all items ask of the key, and the windows that they use. */
@@ -548,10 +619,12 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 	int r;
 
 	memset(t, 0, sizeof(*t));
-	choose_words(&b);
+	choose_words(t, items, c->hash, c->n_hash);
 	describe(&b);
 	hash_shape_init(&b);
-	r = builder_init(&b);
+	r = choose_lanes(&b);
+	if (r == 0)
+		r = builder_init(&b);
 	if (r == 0)
 		r = put_items(&b);
 	if (r == 0)
@@ -560,6 +633,8 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 		r = make_filter(&b);
 	if (r == 0)
 		r = make_ends(&b);
+	if (r == 0)
+		r = make_fans(&b);
 	mem_free(b.keys);
 	mem_free(b.hash);
 	mem_free(b.place);
@@ -575,6 +650,8 @@ hash_fini(struct hash_table *t)
 	mem_free(t->items);
 	mem_free(t->filter);
 	mem_free(t->ends);
+	mem_free(t->lanes);
+	mem_free(t->fans);
 	mem_free(t->shapes);
 	memset(t, 0, sizeof(*t));
 }

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/util.h"
+#include "fan.h"
 #include "item.h"
 #include "scope.h"
 
@@ -85,6 +87,15 @@ _Static_assert(offsetof(struct hash_shape, run_mask) % 64 == 0, "one line");
 
 #define HASH_DATA_WORDS 3
 
+/* What up to eight of a fan's lanes hash, all in the window of the first. */
+struct hash_fan {
+	uint64_t word[FAN_KEYS]; /* which of eight behind each other, the first of them at off */
+	uint64_t mask[FAN_KEYS], seed[FAN_KEYS];
+	uint64_t slots; /* a byte of bits each lane that is one */
+	int32_t off;
+	uint8_t win;
+} __attribute__((aligned(BASE_CACHE_LINE)));
+
 struct hash_table {
 	/* By bucket: of slot s tag number s, byte s from below, 0: free, and where its item is. */
 	uint64_t *tags;
@@ -115,8 +126,13 @@ struct hash_table {
 	uint32_t windows; /* bit w: window w is used */
 	/* A WINDOW_STEPS, at each of whose places frames are looked up, or 0; steps at most. */
 	uint32_t steps_win, steps_max;
-	/* Which lane of which sieve, counted from 1, tells of the table; sieve 0: none. */
-	uint8_t sieve, lane;
+	/*
+	 * Of a fan: tables of one word each that have tags, places and items in common, which
+	 * are this one's. A frame is looked up in all. 0: it is none.
+	 */
+	struct hash_table *lanes;
+	uint32_t n_lanes;
+	struct hash_fan *fans; /* the same for kernels that look up in eight at once */
 	/* Bits by the masked 8 bytes at such a place: 0 where no item has them. NULL: it takes more. */
 	uint64_t *filter;
 	uint64_t filter_word; /* mask of these */
@@ -144,7 +160,7 @@ enum hash_fault {
 	HASH_FAULT_STEPS,
 	HASH_FAULT_FILTER,
 	HASH_FAULT_ENDS,
-	HASH_FAULT_SIEVE,
+	HASH_FAULT_FAN,
 };
 
 /* Build the table of @c. Returns 0 or -ENOMEM; hash_fini() in any case. */

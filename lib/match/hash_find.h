@@ -91,7 +91,10 @@ tag_in(uint64_t tags, uint8_t tag)
 	return ~(((x & low) + low) | x | low);
 }
 
-/* What the bucket of @hash has for frame @i: @ret is set where it is 1, and may be where it is 0. */
+/*
+ * Where the bucket of @hash has something for frame @i: @ret is set where it is 1, and may be
+ * where it is 0. Its place is the slot's number among all until take_places().
+ */
 static inline uint32_t
 look_up(const struct hash_table *t, uint32_t i, uint64_t hash, struct candidate *ret)
 {
@@ -100,9 +103,19 @@ look_up(const struct hash_table *t, uint32_t i, uint64_t hash, struct candidate 
 
 	/* Which frames have one is anybody's guess: no branch on it. */
 	ret->i = i;
-	ret->place = t->places[bucket][__builtin_ctzll(slot | UINT64_C(1) << 63) / 8];
-	__builtin_prefetch(&t->items[ret->place]);
+	ret->place = (uint32_t)(HASH_SLOTS * bucket) +
+		(uint32_t)__builtin_ctzll(slot | UINT64_C(1) << 63) / 8;
 	return slot != 0;
+}
+
+/* The places of items to @c. Most buckets have nothing for a frame, and are not read for it. */
+static inline void
+take_places(const struct hash_table *t, struct candidate *c, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++) {
+		c[k].place = t->places[c[k].place / HASH_SLOTS][c[k].place % HASH_SLOTS];
+		__builtin_prefetch(&t->items[c[k].place]);
+	}
 }
 
 /*
@@ -157,9 +170,14 @@ static inline __attribute__((always_inline)) uint32_t
 find(const struct hash_table *t, const struct probe *p, uint64_t some, struct hash_form f,
 	struct candidate *ret)
 {
+	uint32_t n;
+
 	if (t->n_buckets > FAR_BUCKETS)
-		return find_soon(t, p, some, f, ret);
-	if (some == search_mask(p->n))
-		return find_now(t, p, some, true, f, ret);
-	return find_now(t, p, some, false, f, ret);
+		n = find_soon(t, p, some, f, ret);
+	else if (some == search_mask(p->n))
+		n = find_now(t, p, some, true, f, ret);
+	else
+		n = find_now(t, p, some, false, f, ret);
+	take_places(t, ret, n);
+	return n;
 }

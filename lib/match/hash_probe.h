@@ -226,6 +226,19 @@ find_for(const struct hash_table *t)
 	return by_words[t->n_words][hash_has_key(t)][t->together];
 }
 
+#ifndef HASH_FANS
+/* The candidates of the lanes of @t, which is a fan. */
+static uint32_t
+find_in_fan(const struct hash_table *t, const struct probe *p, uint64_t some, struct candidate *ret)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < t->n_lanes; k++)
+		n += find_1_together(&t->lanes[k], p, some, &ret[n]);
+	return n;
+}
+#endif
+
 #ifdef HASH_RUNS
 #ifdef HASH_HALVES
 #define HAS_HALVES true
@@ -409,8 +422,9 @@ try_for(const struct hash_table *t, const struct probe *p)
 void
 HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
 {
-	struct candidate c[MATCH_BURST + CANDIDATES_MORE];
-	const uint32_t n = find_for(t)(t, p, some, c);
+	/* Of each lane of a fan one. */
+	struct candidate c[FAN_KEYS_MAX * MATCH_BURST + CANDIDATES_MORE];
+	const uint32_t n = t->n_lanes > 0 ? find_in_fan(t, p, some, c) : find_for(t)(t, p, some, c);
 
 #ifdef HASH_RUNS
 	if (t->run != 0 && (HAS_HALVES || !t->halves)) {

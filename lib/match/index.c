@@ -148,6 +148,13 @@ pass_partition(struct build *b)
 	return partition(&b->items, &limits, &b->mem, &b->clusters, &b->n_clusters);
 }
 
+static int
+pass_fans(struct build *b)
+{
+	return fans(&b->items, b->clusters, &b->n_clusters, isa_kernels(b->options->isa)->fan_keys,
+		&b->mem);
+}
+
 /* A number that nobody else knows. */
 static uint64_t
 secret(void)
@@ -183,18 +190,6 @@ pass_tables(struct build *b)
 		for (uint32_t w = t->windows; w != 0; w &= w - 1)
 			ix->any_ether |= ix->windows[__builtin_ctz(w)].space == SPACE_ETHER;
 	}
-	return r;
-}
-
-static int
-pass_sieves(struct build *b)
-{
-	struct match_index *ix = b->index;
-	const int r = sieves_new(ix->tables, ix->n_tables, &b->items, b->clusters, secret(),
-		b->options->hash_fault, &ix->sieves, &ix->n_sieves);
-
-	for (uint32_t i = 0; i < ix->n_sieves; i++)
-		ix->bytes += sizeof(*ix->sieves) + ix->sieves[i].bytes;
 	return r;
 }
 
@@ -294,8 +289,6 @@ number_tests(struct match_index *ix)
 {
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		ix->table_test[i] = number_test(ix, &ix->tables[i].test);
-	for (uint32_t i = 0; i < ix->n_sieves; i++)
-		ix->sieve_test[i] = number_test(ix, &ix->sieves[i].test);
 	for (uint32_t i = 0; i < ix->n_lists; i++)
 		ix->list_test[i] = number_test(ix, &ix->lists[i].test);
 }
@@ -377,8 +370,8 @@ static const struct pass {
 	{"tuple", pass_tuple}, /* scopes of a few prefixes of IPv4 to the five-tuple kernel */
 	{"bits", pass_bits}, /* scopes of prefixes and ports to the bit-vector kernel */
 	{"partition", pass_partition}, /* items to clusters that one hash tells apart */
+	{"fans", pass_fans}, /* clusters of one window to one with several keys */
 	{"tables", pass_tables}, /* clusters to tables */
-	{"sieves", pass_sieves}, /* which of several tables a frame is to be looked up in */
 	{"lists", pass_lists}, /* what is left to lanes of vectors */
 	{"chains", pass_chains}, /* or to functions of many rules */
 	{"residual", pass_residual}, /* what is left goes one by one */
@@ -518,7 +511,6 @@ set_kernels(struct match_index *ix, const struct isa_kernels *kernels)
 	ix->above = kernels->above;
 	ix->probe = kernels->hash;
 	ix->probe_steps = kernels->steps;
-	ix->probe_sieve = kernels->sieve;
 	ix->probe_tuple = kernels->tuple;
 	ix->probe_bits = kernels->bits;
 	ix->probe_list = kernels->list;
@@ -602,7 +594,6 @@ index_free(struct match_index *index)
 	for (uint32_t i = 0; i < index->n_tables; i++)
 		hash_fini(&index->tables[i]);
 	mem_free(index->tables);
-	sieves_free(index->sieves, index->n_sieves);
 	tuple_free(index->tuple);
 	bits_free(index->bits);
 	for (uint32_t i = 0; i < index->n_lists; i++)

@@ -20,7 +20,6 @@
 #include "list.h"
 #include "masks.h"
 #include "place.h"
-#include "sieve.h"
 #include "straight.h"
 #include "tuple.h"
 
@@ -30,7 +29,7 @@ struct match_rule;
 
 #define INDEX_TABLES_MAX 48
 #define INDEX_LISTS_MAX 8
-#define INDEX_TESTS_MAX (INDEX_TABLES_MAX + SIEVES_MAX + INDEX_LISTS_MAX)
+#define INDEX_TESTS_MAX (INDEX_TABLES_MAX + INDEX_LISTS_MAX)
 
 struct match_index {
 	struct window windows[WINDOWS_MAX];
@@ -41,17 +40,14 @@ struct match_index {
 	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
-	/* What tables, sieves and lists ask of pkt_key(), each test once; and its number. */
+	/* What tables and lists ask of pkt_key(), each test once; and its number. */
 	struct scope_test tests[INDEX_TESTS_MAX];
 	uint32_t n_tests;
-	uint8_t table_test[INDEX_TABLES_MAX], sieve_test[SIEVES_MAX], list_test[INDEX_LISTS_MAX];
+	uint8_t table_test[INDEX_TABLES_MAX], list_test[INDEX_LISTS_MAX];
 	masks_tests_fn test_keys;
 	masks_above_fn above;
 	hash_probe_fn probe;
 	hash_steps_fn probe_steps;
-	struct sieve *sieves; /* in front of tables; from the heap */
-	uint32_t n_sieves;
-	sieve_probe_fn probe_sieve;
 	struct bits *bits; /* scopes of prefixes and ports; or NULL */
 	bits_probe_fn probe_bits;
 	struct tuple *tuple; /* scopes of a few prefixes of IPv4; or NULL */
@@ -120,12 +116,12 @@ struct isa_kernels {
 	masks_above_fn above;
 	hash_probe_fn hash;
 	hash_steps_fn steps;
-	sieve_probe_fn sieve;
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
 	list_probe_fn list;
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */
+	uint32_t fan_keys; /* that are worth it where they say more than others */
 	uint32_t lane_bits; /* a lane that tests fewer of them costs more than a rule in a chain */
 };
 

@@ -155,6 +155,10 @@ struct cluster {
 	uint32_t *items; /* numbers in items.v, by rule */
 	uint32_t n_items, n_rules;
 	uint32_t first_rule;
+	/* Of a fan, which has no hash: one word each, of which items[i] has key_of[i]. */
+	struct item_word *keys;
+	uint8_t *key_of;
+	uint32_t n_keys;
 };
 
 /* How the passes are to work; for tests. */

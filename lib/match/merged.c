@@ -173,33 +173,6 @@ ask_steps(struct probe *p, const struct hash_table *t, uint64_t some)
 	}
 }
 
-/* What sieves let through, by their number. */
-struct sifted {
-	uint32_t done; /* bit s: sieve s has been asked */
-	uint64_t pass[SIEVES_MAX][SIEVE_TABLES];
-};
-
-/*
- * The frames in @some that may have something in @t. Its sieve is asked once, of all frames in
- * @alive that some of its tables could have something for.
- */
-static uint64_t
-sift(struct probe *p, struct sifted *f, const struct hash_table *t, const uint64_t *has,
-	uint64_t some, uint64_t alive)
-{
-	const struct match_index *ix = p->im->index;
-	const uint32_t s = t->sieve - 1u;
-
-	if ((f->done >> s & 1) == 0) {
-		const uint64_t all = has[ix->sieve_test[s]] & alive;
-
-		f->done |= 1u << s;
-		need_window(p, ix->sieves[s].win, all);
-		ix->probe_sieve(&ix->sieves[s], p, all, f->pass[s]);
-	}
-	return some & f->pass[s][t->lane];
-}
-
 /* The frames for which no rule is known that comes before @rule, or is it. */
 static uint64_t
 without_rule(const struct probe *p, uint32_t rule)
@@ -226,9 +199,7 @@ ask_tables(struct probe *p, const uint64_t *has, uint64_t alive)
 	const struct match_index *ix = p->im->index;
 	const uint8_t *test = ix->table_test;
 	const uint32_t n = ix->n_tables;
-	struct sifted sifted;
 
-	sifted.done = 0;
 	for (uint32_t k = 0; k < n; k++) {
 		const struct hash_table *t = &ix->tables[k];
 		uint64_t some;
@@ -238,8 +209,6 @@ ask_tables(struct probe *p, const uint64_t *has, uint64_t alive)
 		if (k % LOOK_EVERY == LOOK_EVERY - 1)
 			alive &= without_rule(p, t->first_rule);
 		some = has[test[k]] & alive;
-		if (some != 0 && t->sieve != 0)
-			some = sift(p, &sifted, t, has, some, alive);
 		if (some != 0)
 			ask_table(p, t, some);
 	}

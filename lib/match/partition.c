@@ -493,6 +493,18 @@ is_same_hash(const struct group *g, const struct item_word *hash, uint32_t n)
 	return same;
 }
 
+/* Whether @words are the key alone, and that of all items in the sample: it says nothing. */
+static bool
+is_one_key(const struct parting *p, const struct item_word *words, uint32_t n)
+{
+	uint64_t differ = 0;
+
+	for (uint32_t i = 0; i < p->n_sample; i++)
+		differ |=
+			p->items->v[p->sample[i]].words->val ^ p->items->v[p->sample[0]].words->val;
+	return n == 1 && words->win == WINDOW_OF_KEY && (differ & words->mask) == 0;
+}
+
 /* Shape number @shape joins group @g if that stays good. */
 static bool
 join(struct parting *p, struct group *g, uint32_t shape)
@@ -519,7 +531,7 @@ join(struct parting *p, struct group *g, uint32_t shape)
 		score = choose_words(p, full, n_full, g->steps_win, hash, &n_hash);
 		same = is_same_hash(g, hash, n_hash);
 	}
-	if (score > good || group_take(p, g, shape) < 0)
+	if (score > good || is_one_key(p, hash, n_hash) || group_take(p, g, shape) < 0)
 		return false;
 	memcpy(g->full, full, n_full * sizeof(*full));
 	g->n_full = n_full;

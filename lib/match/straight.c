@@ -24,7 +24,7 @@ static bool
 is_table_plain(const struct match_index *ix, const struct hash_table *t)
 {
 	if (!t->all_plain || t->run == 0 || t->halves || t->ask_key || t->steps_win != 0 ||
-		t->sieve != 0 || !t->together || hash_has_key(t) ||
+		t->n_lanes > 0 || !t->together || hash_has_key(t) ||
 		t->words[0].win != t->run_at.win || !is_window_plain(ix, t->run_at.win))
 		return false;
 	for (uint32_t i = 0; i < t->n_shapes; i++)

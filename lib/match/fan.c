@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "fan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+#define FAN_MIN 3 /* clusters; fewer are looked up as fast one by one */
+#define SHAPES_MAX 160 /* that keys are made for, the first ones */
+#define MASKS_MAX 256 /* looked at for one more key */
+
+/* How many frames of other traffic have a key of some item, in 1/2^20, if bits are chance. */
+#define RATE_ONE (1u << 20)
+/* Keys beyond FAN_KEYS cost as much as looking at items in vain in such a share of frames. */
+#define RATE_MORE (RATE_ONE / 2)
+#define RATE_LEAST (RATE_ONE / 256) /* less is not worth a key */
+
+/* A place for a key: one of the words, and which of its bits. */
+struct key {
+	uint32_t word; /* from the first on */
+	uint64_t mask;
+};
+
+/* Items with equal masks of one cluster. */
+struct fan_shape {
+	uint64_t mask[FAN_WORDS];
+	uint64_t hash; /* of these */
+	uint32_t n; /* items */
+	struct key least; /* the cluster's: what it is looked up by has no bit less */
+	uint32_t key; /* in use */
+};
+
+struct fan {
+	uint8_t win;
+	int proto; /* of all items, or -1 */
+	int32_t first, last; /* offsets of words */
+	uint32_t clusters[FAN_KEYS]; /* numbers */
+	uint32_t n;
+	struct fan_shape shapes[SHAPES_MAX];
+	uint32_t n_shapes;
+	struct key keys[FAN_KEYS_MAX];
+	uint32_t n_keys;
+};
+
+/* ---- what may be one ---- */
+
+/* Whether @it asks for nothing but the key and window @win; its words to *@first, *@last. */
+static bool
+item_fits(const struct item *it, uint8_t win, int32_t *first, int32_t *last)
+{
+	for (uint32_t i = 0; i < it->n_words; i++) {
+		const struct item_word *w = &it->words[i];
+
+		if (w->win == WINDOW_OF_KEY)
+			continue;
+		if (w->win != win)
+			return false;
+		*first = MIN(*first, w->off);
+		*last = MAX(*last, w->off);
+	}
+	for (uint32_t i = 0; i < it->n_needs; i++)
+		if (it->needs[i].win != win)
+			return false;
+	for (uint32_t i = 0; i < it->n_ranges; i++)
+		if (it->ranges[i].win != win)
+			return false;
+	return it->steps_win == 0;
+}
+
+/* Cluster @c as a fan of its own. False: it can be in none. */
+static bool
+fan_of(const struct items *items, const struct cluster *c, struct fan *f)
+{
+	const struct item_word *key = &c->hash[0];
+
+	if (c->n_hash != 1 || key->win == WINDOW_OF_KEY ||
+		items->windows[key->win].kind == WINDOW_TAIL)
+		return false;
+	f->win = key->win;
+	f->first = f->last = key->off;
+	f->proto = item_proto(&items->v[c->items[0]]);
+	for (uint32_t i = 0; i < c->n_items; i++) {
+		const struct item *it = &items->v[c->items[i]];
+
+		if (item_proto(it) != f->proto || !item_fits(it, f->win, &f->first, &f->last))
+			return false;
+	}
+	return f->first >= 0 && f->last - f->first < 8 * FAN_WORDS;
+}
+
+/* Take cluster @k, which is @of on its own, into @f. */
+static bool
+fan_take(struct fan *f, const struct fan *of, uint32_t k)
+{
+	const int32_t first = f->n > 0 ? MIN(f->first, of->first) : of->first;
+	const int32_t last = f->n > 0 ? MAX(f->last, of->last) : of->last;
+
+	if (f->n == FAN_KEYS || last - first >= 8 * FAN_WORDS)
+		return false;
+	if (f->n > 0 && (f->win != of->win || f->proto != of->proto))
+		return false;
+	f->win = of->win;
+	f->proto = of->proto;
+	f->first = first;
+	f->last = last;
+	f->clusters[f->n++] = k;
+	return true;
+}
+
+/* ---- keys ---- */
+
+static uint32_t
+bits_of(const struct key *k)
+{
+	return (uint32_t)__builtin_popcountll(k->mask);
+}
+
+static uint64_t
+rate(uint32_t n, uint32_t bits)
+{
+	return (uint64_t)n * RATE_ONE >> MIN(bits, 40);
+}
+
+static bool
+same_key(const struct key *a, const struct key *b)
+{
+	return a->word == b->word && a->mask == b->mask;
+}
+
+/* Whether items of @s, which are told apart by s->least, can be looked up by @k. */
+static bool
+key_suits(const struct key *k, const struct fan_shape *s)
+{
+	return k->word == s->least.word && (s->least.mask & ~k->mask) == 0 &&
+		(k->mask & ~s->mask[k->word]) == 0;
+}
+
+/* The key that says most of @s. Its own cluster's, or one made of it, suits. */
+static uint32_t
+best_key(const struct key *keys, uint32_t n, const struct fan_shape *s)
+{
+	uint32_t best = n;
+
+	for (uint32_t k = 0; k < n; k++)
+		if (key_suits(&keys[k], s) &&
+			(best == n || bits_of(&keys[k]) > bits_of(&keys[best])))
+			best = k;
+	return best;
+}
+
+static struct fan_shape
+shape_of(const struct fan *f, const struct item *it, const struct key *least)
+{
+	struct fan_shape s = {.least = *least, .n = 1};
+
+	for (uint32_t i = 0; i < it->n_words; i++)
+		if (it->words[i].win == f->win)
+			s.mask[(it->words[i].off - f->first) / 8] = it->words[i].mask;
+	for (uint32_t i = 0; i < FAN_WORDS; i++)
+		s.hash = (s.hash ^ s.mask[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	return s;
+}
+
+static struct key
+key_of_cluster(const struct fan *f, const struct cluster *c)
+{
+	return (struct key){(uint32_t)(c->hash[0].off - f->first) / 8, c->hash[0].mask};
+}
+
+/* What keys can be made for. */
+static void
+find_shapes(struct fan *f, const struct items *items, const struct cluster *clusters)
+{
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct cluster *c = &clusters[f->clusters[i]];
+		const struct key least = key_of_cluster(f, c);
+		uint32_t at = f->n_shapes;
+
+		for (uint32_t j = 0; j < c->n_items; j++) {
+			const struct fan_shape s = shape_of(f, &items->v[c->items[j]], &least);
+
+			for (at = 0; at < f->n_shapes; at++)
+				if (f->shapes[at].hash == s.hash &&
+					same_key(&f->shapes[at].least, &least) &&
+					memcmp(f->shapes[at].mask, s.mask, sizeof(s.mask)) == 0)
+					break;
+			if (at < f->n_shapes)
+				f->shapes[at].n++;
+			else if (f->n_shapes < SHAPES_MAX)
+				f->shapes[f->n_shapes++] = s;
+		}
+	}
+}
+
+/* Masks that several shapes have, at places of keys. Returns how many. */
+static uint32_t
+find_masks(const struct fan *f, struct key ret[MASKS_MAX])
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < f->n_shapes; i++)
+		for (uint32_t j = i; j < f->n_shapes && n < MASKS_MAX; j++) {
+			const uint32_t word = f->shapes[i].least.word;
+			const struct key k = {
+				word, f->shapes[i].mask[word] & f->shapes[j].mask[word]};
+			uint32_t at = 0;
+
+			if (!key_suits(&k, &f->shapes[i]) || !key_suits(&k, &f->shapes[j]))
+				continue;
+			while (at < n && !same_key(&ret[at], &k))
+				at++;
+			if (at == n)
+				ret[n++] = k;
+		}
+	return n;
+}
+
+/* By how much less is looked at in vain if @k is a key, too. */
+static uint64_t
+gain(const struct fan *f, const struct key *k)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < f->n_shapes; i++) {
+		const struct fan_shape *s = &f->shapes[i];
+		const uint32_t bits = bits_of(&f->keys[s->key]);
+
+		if (key_suits(k, s) && bits_of(k) > bits)
+			sum += rate(s->n, bits) - rate(s->n, bits_of(k));
+	}
+	return sum;
+}
+
+/* Let all shapes have their best keys, and drop those that no shape has. */
+static void
+settle(struct fan *f)
+{
+	uint32_t used = 0, kept = 0;
+
+	for (uint32_t i = 0; i < f->n_shapes; i++) {
+		f->shapes[i].key = best_key(f->keys, f->n_keys, &f->shapes[i]);
+		used |= 1u << f->shapes[i].key;
+	}
+	/* Shapes that are not known may have any of the clusters' keys. */
+	if (f->n_shapes == SHAPES_MAX)
+		return;
+	for (uint32_t k = 0; k < f->n_keys; k++)
+		if ((used >> k & 1) != 0)
+			f->keys[kept++] = f->keys[k];
+	f->n_keys = kept;
+	for (uint32_t i = 0; i < f->n_shapes; i++)
+		f->shapes[i].key = best_key(f->keys, f->n_keys, &f->shapes[i]);
+}
+
+static uint64_t
+rate_of(const struct fan *f)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < f->n_shapes; i++)
+		sum += rate(f->shapes[i].n, bits_of(&f->keys[f->shapes[i].key]));
+	return sum;
+}
+
+/* Add keys that say more as long as that helps, up to @max of them. */
+static void
+refine(struct fan *f, const struct key *masks, uint32_t n_masks, uint32_t max)
+{
+	while (f->n_keys < max) {
+		uint64_t most = RATE_LEAST;
+		const struct key *best = NULL;
+
+		for (uint32_t m = 0; m < n_masks; m++) {
+			const uint64_t g = gain(f, &masks[m]);
+
+			if (g > most) {
+				most = g;
+				best = &masks[m];
+			}
+		}
+		if (best == NULL)
+			return;
+		f->keys[f->n_keys++] = *best;
+		settle(f);
+	}
+}
+
+static void
+choose_keys(struct fan *f, const struct items *items, const struct cluster *clusters, uint32_t max)
+{
+	struct key masks[MASKS_MAX];
+	uint32_t n_masks;
+
+	find_shapes(f, items, clusters);
+	for (uint32_t i = 0; i < f->n; i++)
+		f->keys[f->n_keys++] = key_of_cluster(f, &clusters[f->clusters[i]]);
+	settle(f);
+	n_masks = find_masks(f, masks);
+	refine(f, masks, n_masks, MIN(max, FAN_KEYS));
+	if (rate_of(f) > RATE_MORE)
+		refine(f, masks, n_masks, MIN(max, FAN_KEYS_MAX));
+}
+
+/* ---- the cluster ---- */
+
+static int
+order_numbers(const void *pa, const void *pb)
+{
+	const uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+
+	return (a > b) - (a < b);
+}
+
+/* All items of @f to @ret, by rule, each with the key that says most of it. */
+static int
+take_items(const struct fan *f, const struct items *items, const struct cluster *clusters,
+	struct cluster *ret, struct arena *arena)
+{
+	uint8_t *of = arena_zalloc(arena, items->n + 1); /* by item */
+	uint32_t last = UINT32_MAX;
+
+	if (of == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct cluster *c = &clusters[f->clusters[i]];
+		const struct key least = key_of_cluster(f, c);
+
+		for (uint32_t j = 0; j < c->n_items; j++) {
+			const struct fan_shape s = shape_of(f, &items->v[c->items[j]], &least);
+
+			of[c->items[j]] = (uint8_t)best_key(f->keys, f->n_keys, &s);
+			ret->items[ret->n_items++] = c->items[j];
+		}
+	}
+	/* Items are made rule by rule, so that is the order of rules. */
+	qsort(ret->items, ret->n_items, sizeof(*ret->items), order_numbers);
+	for (uint32_t i = 0; i < ret->n_items; i++) {
+		const uint32_t rule = items->v[ret->items[i]].rule;
+
+		ret->key_of[i] = of[ret->items[i]];
+		ret->n_rules += rule != last;
+		last = rule;
+	}
+	return 0;
+}
+
+/* Cluster *@ret of all that @f has. Returns 0 or -ENOMEM. */
+static int
+make_cluster(const struct fan *f, const struct items *items, const struct cluster *clusters,
+	struct cluster *ret, struct arena *arena)
+{
+	struct cluster c = {.n_keys = f->n_keys};
+	uint32_t n = 0;
+	int r;
+
+	for (uint32_t i = 0; i < f->n; i++)
+		n += clusters[f->clusters[i]].n_items;
+	c.items = arena_zalloc(arena, (n + 1) * sizeof(*c.items));
+	c.keys = arena_zalloc(arena, f->n_keys * sizeof(*c.keys));
+	c.key_of = arena_zalloc(arena, n + 1);
+	if (c.items == NULL || c.keys == NULL || c.key_of == NULL)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < f->n_keys; k++)
+		c.keys[k] = (struct item_word){.win = f->win,
+			.off = (int16_t)(f->first + 8 * (int32_t)f->keys[k].word),
+			.mask = f->keys[k].mask};
+	r = take_items(f, items, clusters, &c, arena);
+	if (r < 0)
+		return r;
+	c.first_rule = items->v[c.items[0]].rule;
+	*ret = c;
+	return 0;
+}
+
+int
+fans(const struct items *items, struct cluster *c, uint32_t *n, uint32_t keys_max,
+	struct arena *arena)
+{
+	const uint32_t all = *n;
+	struct fan *of = arena_zalloc(arena, (all + 1) * sizeof(*of)); /* each on its own */
+	uint32_t kept = 0;
+
+	if (of == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < all; i++)
+		of[i].n = fan_of(items, &c[i], &of[i]);
+	for (uint32_t i = 0; i < all; i++) {
+		struct fan f = {.n = 0};
+		int r;
+
+		for (uint32_t k = i; k < all && of[i].n > 0; k++)
+			if (of[k].n > 0)
+				(void)fan_take(&f, &of[k], k);
+		if (f.n < FAN_MIN)
+			continue;
+		choose_keys(&f, items, c, keys_max);
+		/* The first rule of all is in cluster i, so that is where it comes. */
+		r = make_cluster(&f, items, c, &c[i], arena);
+		if (r < 0)
+			return r;
+		for (uint32_t k = 0; k < f.n; k++) {
+			of[f.clusters[k]].n = 0;
+			if (f.clusters[k] != i)
+				c[f.clusters[k]].n_items = 0;
+		}
+	}
+	for (uint32_t i = 0; i < all; i++)
+		if (c[i].n_items > 0)
+			c[kept++] = c[i];
+	*n = kept;
+	return 0;
+}

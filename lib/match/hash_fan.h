@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MATCH_HASH_FAN_H
+#define MATCH_HASH_FAN_H
+
+/*
+ * Fans for kernels with AVX-512: a frame's words are the lanes of one vector, hashed and
+ * looked up at once, so that eight keys cost what one costs eight frames.
+ */
+
+#include "hash_lanes.h"
+
+/* A fan at hand: stores of results could change the original for all the compiler knows. */
+struct fan_at_hand {
+	__m512i word, mask, seed, low, high, buckets, top, one;
+	const uint64_t *tags;
+	__mmask64 slots;
+	int64_t off;
+};
+
+static inline struct fan_at_hand
+fan_at_hand(const struct hash_table *t, const struct hash_fan *f)
+{
+	return (struct fan_at_hand){
+		.word = _mm512_load_si512(f->word),
+		.mask = _mm512_load_si512(f->mask),
+		.seed = _mm512_load_si512(f->seed),
+		.low = _mm512_set1_epi64((long long)HASH_LOW),
+		.high = _mm512_set1_epi64((long long)HASH_HIGH),
+		.buckets = _mm512_set1_epi64((long long)t->bucket_mask),
+		.top = _mm512_set4_epi32(0x0e0e0e0e, 0x0e0e0e0e, 0x06060606, 0x06060606),
+		.one = _mm512_set1_epi8(1),
+		.tags = t->tags,
+		.slots = f->slots,
+		.off = f->off,
+	};
+}
+
+/*
+ * The buckets of the keys of a frame, whose window starts at @bytes and has @left of them,
+ * to @ret_bucket. Returns which bytes of them are the keys' tags, one at most of each.
+ */
+static inline uint64_t
+fan_look_up(const struct fan_at_hand *f, uint64_t bytes, int32_t left, uint64_t *ret_bucket)
+{
+	/* Of a window that is not there nothing is left, and its place is a number that nobody follows. */
+	const int64_t rest = MAX(left - f->off, 0);
+	const uint64_t there = _bzhi_u64(UINT64_MAX, (uint32_t)MIN(rest, 64));
+	const __m512i line =
+		_mm512_maskz_loadu_epi8(there, (const void *)(uintptr_t)(bytes + (uint64_t)f->off));
+	__m512i h = _mm512_and_si512(_mm512_permutexvar_epi64(f->word, line), f->mask);
+	__m512i bucket, tags;
+
+	/* hash_pair() and hash_finish() of each lane's word. */
+	h = _mm512_add_epi32(h, f->seed);
+	h = _mm512_mul_epu32(h, _mm512_srli_epi64(h, 32));
+	h = _mm512_add_epi64(
+		_mm512_mul_epu32(h, f->low), _mm512_mul_epu32(_mm512_srli_epi64(h, 32), f->high));
+	bucket = _mm512_and_si512(_mm512_srli_epi64(h, HASH_BUCKET_SHIFT), f->buckets);
+	_mm512_store_si512(ret_bucket, bucket);
+	_Static_assert(HASH_TAG_SHIFT == 48, "byte 6");
+	tags = _mm512_max_epu8(_mm512_shuffle_epi8(h, f->top), f->one);
+	return _mm512_mask_cmpeq_epi8_mask(f->slots,
+		_mm512_i64gather_epi64(bucket, (const void *)f->tags, sizeof(uint64_t)), tags);
+}
+
+/* The place of the item in the first slot of @found, as of fan_look_up(), where it is not 0. */
+static inline uint32_t
+fan_place(const struct hash_table *t, const uint64_t *bucket, uint64_t found)
+{
+	const uint32_t slot = (uint32_t)__builtin_ctzll(found);
+
+	_Static_assert(HASH_SLOTS == 8, "a byte each");
+	return t->places[bucket[slot / HASH_SLOTS]][slot % HASH_SLOTS];
+}
+
+#endif
