@@ -20,6 +20,7 @@
 #include "cbpf/alu.h"
 #include "cbpf/insn.h"
 
+struct cbpf_known;
 struct cbpf_prog;
 
 enum ir_op {
@@ -134,6 +135,7 @@ struct ir_block {
 
 struct ir {
 	struct arena mem;
+	const struct cbpf_known *known; /* of the packets that it is for, or NULL */
 	bool failed; /* out of memory */
 	struct ir_block **blocks; /* in topological order, reached ones only */
 	uint32_t nblocks, cap_blocks;
@@ -143,7 +145,7 @@ struct ir {
 	struct ir_val *hash[256];
 };
 
-/* Build @ir, which is zeroed, from @prog. Returns 0 or -ENOMEM; ir_fini() in any case. */
+/* Build @ir, which is zeroed but for what is known, from @prog. Returns 0 or -ENOMEM; ir_fini() in any case. */
 int ir_build(struct ir *ir, const struct cbpf_prog *prog);
 
 /* Run the passes over it. Returns 0 or -ENOMEM. */

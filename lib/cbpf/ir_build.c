@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "ir.h"
 #include "ir_facts.h"
+#include "ir_known.h"
 #include "prog_impl.h"
 
 #define FACTS_MAX 64 /* dominating tests looked at; bounds the work for long chains */
@@ -222,11 +223,15 @@ end_ret(struct ir_block *blk, struct ir_val *v)
  * The tests on the way from the entry to @blk decide this one: 1, 0, or -1.
  */
 static int
-decide(struct ir_block *blk, enum ir_test_kind kind, const struct ir_val *a, const struct ir_val *b)
+decide(const struct ir *ir, struct ir_block *blk, enum ir_test_kind kind, const struct ir_val *a,
+	const struct ir_val *b)
 {
 	struct ir_range k = {0, a->umax};
 	struct ir_block *s = blk;
+	const int known = b->op == IR_CONST ? ir_known_decide(ir, kind, a, b->k) : -1;
 
+	if (known >= 0)
+		return known;
 	if (a->op == IR_CONST)
 		k.lo = a->k;
 	for (int n = 0; s->idom != NULL && n < FACTS_MAX; s = s->idom, n++) {
@@ -255,7 +260,7 @@ end_branch(struct builder *b, struct ir_block *blk, enum ir_test_kind kind, stru
 		end_goto(blk, yes);
 		return;
 	}
-	known = decide(blk, kind, a, x);
+	known = decide(b->ir, blk, kind, a, x);
 	if (known >= 0) {
 		end_goto(blk, known ? yes : no);
 		return;
@@ -294,8 +299,12 @@ build_load(struct builder *b, struct ir_block *blk, struct ir_val *x, uint32_t k
 		end_ret(blk, ir_const(b->ir, blk, 0));
 		return false;
 	}
-	ir_guard_add(b->ir, blk, x, off + size);
-	*ret = ir_load(b->ir, blk, x, (uint32_t)off, size);
+	if (!ir_known_there(b->ir, x, off + size))
+		ir_guard_add(b->ir, blk, x, off + size);
+	if (x == NULL && ir_known_load(b->ir, off, size).mask == UINT32_MAX)
+		*ret = ir_const(b->ir, blk, ir_known_load(b->ir, off, size).val);
+	else
+		*ret = ir_load(b->ir, blk, x, (uint32_t)off, size);
 	return true;
 }
 

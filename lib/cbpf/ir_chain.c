@@ -272,11 +272,48 @@ put_asks(struct chain *c, const struct cbpf_link *l, uint32_t next)
 	}
 }
 
+static bool
+asks_whole(const struct cbpf_link *l)
+{
+	return l->known != NULL && l->known->whole;
+}
+
+/* All bytes up to the last one are there. An empty packet has no last one, and is as good as cut. */
+static struct ir_test
+ask_whole(struct chain *c)
+{
+	struct ir *ir = &c->args;
+	struct ir_block *b = c->args_block;
+	struct ir_guard *g = arena_zalloc(&ir->mem, sizeof(*g));
+
+	ir->failed |= g == NULL;
+	if (g != NULL)
+		*g = (struct ir_guard){
+			.v = ir_alu(ir, b, CBPF_ALU_SUB, ir_len(ir, b), ir_const(ir, b, 1)),
+			.end = 1};
+	return (struct ir_test){.kind = IR_THERE, .guard = g};
+}
+
+/* What a link's key has to be, and of the packet what is not known from it. */
+static void
+put_key(struct chain *c, const struct cbpf_link *l, uint32_t next)
+{
+	const struct way no = {next, NULL};
+
+	if (l->gate != 0)
+		add_place(c, PLACE_ASK, go_on(c), no)->test =
+			ask_arg(c, IR_ARG_KEY, l->gate, l->val & l->gate, false);
+	if (asks_whole(l))
+		add_place(c, PLACE_ASK, go_on(c), no)->test = ask_whole(c);
+	add_place(c, PLACE_ASK, go_on(c), no)->test =
+		ask_arg(c, IR_ARG_KEY, l->mask, l->val, false);
+}
+
 /* The places of a link: its key, its program, whether it is allowed, and its end. */
 static int
 put_link(struct chain *c, const struct cbpf_link *l, struct ir *prog)
 {
-	uint32_t end = c->n_places + 2, found, next;
+	uint32_t end = c->n_places + 2 + (l->gate != 0) + asks_whole(l), found, next;
 	struct way in;
 	int r;
 
@@ -297,8 +334,7 @@ put_link(struct chain *c, const struct cbpf_link *l, struct ir *prog)
 		return r;
 	in = l->prog != NULL ? way_to(c, prog->blocks[0], NULL, found, next)
 			     : (struct way){found, NULL};
-	add_place(c, PLACE_ASK, go_on(c), (struct way){next, NULL})->test =
-		ask_arg(c, IR_ARG_KEY, l->mask, l->val, false);
+	put_key(c, l, next);
 	put_asks(c, l, next);
 	/* A question that is answered, for one that leads on past blocks that ask nothing. */
 	add_place(c, PLACE_ASK, in, in)->test = ask_arg(c, IR_ARG_KEY, 0, 0, false);
@@ -327,6 +363,7 @@ put_links(struct chain *c)
 		const struct cbpf_link *l = &c->links[i];
 		struct ir *prog = &c->progs[i];
 
+		prog->known = l->known;
 		if (l->prog != NULL && (r = ir_build(prog, l->prog)) == 0)
 			r = ir_optimise(prog);
 		if (r == 0)

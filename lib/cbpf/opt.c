@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "ir.h"
+#include "ir_known.h"
 
 /*
  * Bytes that every frame worth a rule has: Ethernet and IPv4 headers. Asking for
@@ -51,28 +52,28 @@ need_own(const struct ir_block *b, const struct ir_val *base)
 }
 
 static uint64_t
-have_before(const struct ir_block *b, uint32_t first)
+have_before(const struct ir_block *b, uint32_t first, uint64_t start)
 {
 	uint64_t have = EVERYTHING;
 
 	if (b->npreds == 0)
-		return 0;
+		return start;
 	for (uint32_t i = 0; i < b->npreds; i++)
 		have = MIN(have, b->preds[i]->index < first ? 0 : b->preds[i]->have);
 	return have;
 }
 
 static void
-settle_guards(struct ir_block *b, const struct ir_val *base, uint32_t first)
+settle_guards(struct ir_block *b, const struct ir_val *base, uint32_t first, uint64_t start)
 {
 	uint64_t own = need_own(b, base), want = need_after(b);
 
-	b->have = have_before(b, first);
+	b->have = have_before(b, first, start);
 	if (own == 0)
 		return;
 	/* Where all paths end with 0 no more than the own loads is of use. */
 	want = want == EVERYTHING ? own : MAX(own, want);
-	if (b->have == 0)
+	if (b->have == start)
 		want = MAX(own, MIN(want, base == NULL ? HEADERS : 0));
 	for (struct ir_guard **p = &b->guards; *p != NULL;) {
 		struct ir_guard *g = *p;
@@ -108,6 +109,7 @@ static void
 merge_guards_of(struct ir *ir, const struct ir_val *base, uint32_t last)
 {
 	const uint32_t first = base != NULL ? base->block->index : 0;
+	const uint64_t start = base == NULL ? ir_known_bytes(ir) : 0;
 
 	for (uint32_t i = last + 1; i-- > first;) {
 		struct ir_block *b = ir->blocks[i];
@@ -115,7 +117,7 @@ merge_guards_of(struct ir *ir, const struct ir_val *base, uint32_t last)
 		b->need = MAX(need_after(b), need_own(b, base));
 	}
 	for (uint32_t i = first; i <= last; i++)
-		settle_guards(ir->blocks[i], base, first);
+		settle_guards(ir->blocks[i], base, first, start);
 	for (uint32_t i = first; i <= last; i++)
 		ir->blocks[i]->need = 0;
 }

@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "ir.h"
+#include "ir_known.h"
 
 #define BYTES_MAX 256 /* of one conjunction and base; more are left as they are */
 #define CLIMB_MAX 64 /* dominating blocks asked for guards */
@@ -195,7 +196,7 @@ widen_base(struct ir *ir, struct ir_block *b, struct ir_val *base)
 {
 	struct byte_test v[BYTES_MAX];
 	struct plan plans[BYTES_MAX + 1];
-	uint64_t end = readable(b, base);
+	uint64_t end = MAX(readable(b, base), base == NULL ? ir_known_bytes(ir) : 0);
 	uint32_t n = 0;
 
 	for (struct ir_test *t = b->tests; t != NULL; t = t->next) {

@@ -268,16 +268,17 @@ add_family(struct chain_links *l, const struct cbpf_link *v, size_t n, uint32_t 
 void
 chain_links_sort(struct chain_links *l)
 {
-	struct cbpf_link was[CHAIN_LINKS_MAX];
+	struct cbpf_link was[CHAIN_LINKS_PLAIN];
 	const size_t n = l->n;
 
-	if (!is_mixed(l))
-		return;
-	memcpy(was, l->v, n * sizeof(*was));
-	l->n = 0;
-	add_family(l, was, n, 4);
-	add_family(l, was, n, 6);
-	l->room *= 2; /* what is for both stands there twice */
+	if (is_mixed(l)) {
+		memcpy(was, l->v, n * sizeof(*was));
+		l->n = 0;
+		add_family(l, was, n, 4);
+		add_family(l, was, n, 6);
+		l->room *= 2; /* what is for both stands there twice */
+	}
+	chain_kinds_add(l);
 }
 
 void

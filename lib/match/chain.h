@@ -28,7 +28,10 @@ extern const struct cbpf_records chain_records;
 #define CHAIN_ODD CBPF_CHAIN_NUMBERS
 
 /* Of each rule for each family, and for later fragments; and one for CHAIN_ODD. */
-#define CHAIN_LINKS_MAX (4 * CHAIN_MAX + 1)
+#define CHAIN_LINKS_PLAIN (4 * CHAIN_MAX + 1)
+/* The same again, and an end, for each of the kinds of frames that have links of their own. */
+#define CHAIN_KINDS 5
+#define CHAIN_LINKS_MAX ((1 + CHAIN_KINDS) * (CHAIN_LINKS_PLAIN + 1))
 
 /* Links under construction. */
 struct chain_links {
@@ -54,10 +57,14 @@ void chain_links_add(struct chain_links *l, const struct match_entry *e,
 	const struct match_rule *rule, uint32_t number);
 
 /*
- * Those for IPv4 before those for IPv6, where some are for one of them: no frame is asked by
+ * First the frames of which most is known, see chain_kinds.c, kind by kind. Then those for
+ * IPv4 before those for IPv6, where some are for one of them: no frame is asked by
  * both, and what is asked behind each other then stands behind each other.
  */
 void chain_links_sort(struct chain_links *l);
+
+/* The links before those of @l that are for kinds of frames of their own. */
+void chain_kinds_add(struct chain_links *l);
 
 /* Leave number @number out: for tests. */
 void chain_links_drop(struct chain_links *l, uint32_t number);

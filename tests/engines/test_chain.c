@@ -2,8 +2,9 @@
 /*
  * Chains: 1 to 12 random, real and mutated programs as one function, with keys
  * and switches, against the interpreter asked about one after another; on frames
- * made for one of them, cut at any length. 20,000 chains, 200,000 with
- * SLUICE_LONG=1. A reference that forgets keys, switches or an order is noticed.
+ * made for one of them, cut at any length. Some are compiled for frames of which something
+ * is known. 20,000 chains, 200,000 with SLUICE_LONG=1. A reference that forgets keys,
+ * switches, what is asked besides or an order is noticed.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include "base/diag.h"
 #include "base/util.h"
+#include "cbpf/insn.h"
 #include "cbpf/jit.h"
 #include "cbpf/prog.h"
 #include "engines.h"
@@ -28,13 +30,17 @@
 #define ARENA_BYTES (16u << 20)
 
 /* What the reference may do wrong, to be noticed. */
-enum fault { NO_FAULT, NO_KEYS, NO_ASKS, NO_SWITCHES, LAST_FIRST, FAULTS };
+enum fault { NO_FAULT, NO_KEYS, NO_ASKS, NO_WHOLE, NO_SWITCHES, LAST_FIRST, FAULTS };
 
 static struct {
-	uint64_t asked, found, later, bad, noticed[FAULTS];
+	uint64_t asked, found, known, later, bad, noticed[FAULTS];
 } count;
 
+/* The key of frames of which something is known. */
+#define KEY_KNOWN 3
+
 struct chain {
+	struct cbpf_known known;
 	struct cbpf_link links[LINKS_MAX];
 	struct cbpf_ask asks[LINKS_MAX][ASKS_MAX];
 	union cbpf_choice choices[LINKS_MAX][ASKS_MAX][CHOICES_MAX];
@@ -76,6 +82,13 @@ asks_hold(const struct cbpf_link *l, const struct question *q)
 	return true;
 }
 
+/* Whether @l is for whole frames, and @q is about one that was cut. */
+static bool
+is_cut(const struct cbpf_link *l, const struct question *q)
+{
+	return l->known != NULL && l->known->whole && (q->caplen < q->wirelen || q->wirelen == 0);
+}
+
 static uint32_t
 reference(const struct chain *c, const struct question *q, enum fault fault)
 {
@@ -86,6 +99,10 @@ reference(const struct chain *c, const struct question *q, enum fault fault)
 			continue;
 		if (fault != NO_ASKS && !asks_hold(l, q))
 			continue;
+		if (fault != NO_WHOLE && is_cut(l, q))
+			continue;
+		if (l->number == CBPF_CHAIN_NONE)
+			return CBPF_CHAIN_NONE;
 		if (fault != NO_SWITCHES && (q->allowed >> l->number & 1) == 0)
 			continue;
 		if (l->prog == NULL ||
@@ -133,11 +150,88 @@ make_asks(struct chain *c, size_t i, struct rng *r)
 	}
 }
 
+/* An IPv4 header that is like most, or any bytes. */
+static void
+make_known(struct cbpf_known *k, struct rng *r)
+{
+	static const struct cbpf_known plain = {
+		.bits = {0xff, [6] = 0x1f, 0xff, [9] = 0xff}, .val = {0x45}};
+
+	*k = plain;
+	k->val[9] = rng_below(r, 2) ? 17 : 6;
+	k->there = rng_below(r, 48);
+	k->whole = rng_below(r, 2) == 0;
+	for (uint32_t i = rng_below(r, 2) ? 0 : CBPF_KNOWN_BYTES; i-- > 0;) {
+		k->bits[i] = rng_below(r, 2) ? 0 : (uint8_t)rng_next(r);
+		k->val[i] = (uint8_t)rng_next(r) & k->bits[i];
+	}
+}
+
+/* Looks at the header, at what is about as far as is known to be there, and at the end. */
+static struct cbpf_prog *
+progs_near(struct rng *r)
+{
+	static const uint16_t loads[] = {CBPF_CODE_LD_B_ABS, CBPF_CODE_LD_H_ABS,
+		CBPF_CODE_LD_W_ABS},
+			      behind[] = {CBPF_CODE_LD_B_IND, CBPF_CODE_LD_H_IND,
+				      CBPF_CODE_LD_W_IND},
+			      jumps[] = {CBPF_CODE_JEQ_K, CBPF_CODE_JSET_K, CBPF_CODE_JGE_K};
+	struct cbpf_insn v[32];
+	struct cbpf_prog *prog = NULL;
+	struct diag diag = {0};
+	size_t n = 0;
+
+	for (uint32_t i = 1 + rng_below(r, 4); i-- > 0;) {
+		if (rng_below(r, 2)) {
+			v[n++] = (struct cbpf_insn){loads[rng_below(r, 3)], 0, 0, rng_below(r, 50)};
+		} else {
+			const uint32_t far = 1 + rng_below(r, 50);
+
+			v[n++] = (struct cbpf_insn){CBPF_CODE_LD_LEN, 0, 0, 0};
+			v[n++] = (struct cbpf_insn){CBPF_CODE_ALU_SUB_K, 0, 0, far};
+			v[n++] = (struct cbpf_insn){CBPF_CODE_TAX, 0, 0, 0};
+			v[n++] = (struct cbpf_insn){
+				behind[rng_below(r, 3)], 0, 0, rng_below(r, far + 2)};
+		}
+		if (rng_below(r, 2))
+			v[n++] = (struct cbpf_insn){CBPF_CODE_ALU_AND_K, 0, 0, rng_next(r) & 0xfff};
+		/* Either way leads on, the next step or the one behind it. */
+		v[n++] = (struct cbpf_insn){jumps[rng_below(r, 3)], 0, 1, rng_below(r, 70)};
+		v[n++] = (struct cbpf_insn){CBPF_CODE_RET_K, 0, 0, rng_below(r, 2)};
+	}
+	v[n++] = (struct cbpf_insn){CBPF_CODE_RET_K, 0, 0, 1};
+	if (cbpf_prog_new(v, n, &prog, &diag) < 0)
+		abort();
+	return prog;
+}
+
+static struct cbpf_prog *
+any_prog(struct rng *r)
+{
+	switch (rng_below(r, 3)) {
+	case 0: return progs_random(r);
+	case 1: return progs_real(r);
+	}
+	return progs_near(r);
+}
+
+static void
+make_link_known(const struct chain *c, struct cbpf_link *l, struct rng *r)
+{
+	if (rng_below(r, 2) == 0)
+		l->mask = l->val = KEY_KNOWN;
+	l->gate = rng_below(r, 4) & l->mask;
+	if (l->mask == KEY_KNOWN && l->val == KEY_KNOWN && rng_below(r, 4) != 0)
+		l->known = &c->known;
+}
+
 static void
 make(struct chain *c, struct rng *r)
 {
+	const bool any_known = rng_below(r, 2) == 0;
 	uint32_t number = 0;
 
+	make_known(&c->known, r);
 	c->n = 1 + rng_below(r, LINKS_MAX);
 	for (size_t i = 0; i < c->n; i++) {
 		struct cbpf_link *l = &c->links[i];
@@ -149,11 +243,15 @@ make(struct chain *c, struct rng *r)
 			l->mask = l[-1].mask;
 			l->val = l[-1].val;
 		}
+		if (any_known)
+			make_link_known(c, l, r);
 		make_asks(c, i, r);
 		/* Two links of one number are a rule's programs for two families. */
 		number += rng_below(r, 4) != 0;
 		if (rng_below(r, 12) != 0)
-			l->prog = rng_below(r, 2) ? progs_random(r) : progs_real(r);
+			l->prog = any_prog(r);
+		else if (rng_below(r, 4) == 0)
+			l->number = CBPF_CHAIN_NONE;
 	}
 }
 
@@ -172,6 +270,26 @@ one_answer(const struct chain *c, const struct question *q, uint32_t got)
 			q->caplen, got, want);
 }
 
+/* Whether what links may be compiled for holds of @q. */
+static bool
+is_known(const struct cbpf_known *k, const struct question *q)
+{
+	const uint8_t *p = q->frame + q->start;
+	bool holds = q->caplen >= k->there;
+
+	for (uint32_t i = 0; i < CBPF_KNOWN_BYTES && i < q->caplen; i++)
+		holds = holds && (p[i] & k->bits[i]) == k->val[i];
+	return holds;
+}
+
+/* @f as @k says frames are, as far as it goes. */
+static void
+make_frame_known(struct frame *f, const struct cbpf_known *k)
+{
+	for (uint32_t i = 0; i < CBPF_KNOWN_BYTES && i < f->len; i++)
+		f->bytes[i] = (uint8_t)((f->bytes[i] & ~k->bits[i]) | k->val[i]);
+}
+
 /* @q, the first of a burst that differs in keys. Nothing is written behind the answers. */
 static void
 one_burst(const struct chain *c, const struct question *q, struct rng *r)
@@ -183,6 +301,9 @@ one_burst(const struct chain *c, const struct question *q, struct rng *r)
 	for (uint32_t i = 0; i < n; i++) {
 		all[i] = *q;
 		all[i].key = (q->key + i) & 3;
+		if (all[i].key == KEY_KNOWN && !is_known(&c->known, q))
+			all[i].key = 0;
+		count.known += all[i].key == KEY_KNOWN;
 	}
 	got[n] = none;
 	ask(c, all, n, got);
@@ -202,6 +323,8 @@ one_chain(const struct chain *c, struct rng *r)
 		frame_random(r, &f);
 		if (l->prog != NULL)
 			(void)frame_solve(l->prog, r, &f);
+		if (rng_below(r, 2) == 0)
+			make_frame_known(&f, &c->known);
 		for (int j = 0; j <= LENGTHS; j++) {
 			struct question q = {.wirelen = f.len,
 				.key = rng_below(r, 4),
@@ -248,12 +371,15 @@ main(void)
 	}
 	cbpf_arena_free(arena);
 	printf("%" PRIu64 " questions, %" PRIu64 " found, %" PRIu64 " of them behind the first; "
-	       "faults noticed: keys %" PRIu64 ", asks %" PRIu64 ", switches %" PRIu64
-	       ", order %" PRIu64 "\n",
-		count.asked, count.found, count.later, count.noticed[NO_KEYS],
-		count.noticed[NO_ASKS], count.noticed[NO_SWITCHES], count.noticed[LAST_FIRST]);
+	       "%" PRIu64 " about frames that are known; "
+	       "faults noticed: keys %" PRIu64 ", asks %" PRIu64 ", cut frames %" PRIu64
+	       ", switches %" PRIu64 ", order %" PRIu64 "\n",
+		count.asked, count.found, count.later, count.known, count.noticed[NO_KEYS],
+		count.noticed[NO_ASKS], count.noticed[NO_WHOLE], count.noticed[NO_SWITCHES],
+		count.noticed[LAST_FIRST]);
 	ok = count.bad == 0 && count.found > count.asked / 10 && count.later > count.asked / 20 &&
-		count.noticed[NO_KEYS] > 0 && count.noticed[NO_ASKS] > 0 &&
+		count.known > count.asked / 20 && count.noticed[NO_KEYS] > 0 &&
+		count.noticed[NO_ASKS] > 0 && count.noticed[NO_WHOLE] > 0 &&
 		count.noticed[NO_SWITCHES] > 0 && count.noticed[LAST_FIRST] > 0;
 	printf("%s: chains say what their programs do\n", ok ? "ok" : "NOT OK");
 	return ok ? 0 : 1;

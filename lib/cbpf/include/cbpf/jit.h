@@ -89,12 +89,33 @@ struct cbpf_ask {
 	size_t n; /* none: the link never matches */
 };
 
+/*
+ * What a caller knows of packets before a program sees them. Programs are compiled for it: what
+ * it answers is not asked. Where it does not hold the program may read what is not there.
+ */
+#define CBPF_KNOWN_BYTES 16
+
+struct cbpf_known {
+	uint32_t there; /* bytes that were on the wire and are captured, at least */
+	bool whole; /* all are that were on the wire */
+	uint8_t bits[CBPF_KNOWN_BYTES], val[CBPF_KNOWN_BYTES]; /* masks and values of the first */
+};
+
 struct cbpf_link {
 	const struct cbpf_prog *prog; /* NULL: it matches where it is asked */
 	uint32_t mask, val; /* it is asked where (key & mask) == val */
+	/*
+	 * Some of these bits, which are asked first: what several links share is so asked once,
+	 * and who fails it leads past all of them.
+	 */
+	uint32_t gate;
+	const struct cbpf_known *known; /* where the key is so; NULL: nothing. whole is asked */
 	const struct cbpf_ask *asks; /* and all these hold */
 	size_t n_asks;
-	/* And where this bit is allowed; from CBPF_CHAIN_NUMBERS on always. Several links may have it. */
+	/*
+	 * And where this bit is allowed; from CBPF_CHAIN_NUMBERS on always. Several links may
+	 * have it. CBPF_CHAIN_NONE: no link behind is asked.
+	 */
 	uint32_t number;
 };
 

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Links for frames of one kind. What nearly all frames are, TCP or UDP in IPv4 without options
+ * and not in fragments, the key says in one comparison; and then the first byte is 0x45, so that
+ * what lies behind the header is at fixed places, a protocol need not be asked for, and what
+ * a whole header has need not be checked. Rules for other protocols are not there. All other
+ * frames are asked by links for any, which stand behind.
+ */
+#include <string.h>
+
+#include "base/util.h"
+#include "cbpf/insn.h"
+#include "cbpf/prog.h"
+#include "chain.h"
+#include "pkt/proto.h"
+
+#define FAMILY(f) PKT_KEY_FAMILY(f)
+#define PLAIN(f) PKT_KEY_FLAGS(f)
+#define WHAT (FAMILY(PKT_KEY_FAMILY_BITS) | PKT_KEY_PROTO(0xff))
+
+/*
+ * A kind, and what is known of its frames, as lib/pkt/view.c makes views: that there is
+ * PKT_PORTS of IPv4 without PKT_IP_OPTIONS is said where the header has 20 bytes and all
+ * of the one behind it is captured; a family where the fixed header is.
+ */
+struct kind {
+	struct scope_test test;
+	uint8_t proto;
+	uint8_t proto_at; /* byte of the header */
+	struct cbpf_known known;
+};
+
+#define KIND4(p, bytes) \
+	{ \
+		.test = {WHAT | PLAIN(PKT_FRAG_LATER | PKT_PORTS | PKT_IP_OPTIONS), \
+			FAMILY(4) | PKT_KEY_PROTO(p) | PLAIN(PKT_PORTS)}, \
+		.proto = (p), .proto_at = 9, .known = { \
+			.there = 20 + (bytes), \
+			.bits = {0xff, [6] = 0x1f, 0xff, [9] = 0xff}, \
+			.val = {0x45, [9] = (p)}, \
+		} \
+	}
+
+/* Extension headers are PKT_IP_OPTIONS, too: without them the protocol is the header's. */
+#define KIND6(p, bytes) \
+	{ \
+		.test = {WHAT | PLAIN(PKT_PORTS | PKT_IP_OPTIONS), \
+			FAMILY(6) | PKT_KEY_PROTO(p) | PLAIN(PKT_PORTS)}, \
+		.proto = (p), .proto_at = 6, .known = { \
+			.there = 40 + (bytes), \
+			.bits = {0xf0, [6] = 0xff}, \
+			.val = {0x60, [6] = (p)}, \
+		} \
+	}
+
+static const struct kind kinds[] = {
+	KIND4(PKT_PROTO_UDP, 8),
+	KIND4(PKT_PROTO_TCP, 20),
+	{
+		.test = {WHAT | PLAIN(PKT_FRAG_LATER), FAMILY(4) | PKT_KEY_PROTO(PKT_PROTO_ICMP)},
+		.proto = PKT_PROTO_ICMP,
+		.proto_at = 9,
+		.known = {.there = 20,
+			.bits = {0xf0, [6] = 0x1f, 0xff, [9] = 0xff},
+			.val = {0x40, [9] = PKT_PROTO_ICMP}},
+	},
+	KIND6(PKT_PROTO_UDP, 8),
+	KIND6(PKT_PROTO_TCP, 20),
+};
+_Static_assert(DIM(kinds) == CHAIN_KINDS, "room");
+
+/* Whether frames of kind @k may be asked by @link. */
+static bool
+is_of(const struct cbpf_link *link, const struct kind *k)
+{
+	return ((link->val ^ k->test.val) & link->mask & k->test.mask) == 0;
+}
+
+/* Whether @prog loads the protocol of kind @k, and compares it with that. */
+static bool
+asks_proto(const struct cbpf_prog *prog, const struct kind *k)
+{
+	size_t n = 0;
+	const struct cbpf_insn *v = prog != NULL ? cbpf_prog_insns(prog, &n) : NULL;
+
+	for (size_t i = 0; i + 1 < n; i++)
+		if (v[i].code == CBPF_CODE_LD_B_ABS && v[i].k == k->proto_at &&
+			v[i + 1].code == CBPF_CODE_JEQ_K && v[i + 1].k == k->proto)
+			return true;
+	return false;
+}
+
+/* Whether @link, whose frames may be of kind @k, is for that protocol. */
+static bool
+is_for(const struct cbpf_link *link, const struct kind *k)
+{
+	return (link->mask & PKT_KEY_PROTO(0xff)) == PKT_KEY_PROTO(0xff) ||
+		asks_proto(link->prog, k);
+}
+
+static bool
+is_worth_it(const struct cbpf_link *v, size_t n, const struct kind *k)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_of(&v[i], k) && v[i].prog != NULL && is_for(&v[i], k))
+			return true;
+	return false;
+}
+
+/* Those of the @n links @v that are for frames of kind @k, for these alone, and an end. */
+static void
+add_kind(struct chain_links *l, const struct cbpf_link *v, size_t n, const struct kind *k)
+{
+	struct cbpf_link *to = &l->v[l->n];
+	struct scope_test all = {UINT32_MAX, 0}; /* what all of them ask */
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_of(&v[i], k))
+			continue;
+		to[kept] = v[i];
+		to[kept].known = &k->known;
+		to[kept].mask |= k->test.mask;
+		to[kept].val |= k->test.val;
+		all.val = kept == 0 ? to[kept].val : all.val;
+		all.mask &= to[kept].mask & ~(to[kept].val ^ all.val);
+		kept++;
+	}
+	to[kept++] = (struct cbpf_link){
+		.mask = all.mask, .val = all.val & all.mask, .number = CBPF_CHAIN_NONE};
+	for (size_t i = 0; i < kept; i++)
+		to[i].gate = all.mask;
+	l->n += kept;
+}
+
+void
+chain_kinds_add(struct chain_links *l)
+{
+	struct cbpf_link was[CHAIN_LINKS_PLAIN];
+	const size_t n = l->n, room = l->room;
+
+	memcpy(was, l->v, n * sizeof(*was));
+	l->n = 0;
+	for (size_t i = 0; i < DIM(kinds); i++)
+		if (is_worth_it(was, n, &kinds[i])) {
+			add_kind(l, was, n, &kinds[i]);
+			l->room += room;
+		}
+	memcpy(&l->v[l->n], was, n * sizeof(*was));
+	l->n += n;
+}
