@@ -73,6 +73,11 @@ struct hash_shape {
 	uint16_t near_off[ITEM_RANGES_MAX];
 	uint8_t near;
 	uint8_t near_half; /* bit i: range i is in the second half's window */
+	/*
+	 * Where the run's window is found by bytes of labels, all ranges are of those, which are
+	 * there if it is, or of steps.
+	 */
+	bool led;
 	uint32_t n_words, n_ranges;
 	uint32_t run; /* bytes, 32 or 64; 0: it is no run */
 	struct hash_word words[ITEM_WORDS_MAX];

@@ -228,6 +228,35 @@ find_near_halves(const struct hash_builder *b, struct hash_shape *s)
 	put_near(s);
 }
 
+/* Whether @r is of a byte that says how far it is to window @win, or to one on the way there. */
+static bool
+leads_to(const struct items *items, const struct hash_range *r, uint8_t win)
+{
+	const struct window *w = &items->windows[win];
+
+	for (; w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK || w->kind == WINDOW_STEPS;
+		w = &items->windows[w->parent])
+		if (w->kind != WINDOW_STEPS && w->parent == r->win && (int32_t)w->off == r->off)
+			return r->size == 1;
+	return false;
+}
+
+/* Whether all ranges of @s are of bytes that lead to its run, or of steps. */
+static bool
+is_led(const struct hash_shape *s, const struct items *items)
+{
+	if (s->run == 0)
+		return false;
+	for (uint32_t i = 0; i < s->n_ranges; i++) {
+		const struct hash_range *r = &s->ranges[i];
+		const bool of_steps = r->win == WINDOW_OF_KEY && r->size != 0;
+
+		if (!of_steps && !leads_to(items, r, s->words[0].win))
+			return false;
+	}
+	return s->n_ranges > 0;
+}
+
 struct hash_shape
 hash_shape_of(const struct hash_builder *b, const struct item *it)
 {
@@ -272,6 +301,7 @@ hash_shape_of(const struct hash_builder *b, const struct item *it)
 		find_near_halves(b, &s);
 	else if (s.n_ranges > 0)
 		find_near(&s, items, it);
+	s.led = s.near == 0 && is_led(&s, items);
 	return s;
 }
 

@@ -13,11 +13,11 @@ is_window_plain(const struct match_index *ix, uint32_t win)
 	return w->kind != WINDOW_KEY && w->space == SPACE_RAW && w->steps_win == 0;
 }
 
-/* Whether the numbers that @s asks for, if any, are in its run's window. */
+/* Whether the numbers that @s asks for, if any, are in its run's window, or lead to it. */
 static bool
 are_ranges_near(const struct hash_shape *s)
 {
-	return s->n_ranges == 0 || s->near != 0;
+	return s->n_ranges == 0 || s->near != 0 || s->led;
 }
 
 static bool

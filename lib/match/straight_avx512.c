@@ -231,18 +231,37 @@ struct straight_table {
 	bool at_tail, ranges;
 };
 
-/* Whether @it holds in the window @at, and its rule is in force. */
+/* Whether the ranges of @shape, which leads to its run, hold for frame @i. */
+static inline bool
+led_hold(const struct straight *s, const struct hash_shape *shape, const uint64_t *range, uint32_t i)
+{
+	for (uint32_t k = 0; k < shape->n_ranges; k++) {
+		const struct hash_range *r = &shape->ranges[k];
+		const uint8_t *bytes = (const void *)(uintptr_t)s->at[r->win].bytes[i];
+
+		if ((bytes[r->off] & r->mask) - (uint32_t)range[k] > (uint32_t)(range[k] >> 32))
+			return false;
+	}
+	return true;
+}
+
+/* Whether @it holds for frame @i in the window @at, and its rule is in force. */
 static inline __attribute__((always_inline)) bool
-item_holds(const struct straight_table *t, const struct hash_item *it, const struct probe_at *at)
+item_holds(const struct straight *s, const struct straight_table *t, const struct hash_item *it,
+	uint32_t i, const struct probe_at *at)
 {
 	const struct hash_shape *shape = &t->shapes[it->shape];
 
 	if (!hash_run_is_there(it, at->left, at->pos, t->at_tail) ||
 		!hash_run_equal(shape, it, at->bytes + t->off, t->run))
 		return false;
-	if (t->ranges && shape->near != 0 &&
-		!hash_near_hold(shape, &it->val[1 + shape->n_words], at->bytes))
+	if (t->ranges && shape->led) {
+		if (!led_hold(s, shape, &it->val[1 + shape->n_words], i))
+			return false;
+	} else if (t->ranges && shape->near != 0 &&
+		!hash_near_hold(shape, &it->val[1 + shape->n_words], at->bytes)) {
 		return false;
+	}
 	/* Pairs with match_image_enable(); nothing else depends on it. */
 	return (atomic_load_explicit(&t->state[it->rule], memory_order_relaxed) &
 		       MATCH_STATE_ENABLED) != 0;
@@ -270,7 +289,7 @@ follow(struct straight *s, const struct hash_table *t, uint32_t i, const struct 
 		it = (const void *)&t->items[it->next];
 		if (it->rule >= s->best[i])
 			return;
-		if (item_holds(&at_hand, it, &at)) {
+		if (item_holds(s, &at_hand, it, i, &at)) {
 			s->best[i] = it->rule;
 			return;
 		}
@@ -293,7 +312,7 @@ have_all(struct straight *s, const struct hash_table *t, const struct straight_i
 
 		if (it->rule >= s->best[i])
 			continue;
-		if (__builtin_expect(item_holds(&at_hand, it, &at), 1))
+		if (__builtin_expect(item_holds(s, &at_hand, it, i, &at), 1))
 			s->best[i] = it->rule;
 		else if (it->next != 0)
 			follow(s, t, i, it);
