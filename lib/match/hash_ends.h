@@ -7,6 +7,7 @@
  * them as bits, counted from where it stands.
  */
 
+#include "ends.h"
 #include "hash_walk.h"
 
 #ifndef HASH_ENDS
@@ -67,6 +68,7 @@ ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_wal
 	for (uint32_t k = 0; k < w->n; k++) {
 		const uint8_t *end = w->place[k];
 		const uint64_t by = (uint64_t)(end - w->start[k]);
+		const uint32_t i = w->frame[k];
 		uint64_t words[2], may;
 
 		if (end >= w->end[k])
@@ -78,65 +80,48 @@ ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_wal
 		/* Where it starts is none of the places. */
 		if (by < ENDS_BITS)
 			may &= (UINT64_C(1) << by) - 1;
-		v->may[v->n] = may;
-		v->end[v->n] = end;
-		v->frame[v->n] = w->frame[k];
-		v->n += may != 0;
+		v->may[i] = may;
+		v->end[i] = (uintptr_t)end;
+		v->some |= (uint64_t)(may != 0) << i;
 	}
 }
 
+/* As ends_fn says, for the windows of @p that the walks of @t start at. */
 static __attribute__((noinline)) void
-find_ends(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
-	const struct probe_at *from, int32_t off, uint64_t some)
+find_ends(struct walk_ends *v, const struct hash_table *t, const struct probe *p, uint64_t some)
 {
-	v->n = 0;
+	const struct window *win = &p->im->index->windows[t->steps_win];
+
+	v->some = 0;
 	v->odd = 0;
 	while (some != 0) {
 		struct ends_walker w;
 
-		ends_begin(&w, v, from, off, &some);
+		ends_begin(&w, v, p->at[win->parent], (int32_t)win->off, &some);
 		if (w.n == 0)
 			return;
-		ends_walk(&w, step, t->steps_max + ENDS_BITS);
+		ends_walk(&w, &win->step, t->steps_max + ENDS_BITS);
 		ends_note(v, t, &w);
 	}
 }
 #endif
 
-/* How many steps from @start @place is, 1 for few enough for all items. False: too many for any. */
+/* The next place of frame @i that is likely to have an item, set for the probe. False: none. */
 static inline bool
-ends_steps(const struct hash_table *t, const struct sym_step *step, const uint8_t *start,
-	const uint8_t *place, uint8_t *ret_steps)
-{
-	uint32_t steps = 1;
-
-	/* So near that it cannot be too many, however many. */
-	if (__builtin_expect(place - start > (ptrdiff_t)t->ends_near, 0)) {
-		for (start += step->behind + *start; start < place; steps++)
-			start += step->behind + *start;
-		if (steps > t->steps_max)
-			return false;
-	}
-	*ret_steps = (uint8_t)steps;
-	return true;
-}
-
-/* The next place of walk @k of @v that is likely to have an item, set for the probe. False: none. */
-static inline bool
-ends_next(const struct hash_table *t, struct probe *p, struct walk_ends *v, uint32_t k)
+ends_next(const struct hash_table *t, struct probe *p, struct walk_ends *v, uint32_t i)
 {
 	const struct window *w = &p->im->index->windows[t->steps_win];
-	const uint32_t i = (uint32_t)v->frame[k];
 	const struct probe_at *from = &p->at[w->parent][i];
 	const uint64_t *const filter = t->filter;
 
-	while (v->may[k] != 0) {
-		const uint8_t *place = v->end[k] - __builtin_ctzll(v->may[k]);
+	while (v->may[i] != 0) {
+		const uint8_t *place =
+			(const uint8_t *)(uintptr_t)v->end[i] - __builtin_ctzll(v->may[i]);
 		const int32_t by = (int32_t)(place - from->bytes);
 		struct probe_at *at = &p->at[t->steps_win][i];
 		uint64_t bit;
 
-		v->may[k] &= v->may[k] - 1;
+		v->may[i] &= v->may[i] - 1;
 		*at = (struct probe_at){place, from->left - by, from->pos + (uint32_t)by};
 		bit = hash_filter_bit(probe_load(at, 0) & t->filter_word, t->filter_mask);
 		if ((filter[bit / 64] >> bit % 64 & 1) != 0 &&
@@ -149,25 +134,20 @@ ends_next(const struct hash_table *t, struct probe *p, struct walk_ends *v, uint
 static uint64_t
 ask_ends(const struct hash_table *t, struct probe *p, uint64_t some)
 {
-	const struct window *w = &p->im->index->windows[t->steps_win];
 	struct walk_ends v;
 
-	find_ends(&v, t, &w->step, p->at[w->parent], (int32_t)w->off, some);
-	for (uint64_t likely = 1; v.n > 0 && likely != 0;) {
-		uint32_t left = 0;
+	find_ends(&v, t, p, some);
+	while (v.some != 0) {
+		uint64_t likely = 0;
 
-		likely = 0;
-		for (uint32_t k = 0; k < v.n; k++) {
-			if (!ends_next(t, p, &v, k))
-				continue;
-			likely |= UINT64_C(1) << v.frame[k];
+		for (uint64_t m = v.some; m != 0; m &= m - 1) {
+			const uint32_t i = (uint32_t)__builtin_ctzll(m);
+			const bool is_likely = ends_next(t, p, &v, i);
+
+			likely |= (uint64_t)is_likely << i;
 			/* Who has more places is asked again. */
-			v.may[left] = v.may[k];
-			v.end[left] = v.end[k];
-			v.frame[left] = v.frame[k];
-			left += v.may[k] != 0;
+			v.some ^= (uint64_t)(v.may[i] == 0) << i;
 		}
-		v.n = left;
 		if (likely != 0)
 			HASH_PROBE(t, p, likely);
 	}

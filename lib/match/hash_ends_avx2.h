@@ -107,22 +107,26 @@ ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_lan
 	_mm256_storeu_si256((void *)mays, may);
 	_mm256_storeu_si256((void *)places, l->place);
 	for (uint32_t lane = 0; lane < LANES; lane++) {
-		v->may[v->n] = mays[lane];
-		v->end[v->n] = (const uint8_t *)(uintptr_t)places[lane];
-		v->frame[v->n] = i + lane_frame(lane);
-		v->n += mays[lane] != 0;
+		const uint32_t frame = i + lane_frame(lane);
+
+		v->may[frame] = mays[lane];
+		v->end[frame] = places[lane];
+		v->some |= (uint64_t)(mays[lane] != 0) << frame;
 	}
 }
 
 static __attribute__((noinline)) void
-find_ends(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
-	const struct probe_at *from, int32_t off, uint64_t some)
+find_ends(struct walk_ends *v, const struct hash_table *t, const struct probe *p, uint64_t some)
 {
+	const struct window *win = &p->im->index->windows[t->steps_win];
+	const struct probe_at *from = p->at[win->parent];
+	const struct sym_step *step = &win->step;
+	const int32_t off = (int32_t)win->off;
 	const __m256i lo = _mm256_set1_epi8((char)step->lo);
 	const __m256i span = _mm256_set1_epi8((char)(step->hi - step->lo));
 	const __m256i behind = _mm256_set1_epi8((char)step->behind);
 
-	v->n = 0;
+	v->some = 0;
 	v->odd = 0;
 	for (uint32_t i = 0; i < MATCH_BURST && some >> i != 0; i += LANES * ENDS_VECTORS) {
 		const uint32_t second = i + LANES;

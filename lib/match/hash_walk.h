@@ -17,14 +17,6 @@ struct walkers {
 	uint32_t n, n_stopped;
 };
 
-/* Walks that ended where items may, and how many bytes before these start: a bit each. */
-struct walk_ends {
-	const uint8_t *end[WALK_ROOM];
-	uint64_t may[WALK_ROOM], frame[WALK_ROOM];
-	uint32_t n;
-	uint64_t odd; /* frames that are too short for it */
-};
-
 /* Frames that are walked to the end at once: walks do not wait for each other's loads. */
 #define ENDS_AT_ONCE 4
 

@@ -511,6 +511,7 @@ set_kernels(struct match_index *ix, const struct isa_kernels *kernels)
 	ix->above = kernels->above;
 	ix->probe = kernels->hash;
 	ix->probe_steps = kernels->steps;
+	ix->ends = kernels->ends;
 	ix->probe_tuple = kernels->tuple;
 	ix->probe_bits = kernels->bits;
 	ix->probe_list = kernels->list;

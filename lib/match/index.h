@@ -15,6 +15,7 @@
 #include "bits.h"
 #include "chains.h"
 #include "cover.h"
+#include "ends.h"
 #include "hash.h"
 #include "item.h"
 #include "list.h"
@@ -48,6 +49,7 @@ struct match_index {
 	masks_above_fn above;
 	hash_probe_fn probe;
 	hash_steps_fn probe_steps;
+	ends_fn ends; /* NULL: it is a part of probe_steps */
 	struct bits *bits; /* scopes of prefixes and ports; or NULL */
 	bits_probe_fn probe_bits;
 	struct tuple *tuple; /* scopes of a few prefixes of IPv4; or NULL */
@@ -116,6 +118,7 @@ struct isa_kernels {
 	masks_above_fn above;
 	hash_probe_fn hash;
 	hash_steps_fn steps;
+	ends_fn ends; /* or NULL */
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
 	list_probe_fn list;

@@ -13,6 +13,15 @@ is_window_plain(const struct match_index *ix, uint32_t win)
 	return w->kind != WINDOW_KEY && w->space == SPACE_RAW && w->steps_win == 0;
 }
 
+/* Whether the places of @t, where its run starts, are found by going to the ends of walks. */
+static bool
+is_walk_plain(const struct match_index *ix, const struct hash_table *t)
+{
+	return t->ends != NULL && t->run_at.win == t->steps_win &&
+		ix->windows[t->steps_win].kind == WINDOW_STEPS &&
+		is_window_plain(ix, ix->windows[t->steps_win].parent);
+}
+
 /* Whether the numbers that @s asks for, if any, are in its run's window, or lead to it. */
 static bool
 are_ranges_near(const struct hash_shape *s)
@@ -23,9 +32,10 @@ are_ranges_near(const struct hash_shape *s)
 static bool
 is_table_plain(const struct match_index *ix, const struct hash_table *t)
 {
-	if (!t->all_plain || t->run == 0 || t->halves || t->ask_key || t->steps_win != 0 ||
-		t->n_lanes > 0 || !t->together || hash_has_key(t) ||
-		t->words[0].win != t->run_at.win || !is_window_plain(ix, t->run_at.win))
+	if (!t->all_plain || t->run == 0 || t->halves || t->ask_key || t->n_lanes > 0 ||
+		!t->together || hash_has_key(t) || t->words[0].win != t->run_at.win)
+		return false;
+	if (t->steps_win != 0 ? !is_walk_plain(ix, t) : !is_window_plain(ix, t->run_at.win))
 		return false;
 	for (uint32_t i = 0; i < t->n_shapes; i++)
 		if (!are_ranges_near(&t->shapes[i]))
@@ -36,12 +46,16 @@ is_table_plain(const struct match_index *ix, const struct hash_table *t)
 bool
 straight_fits(const struct match_index *ix)
 {
+	uint32_t n_walks = 0;
+
 	if (ix->n_tables == 0 || ix->n_tables > STRAIGHT_TABLES_MAX || ix->any_ether ||
 		ix->tuple != NULL || ix->bits != NULL || ix->n_lists > 0 || ix->chains.n > 0 ||
 		ix->n_residual > 0)
 		return false;
-	for (uint32_t i = 0; i < ix->n_tables; i++)
+	for (uint32_t i = 0; i < ix->n_tables; i++) {
 		if (!is_table_plain(ix, &ix->tables[i]))
 			return false;
-	return true;
+		n_walks += ix->tables[i].steps_win != 0;
+	}
+	return n_walks <= 1;
 }

@@ -8,6 +8,7 @@
 
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
 
+#include "ends.h"
 #include "hash_lanes.h"
 #include "hash_tags.h"
 #include "index.h"
@@ -15,10 +16,6 @@
 #include "search.h"
 
 #define GROUPS (MATCH_BURST / LANES)
-
-struct straight_window {
-	uint64_t bytes[MATCH_BURST], rest[MATCH_BURST];
-} __attribute__((aligned(64)));
 
 /* A burst on its way; filled as far as it is used. */
 struct straight {
@@ -32,7 +29,10 @@ struct straight {
 	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
 	uint64_t layers[MATCH_BURST] __attribute__((aligned(64))); /* as of struct lane_views */
 	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
-	struct straight_window at[WINDOWS_MAX];
+	struct burst_window at[WINDOWS_MAX];
+	/* Of the table whose places are walked to: where, and the number of steps to at[]. */
+	struct walk_ends ends;
+	uint8_t steps[MATCH_BURST] __attribute__((aligned(64)));
 };
 
 /* What a table may have for frames. */
@@ -50,7 +50,7 @@ lanes_of(uint64_t some, uint32_t g)
 static inline struct lane_windows
 window_get(const struct straight *s, uint32_t win, uint32_t g)
 {
-	const struct straight_window *w = &s->at[win];
+	const struct burst_window *w = &s->at[win];
 
 	return (struct lane_windows){
 		_mm512_load_si512(&w->bytes[g * LANES]), _mm512_load_si512(&w->rest[g * LANES])};
@@ -59,7 +59,7 @@ window_get(const struct straight *s, uint32_t win, uint32_t g)
 static inline void
 window_set(struct straight *s, uint32_t win, uint32_t g, struct lane_windows at)
 {
-	struct straight_window *w = &s->at[win];
+	struct burst_window *w = &s->at[win];
 
 	_mm512_store_si512(&w->bytes[g * LANES], at.bytes);
 	_mm512_store_si512(&w->rest[g * LANES], at.rest);
@@ -163,6 +163,84 @@ find_window(struct straight *s, uint32_t win)
 	}
 }
 
+/* ---- walks ---- */
+
+/* How many steps lead to the places of @t that are set for @some. Returns those of not too many. */
+static __attribute__((noinline)) uint64_t
+count_steps(struct straight *s, const struct hash_table *t, uint64_t some)
+{
+	const struct window *w = &s->im->index->windows[t->steps_win];
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const uint8_t *from = (const void *)(uintptr_t)s->at[w->parent].bytes[i];
+		const uint8_t *place = (const void *)(uintptr_t)s->at[t->steps_win].bytes[i];
+
+		if (!ends_steps(t, &w->step, from + w->off, place, &s->steps[i]))
+			some ^= UINT64_C(1) << i;
+	}
+	return some;
+}
+
+/* The next places of group @g, nearest to the end first. Returns those beyond t->ends_near. */
+static inline __mmask8
+next_of_group(struct straight *s, const struct hash_table *t, uint32_t g, __mmask8 on)
+{
+	const struct window *w = &s->im->index->windows[t->steps_win];
+	const struct lane_windows from = window_get(s, w->parent, g);
+	const __m512i may = _mm512_load_si512(&s->ends.may[g * LANES]);
+	const __m512i end = _mm512_load_si512(&s->ends.end[g * LANES]);
+	const __m512i rest = _mm512_and_si512(may, _mm512_sub_epi64(may, _mm512_set1_epi64(1)));
+	const __m512i lowest = _mm512_andnot_si512(rest, may);
+	const __m512i before = _mm512_sub_epi64(_mm512_set1_epi64(63), _mm512_lzcnt_epi64(lowest));
+	const __m512i place = _mm512_sub_epi64(end, before);
+	const __m512i by = _mm512_sub_epi64(place, from.bytes);
+	/* left less by, and above it pos and by. */
+	const __m512i pos = _mm512_add_epi32(from.rest, _mm512_slli_epi64(by, 32));
+
+	_mm512_store_si512(&s->ends.may[g * LANES], rest);
+	s->ends.some &= ~((uint64_t)(on & _mm512_testn_epi64_mask(rest, rest)) << g * LANES);
+	window_set(s, t->steps_win, g,
+		(struct lane_windows){place, _mm512_mask_sub_epi32(pos, 0x5555, pos, by)});
+	return _mm512_mask_cmpgt_epi64_mask(
+		on, by, _mm512_set1_epi64((int64_t)w->off + t->ends_near));
+}
+
+/* Set for each frame of s->ends.some a place to look @t up at. Returns for which there is one. */
+static uint64_t
+next_places(struct straight *s, const struct hash_table *t)
+{
+	const uint64_t some = s->ends.some;
+	uint64_t far = 0;
+
+	memset(s->steps, 1, sizeof(s->steps));
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __mmask8 on = lanes_of(some, g);
+
+		if (on != 0)
+			far |= (uint64_t)next_of_group(s, t, g, on) << g * LANES;
+	}
+	if (__builtin_expect(far != 0, 0))
+		return (some & ~far) | count_steps(s, t, far);
+	return some;
+}
+
+/* Find where the run of @t starts in the frames @some. Returns in which it may be. */
+static uint64_t
+find_places(struct straight *s, const struct hash_table *t, uint64_t some)
+{
+	const struct match_index *ix = s->im->index;
+	const struct window *w = &ix->windows[t->steps_win];
+
+	if (t->steps_win == 0) {
+		find_window(s, t->run_at.win);
+		return some;
+	}
+	find_window(s, w->parent);
+	ix->ends(&s->ends, t, &w->step, &s->at[w->parent], (int32_t)w->off, some);
+	return next_places(s, t);
+}
+
 /* ---- tables ---- */
 
 static inline __attribute__((always_inline)) void
@@ -233,13 +311,16 @@ struct straight_table {
 
 /* Whether the ranges of @shape, which leads to its run, hold for frame @i. */
 static inline bool
-led_hold(const struct straight *s, const struct hash_shape *shape, const uint64_t *range, uint32_t i)
+led_hold(
+	const struct straight *s, const struct hash_shape *shape, const uint64_t *range, uint32_t i)
 {
 	for (uint32_t k = 0; k < shape->n_ranges; k++) {
 		const struct hash_range *r = &shape->ranges[k];
-		const uint8_t *bytes = (const void *)(uintptr_t)s->at[r->win].bytes[i];
+		const uint8_t *bytes = r->win == WINDOW_OF_KEY
+			? &s->steps[i]
+			: (const uint8_t *)(uintptr_t)s->at[r->win].bytes[i] + r->off;
 
-		if ((bytes[r->off] & r->mask) - (uint32_t)range[k] > (uint32_t)(range[k] >> 32))
+		if ((*bytes & r->mask) - (uint32_t)range[k] > (uint32_t)(range[k] >> 32))
 			return false;
 	}
 	return true;
@@ -268,7 +349,7 @@ item_holds(const struct straight *s, const struct straight_table *t, const struc
 }
 
 static inline struct probe_at
-window_of(const struct straight_window *w, uint32_t i)
+window_of(const struct burst_window *w, uint32_t i)
 {
 	return (struct probe_at){
 		(const void *)(uintptr_t)w->bytes[i],
@@ -303,7 +384,7 @@ have_all(struct straight *s, const struct hash_table *t, const struct straight_i
 {
 	const struct straight_table at_hand = {
 		t->shapes, s->im->state, t->run_at.off, run, at_tail, ranges};
-	const struct straight_window *w = &s->at[t->run_at.win];
+	const struct burst_window *w = &s->at[t->run_at.win];
 
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
@@ -344,6 +425,30 @@ static const have_fn haves[2][2][2] = {
 	{{have_64, have_64_ranges}, {have_64_tail, have_64_tail_ranges}},
 };
 
+/* Verify what was looked up in @t for the frames @some. */
+static void
+have(struct straight *s, const struct hash_table *t, const struct straight_items *items,
+	uint64_t some)
+{
+	haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, items, some);
+}
+
+/* Look up the other places that were walked to. */
+static __attribute__((noinline)) void
+have_others(struct straight *s, struct straight_items *items)
+{
+	const struct hash_table *t = s->im->index->tables;
+
+	while (t->steps_win == 0)
+		t++;
+	while (s->ends.some != 0) {
+		const uint64_t some = next_places(s, t);
+
+		hash_frames(s, t, some, items);
+		have(s, t, items, look_up(s, t, some, items));
+	}
+}
+
 uint64_t
 straight_avx512(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
 	uint32_t n, uint32_t *ret)
@@ -361,6 +466,8 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 	s.n_groups = (n + LANES - 1) / LANES;
 	s.all = search_mask(n);
 	s.asked = 0;
+	s.ends.some = 0;
+	s.ends.odd = 0;
 	take_frames(&s);
 	if (im->any_generated)
 		odd = search_keys_odd(s.key, n);
@@ -369,20 +476,19 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 		s.asked |= some[k] = has[ix->table_test[k]] & s.all & ~odd;
 	/* Each stage for all tables, which do not wait for each other. */
 	for (uint32_t k = 0; k < ix->n_tables; k++) {
-		find_window(&s, ix->tables[k].run_at.win);
+		some[k] = find_places(&s, &ix->tables[k], some[k]);
 		hash_frames(&s, &ix->tables[k], some[k], &items[k]);
 	}
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		some[k] = look_up(&s, &ix->tables[k], some[k], &items[k]);
-	for (uint32_t k = 0; k < ix->n_tables; k++) {
-		const struct hash_table *t = &ix->tables[k];
-
-		haves[t->run > 32][t->run_at_tail][!t->all_simple](&s, t, &items[k], some[k]);
-	}
+	for (uint32_t k = 0; k < ix->n_tables; k++)
+		have(&s, &ix->tables[k], &items[k], some[k]);
+	if (__builtin_expect(s.ends.some != 0, 0))
+		have_others(&s, &items[0]);
 	for (uint32_t g = 0; g < s.n_groups; g++)
 		_mm256_mask_storeu_epi32(&ret[g * LANES], lanes_of(s.all, g),
 			_mm256_load_si256((const void *)&s.best[g * LANES]));
-	return odd;
+	return odd | s.ends.odd;
 }
 
 #endif

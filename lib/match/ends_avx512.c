@@ -1,15 +1,17 @@
-/* SPDX-License-Identifier: BSD-3-Clause */
-
+// SPDX-License-Identifier: BSD-3-Clause
 /*
- * find_ends() of hash_ends.h for processors with AVX-512: sixteen frames at once, in
+ * Walks to their ends for processors with AVX-512 (F, BW, VL): sixteen frames at once, in
  * two vectors, of which one computes while the other one loads. 8 bytes of a name are
  * loaded at a time, in which there are up to four short labels: who sends names of 120
  * of these does not make it load 120 times.
  */
+#include "ends.h"
 
-#include "hash_walk.h"
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
 
-#define HASH_ENDS
+#include <immintrin.h>
+
+#include "ends_lanes.h"
 
 #define ENDS_VECTORS 2
 #define ENDS_LABELS 4 /* in 8 bytes */
@@ -22,13 +24,11 @@ struct ends_lanes {
 
 /* Eight frames, of which @some. Returns those that are too short. */
 static inline __mmask8
-ends_begin(struct ends_lanes *l, const struct probe_at *from, int32_t off, __mmask8 some)
+ends_begin(struct ends_lanes *l, const struct burst_window *from, uint32_t i, int32_t off,
+	__mmask8 some)
 {
-	const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-	const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
-	const __m512i a = _mm512_loadu_si512(&from[0]), b = _mm512_loadu_si512(&from[4]);
-	const __m512i bytes = _mm512_permutex2var_epi64(a, even, b);
-	const __m512i both = _mm512_permutex2var_epi64(a, odd, b);
+	const __m512i bytes = _mm512_load_si512(&from->bytes[i]);
+	const __m512i both = _mm512_load_si512(&from->rest[i]);
 	const __m512i left = _mm512_srai_epi64(_mm512_slli_epi64(both, 32), 32);
 	const __m512i pos = _mm512_srli_epi64(both, 32);
 	const __m512i offs = _mm512_set1_epi64(off);
@@ -71,66 +71,34 @@ ends_step(struct ends_lanes *l, __m512i lo, __m512i span, __m512i behind)
 		(__mmask8)on, l->place, _mm512_add_epi64(l->last, _mm512_set1_epi64(8)));
 }
 
-/* @sum and the products of the masked words at @at: a part of hash_ends_number(). */
-static inline __m512i
-ends_product(__m512i sum, __m512i at, __mmask8 some, uint64_t mask, uint64_t low, uint64_t high)
-{
-	__m512i w = _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), some, at, NULL, 1);
-
-	w = _mm512_and_si512(w, _mm512_set1_epi64((long long)mask));
-	sum = _mm512_add_epi64(sum, _mm512_mul_epu32(w, _mm512_set1_epi64((long long)low)));
-	return _mm512_add_epi64(sum,
-		_mm512_mul_epu32(_mm512_srli_epi64(w, 32), _mm512_set1_epi64((long long)high)));
-}
-
 /* Note which of the frames from @i on may have items at their ends. */
 static inline void
 ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_lanes *l, uint32_t i)
 {
-	const __m512i zero = _mm512_setzero_si512();
 	const __m512i end = _mm512_add_epi64(l->last, _mm512_set1_epi64(8));
 	const __mmask8 in = _mm512_mask_cmplt_epi64_mask(l->some, l->place, end);
-	const __m512i beyond =
-		_mm512_sllv_epi64(_mm512_set1_epi64(-1), _mm512_sub_epi64(l->place, l->start));
-	const __m512i first = _mm512_sub_epi64(l->place, _mm512_set1_epi64(ENDS_BEFORE));
-	__m512i h, may;
-	__mmask8 any;
 
-	h = ends_product(zero, first, in, t->ends_words[0], HASH_ENDS_LOW, HASH_ENDS_HIGH);
-	h = ends_product(h, _mm512_add_epi64(first, _mm512_set1_epi64(8)), in, t->ends_words[1],
-		HASH_FILTER_LOW, HASH_FILTER_HIGH);
-	h = _mm512_and_si512(_mm512_srli_epi64(h, HASH_FILTER_SHIFT),
-		_mm512_set1_epi64((long long)t->ends_mask));
-	may = _mm512_mask_i64gather_epi64(zero, in, h, (const void *)t->ends, 8);
-	/* Where it starts is none of the places. */
-	may = _mm512_andnot_si512(beyond, _mm512_and_si512(may, l->starts));
-	any = _mm512_test_epi64_mask(may, may);
-	_mm512_storeu_si512(&v->may[v->n], _mm512_maskz_compress_epi64(any, may));
-	_mm512_storeu_si512(&v->end[v->n], _mm512_maskz_compress_epi64(any, l->place));
-	_mm512_storeu_si512(&v->frame[v->n],
-		_mm512_maskz_compress_epi64(any,
-			_mm512_add_epi64(
-				_mm512_set1_epi64(i), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7))));
-	v->n += (uint32_t)__builtin_popcount(any);
+	ends_put(v, i, l->place,
+		_mm512_and_si512(ends_of_items(t, l->start, l->place, in), l->starts));
 }
 
-static __attribute__((noinline)) void
-find_ends(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
-	const struct probe_at *from, int32_t off, uint64_t some)
+void
+ends_avx512(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct burst_window *from, int32_t off, uint64_t some)
 {
 	const __m512i lo = _mm512_set1_epi8((char)step->lo);
 	const __m512i span = _mm512_set1_epi8((char)(step->hi - step->lo));
 	const __m512i behind = _mm512_set1_epi8((char)step->behind);
 
-	v->n = 0;
+	v->some = 0;
 	v->odd = 0;
 	for (uint32_t i = 0; i < MATCH_BURST && some >> i != 0; i += 8 * ENDS_VECTORS) {
 		struct ends_lanes a, b;
 		uint32_t rounds = t->steps_max + ENDS_BITS;
 		__mmask8 on;
 
-		v->odd |= (uint64_t)ends_begin(&a, &from[i], off, (__mmask8)(some >> i)) << i;
-		v->odd |= (uint64_t)ends_begin(&b, &from[i + 8], off, (__mmask8)(some >> i >> 8))
+		v->odd |= (uint64_t)ends_begin(&a, from, i, off, (__mmask8)(some >> i)) << i;
+		v->odd |= (uint64_t)ends_begin(&b, from, i + 8, off, (__mmask8)(some >> i >> 8))
 			<< i << 8;
 		if ((a.some | b.some) == 0)
 			continue;
@@ -142,3 +110,5 @@ find_ends(struct walk_ends *v, const struct hash_table *t, const struct sym_step
 		ends_note(v, t, &b, i + 8);
 	}
 }
+
+#endif
