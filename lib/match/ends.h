@@ -33,6 +33,8 @@ typedef void (*ends_fn)(struct walk_ends *v, const struct hash_table *t,
 	const struct sym_step *step, const struct burst_window *from, int32_t off, uint64_t some);
 void ends_avx512(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
 	const struct burst_window *from, int32_t off, uint64_t some);
+void ends_vbmi(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct burst_window *from, int32_t off, uint64_t some);
 
 /* How many steps from @start @place is, 1 for few enough for all items. False: too many for any. */
 static inline bool

@@ -42,13 +42,47 @@ ends_of_items(const struct hash_table *t, __m512i start, __m512i end, __mmask8 s
 		beyond, _mm512_mask_i64gather_epi64(zero, some, h, (const void *)t->ends, 8));
 }
 
-/* The frames from @i on that walk to @end, and may have an item at @may. */
-static inline void
-ends_put(struct walk_ends *v, uint32_t i, __m512i end, __m512i may)
+/* Eight frames: where walks start, and where the bytes of their frames end. */
+struct ends_lanes {
+	__m512i start, last;
+	__mmask8 there,
+		on; /* of the frames asked for: those that have a start; none is too short */
+};
+
+static inline struct ends_lanes
+ends_lanes(const struct burst_window *from, int32_t off, uint32_t i, __mmask8 some)
 {
-	_mm512_store_si512(&v->end[i], end);
-	_mm512_store_si512(&v->may[i], may);
-	v->some |= (uint64_t)_mm512_test_epi64_mask(may, may) << i;
+	const __m512i bytes = _mm512_load_si512(&from->bytes[i]);
+	const __m512i rest = _mm512_load_si512(&from->rest[i]);
+	const __m512i left = _mm512_srai_epi64(_mm512_slli_epi64(rest, 32), 32);
+	const __m512i pos = _mm512_srli_epi64(rest, 32), offs = _mm512_set1_epi64(off);
+	const __mmask8 there = _mm512_mask_cmpgt_epi64_mask(some, left, offs);
+
+	return (struct ends_lanes){
+		.start = _mm512_add_epi64(bytes, offs),
+		.last = _mm512_add_epi64(bytes, left),
+		.there = there,
+		/* What is loaded before any place is in the frame. */
+		.on = _mm512_mask_cmpge_epi64_mask(
+			there, pos, _mm512_set1_epi64(ENDS_BEFORE - (int64_t)off)),
+	};
 }
+
+/* Those of the frames from @i on that are in @some walk to @end, and may have an item at @may. */
+static inline void
+ends_put(struct walk_ends *v, uint32_t i, __mmask8 some, __m512i end, __m512i may)
+{
+	_mm512_mask_store_epi64(&v->end[i], some, end);
+	_mm512_mask_store_epi64(&v->may[i], some, may);
+	v->some |= (uint64_t)_mm512_mask_test_epi64_mask(some, may, may) << i;
+}
+
+/* Set @v for those of @some, as ends_fn does, that have few labels. Returns the others. */
+uint64_t ends_few_avx512(struct walk_ends *v, const struct hash_table *t,
+	const struct sym_step *step, const struct burst_window *from, int32_t off, uint64_t some);
+
+/* Add to @v those of @some, which are not odd, however many labels they have. */
+void ends_many_avx512(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct burst_window *from, int32_t off, uint64_t some);
 
 #endif

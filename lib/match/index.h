@@ -107,7 +107,7 @@ int index_new_lone(size_t n, struct match_index **ret_index);
 struct partition_limits index_limits(const struct match_options *options, size_t n);
 
 /* Kinds of processors for which there are kernels. */
-enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512 };
+enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512, ISA_VBMI };
 
 /* The kernels of one kind of processor. */
 struct isa_kernels {
@@ -130,7 +130,7 @@ struct isa_kernels {
 
 /*
  * The kernels for @isa. ISA_AUTO is what the environment's SLUICE_ISA (c,
- * avx2, avx512) says, else the best. What this processor cannot do is taken down
+ * avx2, avx512, vbmi) says, else the best. What this processor cannot do is taken down
  * to what it can.
  */
 const struct isa_kernels *isa_kernels(enum isa isa);

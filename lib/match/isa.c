@@ -14,7 +14,7 @@ best(void)
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd") &&
 		__builtin_cpu_supports("bmi2"))
-		return ISA_AVX512;
+		return __builtin_cpu_supports("avx512vbmi") ? ISA_VBMI : ISA_AVX512;
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
 		return ISA_AVX2;
 #endif
@@ -27,13 +27,13 @@ wanted(void)
 	static const struct {
 		const char *name;
 		enum isa isa;
-	} names[] = {{"c", ISA_C}, {"avx2", ISA_AVX2}, {"avx512", ISA_AVX512}};
+	} names[] = {{"c", ISA_C}, {"avx2", ISA_AVX2}, {"avx512", ISA_AVX512}, {"vbmi", ISA_VBMI}};
 	const char *name = getenv("SLUICE_ISA");
 
 	for (size_t i = 0; name != NULL && i < DIM(names); i++)
 		if (strcmp(name, names[i].name) == 0)
 			return names[i].isa;
-	return ISA_AVX512;
+	return ISA_VBMI;
 }
 
 /* What @isa comes to on this processor. */
@@ -48,6 +48,14 @@ settle(enum isa isa)
 /* Lanes have 16 bits. A rule in a chain takes 0.9 ns, a lane 0.3, 0.6 or 1.7. */
 #define LANES_NONE 17
 
+#define KERNELS_AVX512(ends) \
+	{ \
+		place_frames_avx512, place_windows_avx512, straight_avx512, masks_tests_avx512, \
+			masks_above_avx512, hash_probe_avx512, hash_steps_avx512, ends, \
+			bits_probe_avx512, tuple_probe_avx512, list_probe_avx512, \
+			.look_up = 2, .exact_min = 1, .lane_bits = 7 \
+	}
+
 /* A row for each kind of processor; one that others do not have is not asked for there. */
 static const struct isa_kernels kernels[] = {
 	[ISA_C] = {place_frames_c, place_windows_c, NULL, masks_tests_c, masks_above_c,
@@ -58,10 +66,8 @@ static const struct isa_kernels kernels[] = {
 		hash_probe_avx2, hash_steps_avx2, NULL, bits_probe_avx2, tuple_probe_avx2,
 		list_probe_avx2, .look_up = 7, .exact_min = 3, .fan_keys = FAN_KEYS,
 		.lane_bits = 7},
-	[ISA_AVX512] = {place_frames_avx512, place_windows_avx512, straight_avx512,
-		masks_tests_avx512, masks_above_avx512, hash_probe_avx512, hash_steps_avx512,
-		ends_avx512, bits_probe_avx512, tuple_probe_avx512, list_probe_avx512, .look_up = 2,
-		.exact_min = 1, .lane_bits = 7},
+	[ISA_AVX512] = KERNELS_AVX512(ends_avx512),
+	[ISA_VBMI] = KERNELS_AVX512(ends_vbmi),
 #endif
 };
 

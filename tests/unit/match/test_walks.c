@@ -36,6 +36,7 @@ static const struct option {
 	{"c", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C}},
 	{"avx2", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2}},
 	{"avx512", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512}},
+	{"vbmi", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_VBMI}},
 };
 
 /* "@": a name. */

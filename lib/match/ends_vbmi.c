@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Walks to their ends for processors that can look up bytes in a vector (AVX-512 VBMI):
+ * 64 bytes of a name at once. As each byte may be a length, they say of each place where
+ * a step from it leads; two steps are what one leads to, looked up in itself, and so on to
+ * 32, which leave the block whatever is in it. So what a name costs depends on how long it is,
+ * not on its labels, and no frame waits for another one.
+ */
+#include "ends.h"
+
+#if defined(__AVX512VBMI__)
+
+#include <immintrin.h>
+
+#include "base/util.h"
+#include "ends_lanes.h"
+
+#define BLOCK 64 /* bytes */
+
+/*
+ * Places are bytes, of which a look-up takes the lower 6 bits: those of the block are from
+ * INSIDE on, so that sums can saturate at the last one, or overflow to those of the next block.
+ */
+#define INSIDE 0xc0
+
+/* Doublings of a step that lead out of any block, and those that do for names of hosts. */
+#define DOUBLINGS 5
+#define DOUBLINGS_FEW 3
+
+struct steps {
+	__m512i lo, span; /* of bytes that lead on */
+	/* Where each place leads, but for the byte there: sums overflow, or saturate. */
+	__m512i stay, go, go_near;
+};
+
+static const uint8_t places[BLOCK] __attribute__((aligned(64))) = {0xc0, 0xc1, 0xc2, 0xc3, 0xc4,
+	0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xcb, 0xcc, 0xcd, 0xce, 0xcf, 0xd0, 0xd1, 0xd2, 0xd3,
+	0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xe0, 0xe1, 0xe2,
+	0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xeb, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1,
+	0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0xfe, 0xff};
+
+static inline struct steps
+steps_of(const struct sym_step *step)
+{
+	const __m512i stay = _mm512_load_si512(places);
+
+	return (struct steps){
+		.lo = _mm512_set1_epi8((char)step->lo),
+		.span = _mm512_set1_epi8((char)(step->hi - step->lo)),
+		.stay = stay,
+		.go = _mm512_add_epi8(stay, _mm512_set1_epi8((char)step->behind)),
+		.go_near = _mm512_adds_epu8(stay, _mm512_set1_epi8((char)step->behind)),
+	};
+}
+
+/* The bytes of a block, as far as they are before @last, which is behind its start; others are 0. */
+static inline __m512i
+bytes_of(const uint8_t *block, const uint8_t *last)
+{
+	const uint64_t left = MIN((uint64_t)(last - block), BLOCK);
+
+	return _mm512_maskz_loadu_epi8(
+		_cvtu64_mask64(_bzhi_u64(UINT64_MAX, (uint32_t)left)), block);
+}
+
+/* Which of @bytes lead on. */
+static inline __mmask64
+lead_on(const struct steps *s, __m512i bytes)
+{
+	return _mm512_cmple_epu8_mask(_mm512_sub_epi8(bytes, s->lo), s->span);
+}
+
+/*
+ * Where the walk from the start of a block ends: less than BLOCK - 1. Else it is longer than
+ * that, or has more than 8 steps.
+ */
+static inline uint32_t
+near_end(const struct steps *s, const uint8_t *block, const uint8_t *last)
+{
+	const __m512i bytes = bytes_of(block, last);
+	const __mmask64 on = lead_on(s, bytes);
+	__m512i to = _mm512_mask_adds_epu8(s->stay, on, bytes, s->go_near);
+	uint32_t end;
+
+	for (int k = 0; k < DOUBLINGS_FEW; k++)
+		to = _mm512_permutexvar_epi8(to, to);
+	end = (uint32_t)_mm_cvtsi128_si32(_mm512_castsi512_si128(to)) % BLOCK;
+	return (_cvtmask64_u64(on) >> end & 1) != 0 ? BLOCK - 1 : end;
+}
+
+/* Where 1, 2, 4 and so on steps lead from each place of a block. */
+struct jumps {
+	__m512i by[DOUBLINGS + 1];
+};
+
+static inline void
+jumps_of(struct jumps *j, const struct steps *s, const uint8_t *block, const uint8_t *last)
+{
+	const __m512i bytes = bytes_of(block, last);
+
+	/* Sums beyond the block overflow: 0 is the first place of the next one. */
+	j->by[0] = _mm512_mask_add_epi8(s->stay, lead_on(s, bytes), bytes, s->go);
+	for (int k = 0; k < DOUBLINGS; k++) {
+		const __m512i to = j->by[k];
+
+		j->by[k + 1] = _mm512_mask_permutexvar_epi8(to, _mm512_movepi8_mask(to), to, to);
+	}
+}
+
+/* Where the walk that comes to place @from of the block of @j leaves it, or ends. */
+static inline uint32_t
+out_of_block(const struct jumps *j, uint32_t from)
+{
+	uint8_t to[BLOCK];
+
+	_mm512_storeu_si512(to, j->by[DOUBLINGS]);
+	return to[from];
+}
+
+/* The end of a walk that near_end() does not find. */
+static __attribute__((noinline)) const uint8_t *
+far_end(const struct steps *s, const uint8_t *start, const uint8_t *last, uint32_t blocks)
+{
+	const uint8_t *block = start;
+	uint32_t to = 0;
+
+	for (; blocks > 0 && block + to < last; blocks--) {
+		struct jumps j;
+
+		jumps_of(&j, s, block, last);
+		to = out_of_block(&j, to);
+		if (to >= INSIDE)
+			return block + to % BLOCK;
+		block += BLOCK;
+	}
+	return block + to;
+}
+
+/* The places, of the block of @j, that a walk comes by from @from on. */
+static inline __m512i
+places_of(const struct jumps *j, uint32_t from)
+{
+	/* Lane k is k steps further: those of each bit of k. */
+	static const uint64_t lanes[DOUBLINGS] = {UINT64_C(0xaaaaaaaaaaaaaaaa),
+		UINT64_C(0xcccccccccccccccc), UINT64_C(0xf0f0f0f0f0f0f0f0),
+		UINT64_C(0xff00ff00ff00ff00), UINT64_C(0xffff0000ffff0000)};
+	__m512i at = _mm512_set1_epi8((char)(INSIDE + from));
+
+	for (int k = 0; k < DOUBLINGS; k++)
+		at = _mm512_mask_permutexvar_epi8(
+			at, _cvtu64_mask64(lanes[k]) & _mm512_movepi8_mask(at), at, j->by[k]);
+	return at;
+}
+
+/* Those of @may, as of struct walk_ends, that the walk from @start to @end comes by. */
+static __attribute__((noinline)) uint64_t
+may_of_walk(const struct steps *s, const uint8_t *start, const uint8_t *end, const uint8_t *last,
+	uint64_t may)
+{
+	uint64_t some = 0;
+	uint32_t to = 0;
+
+	for (const uint8_t *block = start; to < INSIDE && block + to <= end; block += BLOCK) {
+		struct jumps j;
+		__m512i at;
+
+		jumps_of(&j, s, block, last);
+		at = places_of(&j, to);
+		for (uint64_t m = may; m != 0; m &= m - 1) {
+			const ptrdiff_t place = end - __builtin_ctzll(m) - block;
+			const __m512i all = _mm512_set1_epi8((char)(INSIDE + place));
+
+			if (place >= 0 && place < BLOCK && _mm512_cmpeq_epi8_mask(at, all) != 0)
+				some |= m & -m;
+		}
+		to = out_of_block(&j, to);
+	}
+	return some;
+}
+
+static inline const uint8_t *
+start_of(const struct burst_window *from, uint32_t i, int32_t off)
+{
+	return (const uint8_t *)(uintptr_t)from->bytes[i] + off;
+}
+
+static inline const uint8_t *
+last_of(const struct burst_window *from, uint32_t i)
+{
+	return (const uint8_t *)(uintptr_t)from->bytes[i] + (int32_t)(uint32_t)from->rest[i];
+}
+
+/* The ends of the walks of the frames @some, to @v. */
+static inline __attribute__((always_inline)) void
+walk_all(struct walk_ends *v, const struct steps *s, const struct burst_window *from, int32_t off,
+	uint64_t some, uint32_t blocks)
+{
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const uint8_t *start = start_of(from, i, off), *last = last_of(from, i);
+		const uint32_t to = near_end(s, start, last);
+		const uint8_t *end = start + to;
+
+		if (__builtin_expect(to == BLOCK - 1, 0))
+			end = far_end(s, start, last, blocks);
+		v->end[i] = (uintptr_t)end;
+	}
+}
+
+/* The same for frames whose names have many labels. */
+static __attribute__((noinline)) void
+ends_many(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct burst_window *from, int32_t off, uint64_t some)
+{
+	const struct steps s = steps_of(step);
+
+	/* All of them: an end is read as one of a vector when it has long been written. */
+	walk_all(v, &s, from, off, some, t->steps_max + ENDS_BITS);
+	for (uint32_t i = 0; i < MATCH_BURST && some >> i != 0; i += LANES) {
+		const struct ends_lanes l = ends_lanes(from, off, i, (__mmask8)(some >> i));
+		const __m512i end = _mm512_load_si512(&v->end[i]);
+		const __mmask8 in = _mm512_mask_cmplt_epi64_mask(l.on, end, l.last);
+
+		ends_put(v, i, (__mmask8)(some >> i), end, ends_of_items(t, l.start, end, in));
+	}
+	for (uint64_t m = v->some & some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		v->may[i] = may_of_walk(&s, start_of(from, i, off),
+			(const uint8_t *)(uintptr_t)v->end[i], last_of(from, i), v->may[i]);
+		v->some ^= (uint64_t)(v->may[i] == 0) << i;
+	}
+}
+
+void
+ends_vbmi(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct burst_window *from, int32_t off, uint64_t some)
+{
+	some = ends_few_avx512(v, t, step, from, off, some);
+	if (some == 0)
+		return;
+	/* Doublings are enough for steps of two bytes; they lead no further than a block. */
+	if (step->lo + step->behind < 2 || step->hi + step->behind > BLOCK)
+		ends_many_avx512(v, t, step, from, off, some);
+	else
+		ends_many(v, t, step, from, off, some);
+}
+
+#endif
