@@ -35,16 +35,23 @@ fan_at_hand(const struct hash_table *t, const struct hash_fan *f)
 	};
 }
 
+/* Which of 64 bytes from @off on there are in a window that has @left of them. */
+static inline uint64_t
+fan_there(int64_t off, int32_t left)
+{
+	/* Of a window that is not there nothing is left, and its place is a number that nobody follows. */
+	const int64_t rest = MAX(left - off, 0);
+
+	return _bzhi_u64(UINT64_MAX, (uint32_t)MIN(rest, 64));
+}
+
 /*
- * The buckets of the keys of a frame, whose window starts at @bytes and has @left of them,
+ * The buckets of the keys of a frame, whose window starts at @bytes and has those of fan_there(),
  * to @ret_bucket. Returns which bytes of them are the keys' tags, one at most of each.
  */
 static inline uint64_t
-fan_look_up(const struct fan_at_hand *f, uint64_t bytes, int32_t left, uint64_t *ret_bucket)
+fan_look_up(const struct fan_at_hand *f, uint64_t bytes, uint64_t there, uint64_t *ret_bucket)
 {
-	/* Of a window that is not there nothing is left, and its place is a number that nobody follows. */
-	const int64_t rest = MAX(left - f->off, 0);
-	const uint64_t there = _bzhi_u64(UINT64_MAX, (uint32_t)MIN(rest, 64));
 	const __m512i line =
 		_mm512_maskz_loadu_epi8(there, (const void *)(uintptr_t)(bytes + (uint64_t)f->off));
 	__m512i h = _mm512_and_si512(_mm512_permutexvar_epi64(f->word, line), f->mask);

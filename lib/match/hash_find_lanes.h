@@ -138,8 +138,8 @@ find_in_lanes(const struct hash_table *t, const struct hash_fan *f, const struct
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
-		found[i] = fan_look_up(
-			&at_hand, (uint64_t)(uintptr_t)at[i].bytes, at[i].left, bucket[i]);
+		found[i] = fan_look_up(&at_hand, (uint64_t)(uintptr_t)at[i].bytes,
+			fan_there(at_hand.off, at[i].left), bucket[i]);
 	}
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);

@@ -29,11 +29,19 @@ are_ranges_near(const struct hash_shape *s)
 	return s->n_ranges == 0 || s->near != 0 || s->led;
 }
 
+/* Whether @t is looked up in the window of its run alone; a fan is anyway. */
+static bool
+is_found_near(const struct hash_table *t)
+{
+	if (t->n_lanes > 0)
+		return t->all_simple;
+	return t->together && !hash_has_key(t) && t->words[0].win == t->run_at.win;
+}
+
 static bool
 is_table_plain(const struct match_index *ix, const struct hash_table *t)
 {
-	if (!t->all_plain || t->run == 0 || t->halves || t->ask_key || t->n_lanes > 0 ||
-		!t->together || hash_has_key(t) || t->words[0].win != t->run_at.win)
+	if (!t->all_plain || t->run == 0 || t->halves || t->ask_key || !is_found_near(t))
 		return false;
 	if (t->steps_win != 0 ? !is_walk_plain(ix, t) : !is_window_plain(ix, t->run_at.win))
 		return false;
