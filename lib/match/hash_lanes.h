@@ -92,17 +92,17 @@ static inline bool
 hash_run_equal(
 	const struct hash_shape *s, const struct hash_item *it, const uint8_t *start, uint32_t run)
 {
-	/* Not a byte more than is asked is read. */
+	/* Not a byte more than is asked is read. Of a shape one line is, and lines are what counts. */
 	if (run == 32) {
-		const __m256i v = _mm256_maskz_loadu_epi8((__mmask32)s->run_bytes, start);
+		const __m256i m = _mm256_load_si256((const void *)s->run_mask);
+		const __m256i v = _mm256_maskz_loadu_epi8(_mm256_test_epi8_mask(m, m), start);
 		const __m256i w = _mm256_loadu_si256((const void *)&it->val[1]);
-		const __m256i m = _mm256_loadu_si256((const void *)s->run_mask);
 
 		return _mm256_testz_si256(_mm256_xor_si256(v, w), m);
 	}
-	const __m512i v = _mm512_maskz_loadu_epi8(s->run_bytes, start);
+	const __m512i m = _mm512_load_si512(s->run_mask);
+	const __m512i v = _mm512_maskz_loadu_epi8(_mm512_test_epi8_mask(m, m), start);
 	const __m512i w = _mm512_loadu_si512(&it->val[1]);
-	const __m512i m = _mm512_loadu_si512(s->run_mask);
 
 	return _mm512_test_epi8_mask(_mm512_xor_si512(v, w), m) == 0;
 }
