@@ -368,12 +368,13 @@ list_text(const struct match_index *ix, const struct list *l, uint32_t number, s
 {
 	sbuf_addf(out,
 		"list %" PRIu32 ": %" PRIu32 " rules, %" PRIu32 " lanes, %" PRIu32
-		" steps of blocks, %zu KiB, by",
+		" steps, %zu KiB, by",
 		number, l->n_rules, l->n_lanes, l->n_steps, l->bytes / 1024);
 	for (uint32_t i = 0; i < l->n_values; i++) {
 		sbuf_addc(out, ' ');
-		window_text(ix->windows, l->values[i].win, out);
-		sbuf_addf(out, "%+d:%u", l->values[i].off, l->values[i].size);
+		window_text(ix->windows, l->values[i].at.win, out);
+		sbuf_addf(out, "%s%+d:%u", l->values[i].negative ? "-" : "", l->values[i].at.off,
+			l->values[i].at.size);
 	}
 	sbuf_addc(out, '\n');
 }

@@ -102,7 +102,7 @@ struct match_options {
 	bool bits_fault, tuple_fault, list_fault;
 	bool only_lists; /* no tables */
 	bool no_chain;
-	bool chains; /* with MATCH_MERGE_ALWAYS: as with MATCH_MERGE_AUTO */
+	bool chains; /* of all that lists could compute; with MATCH_MERGE_ALWAYS, too */
 	bool chain_fault; /* it lacks the last rule */
 	bool rank_fault; /* an update gives rules behind the first change wrong numbers */
 	bool no_findings; /* rules that never decide are not looked for */

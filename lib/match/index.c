@@ -34,6 +34,9 @@
 #define BITS_MIN 8
 #define TUPLE_MIN 8
 
+/* A lane that tests fewer bits costs more than a rule in a chain; no lane has so many. */
+#define LANE_BITS 7
+#define LANES_NONE 33
 /* A list costs its frames' values, and each computes with a few of them. */
 #define LIST_MIN 4
 
@@ -204,7 +207,7 @@ may_chain(const struct build *b)
 static int
 keep_for_chains(struct build *b, bool **ret_kept)
 {
-	const uint32_t lane_bits = isa_kernels(b->options->isa)->lane_bits;
+	const uint32_t lane_bits = b->options->chains ? LANES_NONE : LANE_BITS;
 	struct items *items = &b->items;
 	bool *kept = arena_zalloc(&b->mem, (b->im->n + 1) * sizeof(*kept));
 
@@ -250,8 +253,6 @@ add_lists(struct build *b, bool *some)
 		const int r = list_init(l, b->im, &b->items, least, some,
 			b->options->list_fault && ix->n_lists == 1);
 
-		ix->bytes += sizeof(*l) + l->bytes;
-		ix->any_ether |= l->any_ether;
 		if (r < 0)
 			return r;
 		if (l->n_rules == 0) {
@@ -259,10 +260,13 @@ add_lists(struct build *b, bool *some)
 			ix->n_lists--;
 			break;
 		}
-		for (uint32_t k = 0; k < LIST_LANES * l->n_blocks; k++) {
-			const uint32_t rule = l->blocks[k / LIST_LANES].rule[k % LIST_LANES];
+		ix->bytes += sizeof(*l) + l->bytes;
+		ix->any_ether |= l->any_ether;
+		for (uint32_t k = 0; k < LIST_FOUR * l->n_steps; k++) {
+			const struct list_step *s = &l->steps[k / LIST_FOUR];
+			const uint32_t rule = s->rule[k % LIST_FOUR];
 
-			if (rule == UINT32_MAX)
+			if (s->kind != LIST_TEST || rule == LIST_NO_RULE)
 				continue;
 			residual[rule] = false;
 			ix->in_list[rule] = true;
@@ -409,7 +413,8 @@ list_costs(const struct match_index *ix)
 
 	for (uint32_t i = 0; i < ix->n_lists; i++) {
 		const struct list *l = &ix->lists[i];
-		const uint32_t cost = COST_LIST + COST_BLOCK * l->n_blocks + COST_STEP * l->n_steps;
+		const uint32_t cost = COST_LIST + COST_BLOCK * ((l->n_lanes + 31) / 32) +
+			COST_STEP * (l->n_steps / 32);
 
 		if (is_of_proto(l))
 			of_proto = MAX(of_proto, cost);

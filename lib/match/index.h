@@ -125,7 +125,6 @@ struct isa_kernels {
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */
 	uint32_t fan_keys; /* that are worth it where they say more than others */
-	uint32_t lane_bits; /* a lane that tests fewer of them costs more than a rule in a chain */
 };
 
 /*

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* From conditions on values of 32 bits to conditions on 16 of them. */
+/* From conditions on values to computations with a test. */
 #include "lane.h"
 
 #include "base/util.h"
@@ -15,11 +15,7 @@ struct making {
 	struct items *items;
 	struct sight sight;
 	struct lane lane;
-	uint32_t valid; /* of the 16 bits, from the lowest on */
 };
-
-/* The operators of a step, in their order. */
-enum phase { PHASE_SUM, PHASE_AND, PHASE_XOR, PHASE_SHIFT };
 
 static bool
 leaf(struct making *m, const struct sym_node *n, struct lane_value *ret)
@@ -33,123 +29,97 @@ leaf(struct making *m, const struct sym_node *n, struct lane_value *ret)
 	/* Of a walk's many places none is the one. */
 	if (win < 0 || m->items->windows[win].steps_win != 0)
 		return false;
-	/* Of four bytes the last two. */
 	ret->win = (uint8_t)win;
-	ret->size = MIN(n->size, 2);
-	ret->off = (int16_t)(off + (n->size == 4 ? 2 : 0));
+	ret->size = n->size;
+	ret->off = (int16_t)off;
 	return true;
 }
 
-/* The step whose operators are none behind @phase; NULL: there are too many. */
-static struct lane_step *
-step_for(struct making *m, enum phase phase)
+/* ---- operators ---- */
+
+static bool
+is_sum(uint8_t kind)
+{
+	return kind == LANE_ADD || kind == LANE_ADD_VALUE || kind == LANE_SUB_VALUE;
+}
+
+static bool
+is_xor(uint8_t kind)
+{
+	return kind == LANE_XOR || kind == LANE_XOR_VALUE;
+}
+
+static bool
+has_value(uint8_t kind)
+{
+	return kind <= LANE_XOR_VALUE;
+}
+
+/* Whether the order of @a and @b does not matter. */
+static bool
+commute(uint8_t a, uint8_t b)
+{
+	return (is_sum(a) && is_sum(b)) || (is_xor(a) && is_xor(b));
+}
+
+/* Add @more, of the same kind, to what @o does. False: that cannot be said. */
+static bool
+join(struct lane_op *o, const struct lane_op *more)
+{
+	switch ((enum lane_op_kind)o->kind) {
+	case LANE_ADD: o->k += more->k; return true;
+	case LANE_MUL: o->k *= more->k; return true;
+	case LANE_AND: o->k &= more->k; return true;
+	case LANE_XOR: o->k ^= more->k; return true;
+	case LANE_SHIFT:
+		if (o->k + more->k > 31)
+			return false;
+		o->k += more->k;
+		return true;
+	case LANE_ADD_VALUE:
+	case LANE_SUB_VALUE:
+	case LANE_XOR_VALUE:
+	case LANE_KINDS: return false;
+	}
+	return false;
+}
+
+/*
+ * @op behind all others. Of those that may come in any order constants are the last,
+ * and one.
+ */
+static bool
+put(struct making *m, struct lane_op op)
 {
 	struct lane *l = &m->lane;
-	struct lane_step *s = &l->steps[l->n_steps];
+	uint32_t at = l->n_ops;
 
-	if (l->n_steps > 0) {
-		s = &l->steps[l->n_steps - 1];
-		if (phase == PHASE_SHIFT || (s->shift == 0 && phase == PHASE_XOR))
-			return s;
-		if (phase == PHASE_SUM && s->shift == 0 && s->and == UINT16_MAX && s->xor == 0 &&
-			s->x_mask == 0)
-			return s;
-		s++;
-	}
-	if (l->n_steps == LANE_STEPS_MAX)
-		return NULL;
-	*s = LANE_STEP_NONE;
-	l->n_steps++;
-	return s;
-}
-
-/* r * @mul + @add. */
-static bool
-put_sum(struct making *m, uint32_t mul, uint32_t add)
-{
-	struct lane_step *s = step_for(m, PHASE_SUM);
-
-	if (s == NULL)
+	while (at > 0 && has_value(l->ops[at - 1].kind) && commute(l->ops[at - 1].kind, op.kind))
+		at--;
+	if (at > 0 && l->ops[at - 1].kind == op.kind && join(&l->ops[at - 1], &op))
+		return true;
+	if (l->n_ops == LANE_OPS_MAX)
 		return false;
-	s->mul = (uint16_t)(s->mul * mul);
-	s->v_mul = (uint16_t)(s->v_mul * mul);
-	s->add = (uint16_t)(s->add * mul + add);
-	return true;
-}
-
-/* r + @v * @mul. */
-static bool
-put_value(struct making *m, const struct lane_value *v, uint32_t mul)
-{
-	struct lane_step *s = step_for(m, PHASE_SUM);
-
-	if (s != NULL && s->v_mul != 0 && !lane_value_equal(&s->v, v)) {
-		if (m->lane.n_steps == LANE_STEPS_MAX)
-			return false;
-		s = &m->lane.steps[m->lane.n_steps++];
-		*s = LANE_STEP_NONE;
-	}
-	if (s == NULL)
-		return false;
-	s->v = *v;
-	s->v_mul = (uint16_t)(s->v_mul + mul);
-	return true;
-}
-
-/* (r & @and) ^ @xor. Behind a shift: the same before it. */
-static bool
-put_bits(struct making *m, uint32_t and, uint32_t xor)
-{
-	struct lane *l = &m->lane;
-	struct lane_step *s = l->n_steps > 0 ? &l->steps[l->n_steps - 1] : NULL;
-
-	if (s == NULL || s->shift == 0) {
-		s = step_for(m, PHASE_XOR);
-		if (s == NULL)
-			return false;
-	}
-	/* What it sets where nothing was shifted to is not to be had. */
-	if (xor >> (16 - s->shift) != 0)
-		m->valid = MIN(m->valid, 16u - s->shift);
-	and = and << s->shift | ((1u << s->shift) - 1);
-	s->and &= (uint16_t) and;
-	s->x_mask &= (uint16_t) and;
-	s->xor = (uint16_t)((s->xor &and) ^ xor << s->shift);
+	at = l->n_ops++;
+	for (; at > 0 && has_value(op.kind) && !has_value(l->ops[at - 1].kind) &&
+		commute(l->ops[at - 1].kind, op.kind);
+		at--)
+		l->ops[at] = l->ops[at - 1];
+	l->ops[at] = op;
 	return true;
 }
 
 static bool
-put_xor_value(struct making *m, const struct lane_value *v)
+put_constant(struct making *m, enum lane_op_kind kind, uint32_t k)
 {
-	struct lane_step *s = step_for(m, PHASE_XOR);
-
-	if (s != NULL && s->x_mask != 0 && !lane_value_equal(&s->x, v)) {
-		if (m->lane.n_steps == LANE_STEPS_MAX)
-			return false;
-		s = &m->lane.steps[m->lane.n_steps++];
-		*s = LANE_STEP_NONE;
-	}
-	if (s == NULL)
-		return false;
-	s->x = *v;
-	s->x_mask ^= UINT16_MAX;
-	return true;
+	return put(m, (struct lane_op){.kind = (uint8_t)kind, .k = k});
 }
 
-/* r >> @n, where r is @of. */
+/* r >> @n. */
 static bool
-put_shift(struct making *m, uint32_t n, const struct sym_node *of)
+put_shift(struct making *m, uint32_t n)
 {
-	struct lane_step *s;
-
-	/* What is not more than 16 bits all told loses none that count. */
-	if (m->valid < 16 || of->umax > UINT16_MAX)
-		m->valid = m->valid > n ? m->valid - n : 0;
-	s = step_for(m, PHASE_SHIFT);
-	if (m->valid < BITS_LEAST || s == NULL || s->shift + n > 15)
-		return false;
-	s->shift = (uint16_t)(s->shift + n);
-	return true;
+	return n < 32 && (n == 0 || put_constant(m, LANE_SHIFT, n));
 }
 
 /* The exponent of @k where it is a power of two, else -1. */
@@ -159,21 +129,21 @@ log2_of(uint32_t k)
 	return k != 0 && (k & (k - 1)) == 0 ? __builtin_ctz(k) : -1;
 }
 
-/* r alu @k, where r is @of. */
+/* r alu @k. */
 static bool
-put_number(struct making *m, enum cbpf_alu_op op, uint32_t k, const struct sym_node *of)
+put_number(struct making *m, enum cbpf_alu_op op, uint32_t k)
 {
 	switch (op) {
-	case CBPF_ALU_ADD: return put_sum(m, 1, k);
-	case CBPF_ALU_SUB: return put_sum(m, 1, 0 - k);
-	case CBPF_ALU_MUL: return put_sum(m, k, 0);
-	case CBPF_ALU_LSH: return put_sum(m, k < 16 ? 1u << k : 0, 0);
-	case CBPF_ALU_RSH: return put_shift(m, k, of);
-	case CBPF_ALU_AND: return put_bits(m, k, 0);
-	case CBPF_ALU_OR: return put_bits(m, ~k, k);
-	case CBPF_ALU_XOR: return put_bits(m, UINT32_MAX, k);
-	case CBPF_ALU_DIV: return log2_of(k) >= 0 && put_shift(m, (uint32_t)log2_of(k), of);
-	case CBPF_ALU_MOD: return log2_of(k) >= 0 && put_bits(m, k - 1, 0);
+	case CBPF_ALU_ADD: return put_constant(m, LANE_ADD, k);
+	case CBPF_ALU_SUB: return put_constant(m, LANE_ADD, 0 - k);
+	case CBPF_ALU_MUL: return put_constant(m, LANE_MUL, k);
+	case CBPF_ALU_LSH: return put_constant(m, LANE_MUL, k < 32 ? UINT32_C(1) << k : 0);
+	case CBPF_ALU_RSH: return put_shift(m, k);
+	case CBPF_ALU_AND: return put_constant(m, LANE_AND, k);
+	case CBPF_ALU_OR: return put_constant(m, LANE_AND, ~k) && put_constant(m, LANE_XOR, k);
+	case CBPF_ALU_XOR: return put_constant(m, LANE_XOR, k);
+	case CBPF_ALU_DIV: return log2_of(k) >= 0 && put_shift(m, (uint32_t)log2_of(k));
+	case CBPF_ALU_MOD: return log2_of(k) >= 0 && put_constant(m, LANE_AND, k - 1);
 	}
 	return false;
 }
@@ -182,17 +152,20 @@ put_number(struct making *m, enum cbpf_alu_op op, uint32_t k, const struct sym_n
 static bool
 put_operand(struct making *m, enum cbpf_alu_op op, const struct sym_node *n, bool turned)
 {
-	struct lane_value v;
+	struct lane_op o = {0};
 
-	if (!leaf(m, n, &v))
+	if (!leaf(m, n, &o.v))
 		return false;
 	if (op == CBPF_ALU_XOR)
-		return put_xor_value(m, &v);
-	if (op == CBPF_ALU_ADD)
-		return put_value(m, &v, 1);
-	if (op == CBPF_ALU_SUB && turned)
-		return put_sum(m, UINT32_MAX, 0) && put_value(m, &v, 1);
-	return op == CBPF_ALU_SUB && put_value(m, &v, UINT32_MAX);
+		o.kind = LANE_XOR_VALUE;
+	else if (op == CBPF_ALU_ADD || (op == CBPF_ALU_SUB && turned))
+		o.kind = LANE_ADD_VALUE;
+	else if (op == CBPF_ALU_SUB)
+		o.kind = LANE_SUB_VALUE;
+	else
+		return false;
+	return (op != CBPF_ALU_SUB || !turned || put_constant(m, LANE_MUL, UINT32_MAX)) &&
+		put(m, o);
 }
 
 #define DEPTH_MAX 32
@@ -204,19 +177,17 @@ compute(struct making *m, const struct sym_node *n, int depth)
 	if (depth == DEPTH_MAX)
 		return false;
 	if (n->op == SYM_SUM)
-		return compute(m, n->a, depth + 1) && put_sum(m, 1, n->k);
-	if (n->op == SYM_LOAD) {
-		m->valid = 16;
+		return compute(m, n->a, depth + 1) && put_constant(m, LANE_ADD, n->k);
+	if (n->op == SYM_LOAD)
 		return leaf(m, n, &m->lane.start);
-	}
 	if (n->op != SYM_ALU)
 		return false;
 	if (n->b->op == SYM_CONST)
 		return compute(m, n->a, depth + 1) &&
-			put_number(m, (enum cbpf_alu_op)n->alu, n->b->k, n->a);
+			put_number(m, (enum cbpf_alu_op)n->alu, n->b->k);
 	if (n->a->op == SYM_CONST)
 		return n->alu == CBPF_ALU_SUB && compute(m, n->b, depth + 1) &&
-			put_sum(m, UINT32_MAX, n->a->k);
+			put_constant(m, LANE_MUL, UINT32_MAX) && put_constant(m, LANE_ADD, n->a->k);
 	if (n->b->op == SYM_LOAD)
 		return compute(m, n->a, depth + 1) &&
 			put_operand(m, (enum cbpf_alu_op)n->alu, n->b, false);
@@ -224,14 +195,70 @@ compute(struct making *m, const struct sym_node *n, int depth)
 		put_operand(m, (enum cbpf_alu_op)n->alu, n->a, true);
 }
 
-/* (r & @mask) == @val, of which the bits that are had are asked. */
+/* ---- the test ---- */
+
+/* The odd number whose product with @k, which is odd, is 1. */
+static uint32_t
+inverse(uint32_t k)
+{
+	uint32_t r = k; /* right in 3 bits, then in twice as many each time */
+
+	for (int i = 0; i < 4; i++)
+		r *= 2 - k * r;
+	return r;
+}
+
+/* Ask before the last operator of @l what is asked behind it. False: there is no such test. */
+static bool
+undo(struct lane *l)
+{
+	const struct lane_op *o = &l->ops[l->n_ops - 1];
+	const bool lowest =
+		(l->mask & (l->mask + 1)) == 0; /* no bit is asked above one that is not */
+	const uint32_t zeros = o->k != 0 ? (uint32_t)__builtin_ctz(o->k) : 31;
+	uint32_t mask = l->mask, val = l->val;
+
+	switch ((enum lane_op_kind)o->kind) {
+	case LANE_ADD: val -= o->k; break;
+	case LANE_XOR: val ^= o->k; break;
+	case LANE_AND: mask &= o->k; break;
+	case LANE_MUL:
+		mask >>= zeros;
+		val = (val >> zeros) * inverse(o->k >> zeros);
+		break;
+	case LANE_SHIFT:
+		mask <<= o->k;
+		val <<= o->k;
+		break;
+	case LANE_ADD_VALUE:
+	case LANE_SUB_VALUE:
+	case LANE_XOR_VALUE:
+	case LANE_KINDS: return false;
+	}
+	/* Carries come from bits below. */
+	if ((o->kind == LANE_ADD || o->kind == LANE_MUL) && !lowest)
+		return false;
+	/* What no r gives is left as it is. */
+	if ((o->kind == LANE_AND && (l->val & ~o->k) != 0) ||
+		(o->kind == LANE_MUL && (o->k == 0 || (l->val & ~(UINT32_MAX << zeros)) != 0)) ||
+		(o->kind == LANE_SHIFT && val >> o->k != l->val) || mask == 0)
+		return false;
+	l->mask = mask;
+	l->val = val & mask;
+	l->n_ops--;
+	return true;
+}
+
+/* (r & @mask) == @val. */
 static bool
 test(struct making *m, uint32_t mask, uint32_t val)
 {
 	struct lane *l = &m->lane;
 
-	l->mask = (uint16_t)(mask & ((1u << m->valid) - 1));
-	l->val = (uint16_t)(val & l->mask);
+	l->mask = mask;
+	l->val = val;
+	while (l->n_ops > 0 && undo(l))
+		;
 	l->bits = (uint8_t)__builtin_popcount(l->mask);
 	return l->bits >= BITS_LEAST;
 }

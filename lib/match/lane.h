@@ -3,15 +3,14 @@
 #define MATCH_LANE_H
 
 /*
- * What the list kernel asks of a frame for one item: a computation over values of
- * 16 bits of the frame, and a test. It holds for every frame that the item
- * matches, and for few others: sums, products and shifts to the left have low bits that
- * depend on low bits alone, so that 16 of 32 bits can be had without the rest.
+ * What the list kernel asks of a frame for one item: a computation over numbers of
+ * the frame, and a test. It holds for every frame that the item matches, and
+ * for few others.
  *
  *	(([l4 + 8] + 77) * 5 ^ [l4 + 18]) >> 3 == 4711
  *
- * is of the values a = [l4 + 10 : 2] and b = [l4 + 20 : 2] one step, and its 13
- * lowest bits are tested.
+ * is r = [l4 + 8], then ADD 77, MUL 5, XOR_VALUE [l4 + 18], and, as what ends a computation is
+ * undone in its test, (r & 0xfffffff8) == 4711 << 3.
  */
 
 #include <stdbool.h>
@@ -21,24 +20,11 @@
 
 struct sym_atom;
 
-/* A big-endian number of 2 bytes, or one byte, at window + off. */
+/* A big-endian number of 1, 2 or 4 bytes at window + off. */
 struct lane_value {
 	uint8_t win, size;
 	int16_t off;
 };
-
-/*
- * r becomes (((r * mul + v * v_mul + add) & and) ^ xor ^ (x & x_mask)) >> shift,
- * modulo 2^16. That leaves the way from one operator to the next free as long as they come in
- * this order; v and x are of no meaning with a factor or mask 0.
- */
-struct lane_step {
-	struct lane_value v, x;
-	uint16_t mul, v_mul, add, and, xor, x_mask;
-	uint16_t shift; /* 0..15 */
-};
-
-#define LANE_STEPS_MAX 8
 
 static inline bool
 lane_value_equal(const struct lane_value *a, const struct lane_value *b)
@@ -46,16 +32,40 @@ lane_value_equal(const struct lane_value *a, const struct lane_value *b)
 	return a->win == b->win && a->size == b->size && a->off == b->off;
 }
 
-struct lane {
-	struct lane_value start; /* r at first */
-	struct lane_step steps[LANE_STEPS_MAX];
-	uint32_t n_steps;
-	uint16_t mask, val; /* the test: (r & mask) == val */
-	uint8_t bits; /* it holds for one of 2^bits random frames; 0: there is no test */
+/* What becomes of r, modulo 2^32. */
+enum lane_op_kind {
+	LANE_ADD_VALUE, /* r + v */
+	LANE_SUB_VALUE,
+	LANE_XOR_VALUE,
+	LANE_ADD, /* r + k */
+	LANE_MUL,
+	LANE_AND,
+	LANE_XOR,
+	LANE_SHIFT, /* r >> k, k < 32 */
+	LANE_KINDS,
 };
 
-/* A step that changes nothing. */
-#define LANE_STEP_NONE ((struct lane_step){.mul = 1, .and = UINT16_MAX})
+struct lane_op {
+	uint8_t kind; /* enum lane_op_kind */
+	struct lane_value v;
+	uint32_t k;
+};
+
+#define LANE_OPS_MAX 16
+
+static inline bool
+lane_has_value(const struct lane_op *o)
+{
+	return o->kind <= LANE_XOR_VALUE;
+}
+
+struct lane {
+	struct lane_value start; /* r at first */
+	struct lane_op ops[LANE_OPS_MAX];
+	uint32_t n_ops;
+	uint32_t mask, val; /* the test: (r & mask) == val */
+	uint8_t bits; /* it holds for one of 2^bits random frames; 0: there is no test */
+};
 
 /* The lane of @atom of a program for @sight. False when it has none. */
 bool lane_of_atom(

@@ -12,20 +12,20 @@
 #include "search.h"
 
 #define SEEN_SLOTS 65536 /* tests are counted in these; those that meet seem more frequent */
-#define CHUNK_SPAN 63 /* bytes from a chunk's first value to its last */
-
-/* Lanes that a kind needs to have left for another block of its own. */
+/* Lanes that a test needs to have for a part of its own. */
 #define LANES_LEAST 12
-#define KIND_REST UINT64_MAX
-/* Tests of so few bits hold for frames often enough that they are better kept together. */
-#define BITS_FEW 6
 
-/* A lane on its way into a block. */
+/* As steps name row @r. */
+#define ROW_OF(r) ((uint16_t)((r)*LIST_ROW_BYTES))
+
+/* A lane on its way into a list. */
 struct entry {
 	struct lane lane;
 	struct scope_test test;
 	uint32_t rule;
-	uint64_t kind; /* lanes of one kind go into blocks of their own */
+	uint8_t kinds[LANE_OPS_MAX]; /* of its steps */
+	uint32_t n_steps;
+	bool rest; /* few ask the same of the key */
 };
 
 /* A list under construction. */
@@ -37,30 +37,30 @@ struct builder {
 	uint16_t *seen; /* by hash of a test: how often */
 	struct entry *v;
 	uint32_t n, cap;
+	uint16_t rows[LIST_VALUES]; /* by value: where it is found */
 };
 
 /* ---- values ---- */
 
-/* The number of @v; it is added when it is new. -1: there is no room. */
+/* The number of @at, or of 0 minus it; it is added when it is new. -1: there is no room. */
 static int
-value_number(struct builder *b, const struct lane_value *v)
+value_number(struct builder *b, const struct lane_value *at, bool negative)
 {
 	struct list *l = b->l;
 
 	for (uint32_t i = 0; i < l->n_values; i++)
-		if (lane_value_equal(&l->values[i], v))
+		if (lane_value_equal(&l->values[i].at, at) && l->values[i].negative == negative)
 			return (int)i;
 	if (l->n_values == LIST_VALUES)
 		return -1;
-	l->values[l->n_values] = *v;
-	l->spaces[l->n_values] = b->items->windows[v->win].space;
+	l->values[l->n_values] = (struct list_value){*at, negative};
 	return (int)l->n_values++;
 }
 
-static uint16_t
-number_of(struct builder *b, const struct lane_value *v)
+static int
+operand_number(struct builder *b, const struct lane_op *op)
 {
-	return (uint16_t)value_number(b, v);
+	return value_number(b, &op->v, op->kind == LANE_SUB_VALUE);
 }
 
 /* How many values of @lane are new; all are added, or none where there is no room. */
@@ -68,14 +68,10 @@ static int
 take_values(struct builder *b, const struct lane *lane)
 {
 	const uint32_t before = b->l->n_values;
-	bool room = value_number(b, &lane->start) >= 0;
+	bool room = value_number(b, &lane->start, false) >= 0;
 
-	for (uint32_t i = 0; i < lane->n_steps && room; i++) {
-		const struct lane_step *s = &lane->steps[i];
-
-		room = (s->v_mul == 0 || value_number(b, &s->v) >= 0) &&
-			(s->x_mask == 0 || value_number(b, &s->x) >= 0);
-	}
+	for (uint32_t i = 0; i < lane->n_ops && room; i++)
+		room = !lane_has_value(&lane->ops[i]) || operand_number(b, &lane->ops[i]) >= 0;
 	if (!room)
 		b->l->n_values = before;
 	return room ? (int)(b->l->n_values - before) : -1;
@@ -87,7 +83,7 @@ static uint32_t
 seen_at(const struct lane *lane)
 {
 	uint64_t h = (uint64_t)lane->start.win << 48 | (uint64_t)(uint16_t)lane->start.off << 32 |
-		(uint32_t)lane->mask << 16 | lane->val;
+		lane->mask << 16 | lane->val;
 
 	h *= UINT64_C(0x9e3779b97f4a7c15);
 	return (uint32_t)(h >> 48) % SEEN_SLOTS;
@@ -171,6 +167,7 @@ take_rule(struct builder *b, uint32_t i, uint32_t *ret_end)
 			b->cap = cap;
 		}
 		all = all && choose(b, &v[i], &b->v[b->n].lane);
+		b->v[b->n].rest = false;
 		b->v[b->n].test = test_of(&v[i]);
 		b->v[b->n].rule = rule;
 		b->n += all;
@@ -187,148 +184,251 @@ take_rule(struct builder *b, uint32_t i, uint32_t *ret_end)
 	return 0;
 }
 
-/* ---- the order of lanes ---- */
+/* ---- steps ---- */
 
-/* What of @s is more than LANE_STEP_NONE. */
-static uint32_t
-does(const struct lane_step *s)
+/* Which operators come behind which in a step, and the least kind of step that has them. */
+static const struct {
+	uint8_t phase, kind;
+} of_step[LANE_KINDS] = {
+	[LANE_MUL] = {1, LIST_MUL_V},
+	[LANE_ADD_VALUE] = {2, LIST_V},
+	[LANE_SUB_VALUE] = {2, LIST_V},
+	[LANE_ADD] = {3, LIST_X},
+	[LANE_XOR_VALUE] = {4, LIST_X},
+	[LANE_XOR] = {5, LIST_ALL},
+	[LANE_SHIFT] = {6, LIST_ALL},
+	[LANE_AND] = {7, LIST_AND},
+};
+
+/* The kind of step that does what both @a and @b do; with a product it is one more. */
+static uint8_t
+join_kinds(uint8_t a, uint8_t b)
 {
-	return (s->mul != 1 ? LIST_MUL : 0) | (s->v_mul != 0 ? LIST_V : 0) |
-		(s->v_mul > 1 ? LIST_V_MUL : 0) | (s->add != 0 ? LIST_ADD : 0) |
-		(s->and != UINT16_MAX || s->xor != 0 ? LIST_BITS : 0) |
-		(s->x_mask != 0 ? LIST_X : 0) | (s->shift != 0 ? LIST_SHIFT : 0);
+	const bool a_mul = a != LIST_AND && a % 2 == 0, b_mul = b != LIST_AND && b % 2 == 0;
+
+	return (uint8_t)(MAX(a - a_mul, b - b_mul) + (a_mul || b_mul));
 }
 
-/* Which lanes are asked together: all that @e has in common with some others, as one number. */
-static uint64_t
-kind_of(struct builder *b, const struct entry *e)
+_Static_assert(LIST_V % 2 == 1 && LIST_MUL_V == LIST_V + 1 && LIST_MUL_X == LIST_X + 1 &&
+		LIST_MUL_ALL == LIST_ALL + 1,
+	"join_kinds");
+
+/* Lane @k of step @s does what @op does. */
+static void
+put_op(struct builder *b, struct list_step *s, uint32_t k, const struct lane_op *op)
+{
+	s->kind = join_kinds(s->kind, of_step[op->kind].kind);
+	switch ((enum lane_op_kind)op->kind) {
+	case LANE_ADD_VALUE:
+	case LANE_SUB_VALUE: s->v[k] = b->rows[operand_number(b, op)]; break;
+	case LANE_XOR_VALUE: s->x[k] = b->rows[operand_number(b, op)]; break;
+	case LANE_AND:
+	case LANE_MUL: s->mul[k] = op->k; break;
+	case LANE_ADD: s->add[k] = op->k; break;
+	case LANE_XOR: s->xor [k] = op->k; break;
+	case LANE_SHIFT: s->shift[k] = op->k; break;
+	case LANE_KINDS: break;
+	}
+}
+
+/* Behind the operators of @l from @at on that go into one step. */
+static uint32_t
+step_end(const struct lane *l, uint32_t at)
+{
+	uint32_t end = at + 1;
+
+	while (end < l->n_ops && l->ops[end].kind != LANE_AND &&
+		of_step[l->ops[end].kind].phase > of_step[l->ops[end - 1].kind].phase)
+		end++;
+	return end;
+}
+
+/* The kinds of steps of @e. */
+static void
+find_kinds(struct entry *e)
 {
 	const struct lane *l = &e->lane;
-	uint32_t start = number_of(b, &l->start), other = start;
 
-	for (uint32_t i = 0; i < l->n_steps; i++) {
-		const struct lane_step *s = &l->steps[i];
+	e->n_steps = 0;
+	for (uint32_t at = 0, end; at < l->n_ops; at = end) {
+		uint8_t kind = 0;
 
-		other = s->v_mul != 0 ? number_of(b, &s->v) : other;
-		other = s->x_mask != 0 ? number_of(b, &s->x) : other;
+		end = step_end(l, at);
+		for (uint32_t i = at; i < end; i++)
+			kind = join_kinds(kind, of_step[l->ops[i].kind].kind);
+		e->kinds[e->n_steps++] = kind;
 	}
-	return (uint64_t)(l->bits <= BITS_FEW) << 32 | start << 16 | other << 8;
+}
+
+/* Whether lanes @a and @b can go together: where one has LIST_AND, so has the other. */
+static bool
+goes_with(const struct entry *a, const struct entry *b)
+{
+	for (uint32_t i = 0; i < MAX(a->n_steps, b->n_steps); i++)
+		if ((i < a->n_steps && a->kinds[i] == LIST_AND) !=
+			(i < b->n_steps && b->kinds[i] == LIST_AND))
+			return false;
+	return true;
+}
+
+/* Steps that change nothing. */
+static void
+clear_steps(struct list_step *s, uint32_t n)
+{
+	memset(s, 0, n * sizeof(*s));
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t k = 0; k < LIST_FOUR; k++) {
+			s[i].mul[k] = 1;
+			s[i].v[k] = s[i].x[k] = ROW_OF(LIST_ZERO);
+		}
+}
+
+/* Lane @k of the steps at @s is @l's; *@test is behind them. */
+static void
+put_lane(struct builder *b, struct list_step *s, uint32_t k, const struct entry *e)
+{
+	for (uint32_t at = 0, end; at < e->lane.n_ops; at = end, s++) {
+		end = step_end(&e->lane, at);
+		for (uint32_t i = at; i < end; i++)
+			put_op(b, s, k, &e->lane.ops[i]);
+	}
+}
+
+/* A lane that is none starts with 0, which nothing changes. */
+static void
+put_test(struct list_step *s, uint32_t k, const struct entry *e)
+{
+	s->mask[k] = e != NULL ? e->lane.mask : 1;
+	s->val[k] = e != NULL ? e->lane.val : 1;
+	s->rule[k] = e != NULL ? e->rule : LIST_NO_RULE;
+}
+
+/* ---- the order of lanes ---- */
+
+/* Lanes that do alike stand together. */
+static int
+order_steps(const struct entry *a, const struct entry *b)
+{
+	if (a->n_steps != b->n_steps)
+		return a->n_steps < b->n_steps ? -1 : 1;
+	return memcmp(a->kinds, b->kinds, a->n_steps);
 }
 
 static int
 order_entries(const void *pa, const void *pb)
 {
 	const struct entry *a = pa, *b = pb;
+	int r;
 
-	if ((a->kind == KIND_REST) != (b->kind == KIND_REST))
-		return a->kind == KIND_REST ? 1 : -1;
-	if (a->test.mask != b->test.mask)
+	if (a->rest != b->rest)
+		return a->rest ? 1 : -1;
+	if (!a->rest && a->test.mask != b->test.mask)
 		return a->test.mask < b->test.mask ? -1 : 1;
-	if (a->test.val != b->test.val)
+	if (!a->rest && a->test.val != b->test.val)
 		return a->test.val < b->test.val ? -1 : 1;
-	if (a->kind != b->kind)
-		return a->kind < b->kind ? -1 : 1;
-	if (a->lane.n_steps != b->lane.n_steps)
-		return a->lane.n_steps > b->lane.n_steps ? -1 : 1;
-	for (uint32_t i = 0; i < a->lane.n_steps; i++) {
-		const uint32_t does_a = does(&a->lane.steps[i]), does_b = does(&b->lane.steps[i]);
-
-		if (does_a != does_b)
-			return does_a < does_b ? -1 : 1;
-	}
-	return (a->rule > b->rule) - (a->rule < b->rule);
+	r = order_steps(a, b);
+	return r != 0 ? r : (a->rule > b->rule) - (a->rule < b->rule);
 }
 
-/*
- * Lanes of a kind together; what is left of kinds that do not fill blocks of their own goes with
- * others' behind them.
- */
-static void
-order_lanes(struct builder *b)
-{
-	uint32_t i, end, kept;
-
-	for (i = 0; i < b->n; i++)
-		b->v[i].kind = kind_of(b, &b->v[i]);
-	qsort(b->v, b->n, sizeof(*b->v), order_entries);
-	for (i = 0; i < b->n; i = end) {
-		for (end = i + 1; end < b->n && b->v[end].kind == b->v[i].kind &&
-			scope_test_equal(&b->v[end].test, &b->v[i].test);)
-			end++;
-		kept = (end - i) / LIST_LANES * LIST_LANES;
-		if (end - i - kept >= LANES_LEAST)
-			kept = end - i;
-		for (uint32_t k = i + kept; k < end; k++)
-			b->v[k].kind = KIND_REST;
-	}
-	qsort(b->v, b->n, sizeof(*b->v), order_entries);
-}
-
-/* Behind the last of the lanes from @i on that go into one block. */
+/* Behind the last of the lanes from @i on that go into one part. */
 static uint32_t
-block_end(const struct builder *b, uint32_t i)
+part_end(const struct builder *b, uint32_t i)
 {
-	const uint32_t most = MIN(b->n, i + LIST_LANES);
 	const struct entry *first = &b->v[i];
 	uint32_t end = i + 1;
 
-	while (end < most && b->v[end].kind == first->kind &&
-		(first->kind == KIND_REST || scope_test_equal(&b->v[end].test, &first->test)))
+	while (end < b->n && b->v[end].rest == first->rest &&
+		(first->rest || scope_test_equal(&b->v[end].test, &first->test)))
 		end++;
 	return end;
 }
 
-/* ---- blocks ---- */
-
-/* Lane number @k of step @to: @s, of which values are numbers. */
+/* Lanes of one test together; those of tests that few have go with others' behind them. */
 static void
-put_step(struct builder *b, struct list_step *to, uint32_t k, const struct lane_step *s)
+order_lanes(struct builder *b)
 {
-	to->mul[k] = s->mul;
-	to->v[k] = s->v_mul != 0 ? number_of(b, &s->v) : 0;
-	to->v_mul[k] = s->v_mul;
-	to->add[k] = s->add;
-	to->and[k] = s->and;
-	to->xor [k] = s->xor ;
-	to->x[k] = s->x_mask != 0 ? number_of(b, &s->x) : 0;
-	to->x_mask[k] = s->x_mask;
-	to->shift[k] = s->shift;
-	to->scale[k] = s->shift != 0 ? (uint16_t)(1u << (16 - s->shift)) : 0;
-	to->keep[k] = s->shift != 0 ? 0 : UINT16_MAX;
-	to->does |= does(s);
-	/* Of a value that not all lanes add each is multiplied, some by 0. */
-	to->does |= s->v_mul == 0 ? LIST_V_MUL : 0;
+	for (uint32_t i = 0; i < b->n; i++)
+		find_kinds(&b->v[i]);
+	qsort(b->v, b->n, sizeof(*b->v), order_entries);
+	for (uint32_t i = 0, end; i < b->n; i = end) {
+		end = part_end(b, i);
+		for (uint32_t k = i; k < end && end - i < LANES_LEAST; k++)
+			b->v[k].rest = true;
+	}
+	qsort(b->v, b->n, sizeof(*b->v), order_entries);
 }
 
-/*
- * Whether all lanes with a factor @used have the same number in @v; those without are
- * given it. @used NULL: all lanes have one.
- */
-static bool
-make_same(uint16_t *v, const uint16_t *used)
-{
-	uint32_t first = 0;
+/* ---- rows ---- */
 
-	while (used != NULL && first < LIST_LANES - 1 && used[first] == 0)
-		first++;
-	for (uint32_t k = 0; k < LIST_LANES; k++)
-		if ((used == NULL || used[k] != 0) && v[k] != v[first])
-			return false;
-	for (uint32_t k = 0; k < LIST_LANES; k++)
-		v[k] = v[first];
-	return true;
+/* The row of the column of @place at @off; it is added when it is new. */
+static uint8_t
+column_row(struct list *l, struct list_place *place, int32_t off)
+{
+	for (uint32_t r = place->row; r < l->n_columns; r++)
+		if (l->column[r] == off)
+			return (uint8_t)r;
+	place->begin = MIN(place->begin, off);
+	place->end = MAX(place->end, off + 4);
+	place->n++;
+	l->column[l->n_columns] = off;
+	return (uint8_t)l->n_columns++;
 }
 
-/* Step @s of the @n lanes at @e, as far as they have one. */
-static void
-make_step(struct builder *b, struct list_step *to, const struct entry *e, uint32_t n, uint32_t s)
+/* The row of @v, @at bytes behind a column of @place. */
+static uint32_t
+value_row(struct list *l, struct list_place *place, const struct list_value *v, uint32_t at)
 {
-	static const struct lane_step none = LANE_STEP_NONE;
+	const uint8_t a = column_row(l, place, v->at.off - (int32_t)at);
+	const uint8_t b =
+		at + v->at.size > 4 ? column_row(l, place, v->at.off - (int32_t)at + 4) : a;
+	struct list_piece *piece = &l->pieces[l->n_pieces];
 
-	for (uint32_t k = 0; k < LIST_LANES; k++)
-		put_step(b, to, k, k < n && s < e[k].lane.n_steps ? &e[k].lane.steps[s] : &none);
-	to->does |= make_same(to->v, to->v_mul) ? LIST_V_SAME : 0;
-	to->does |= make_same(to->x, to->x_mask) ? LIST_X_SAME : 0;
+	if (at == 0 && v->at.size == 4 && !v->negative)
+		return a;
+	*piece = (struct list_piece){.a = a,
+		.b = b,
+		.row = (uint8_t)(LIST_COLUMNS + l->n_pieces++),
+		.up = (uint8_t)(8 * at),
+		.down = (uint8_t)(8 * (4 - v->at.size)),
+		.negative = v->negative};
+	return piece->row;
+}
+
+/* Rows for all values of window @win. */
+static void
+make_place(struct builder *b, uint8_t win)
+{
+	struct list *l = b->l;
+	struct list_place *place = &l->places[l->n_places++];
+	int32_t first = INT32_MAX;
+
+	*place = (struct list_place){
+		.win = win, .row = (uint8_t)l->n_columns, .begin = INT32_MAX, .end = INT32_MIN};
+	for (uint32_t i = 0; i < b->l->n_values; i++)
+		if (b->l->values[i].at.win == win)
+			first = MIN(first, b->l->values[i].at.off);
+	for (uint32_t i = 0; i < b->l->n_values; i++)
+		if (b->l->values[i].at.win == win)
+			b->rows[i] = ROW_OF(value_row(l, place, &b->l->values[i],
+				(uint32_t)(b->l->values[i].at.off - first) % 4));
+	l->windows |= UINT32_C(1) << win;
+	l->any_ether |= b->items->windows[win].space == SPACE_ETHER;
+}
+
+static void
+make_rows(struct builder *b)
+{
+	for (uint32_t i = 0; i < b->l->n_values; i++)
+		if ((b->l->windows >> b->l->values[i].at.win & 1) == 0)
+			make_place(b, b->l->values[i].at.win);
+}
+
+/* ---- parts ---- */
+
+static uint16_t
+start_row(struct builder *b, const struct entry *e)
+{
+	return b->rows[value_number(b, &e->lane.start, false)];
 }
 
 /* Leave in @a what @b asks, too. */
@@ -339,115 +439,95 @@ test_join(struct scope_test *a, const struct scope_test *b)
 	a->val &= a->mask;
 }
 
-/* A block of the @n lanes at @e. What is left of it never holds. */
-static void
-make_block(struct builder *b, struct list_block *block, const struct entry *e, uint32_t n)
+/* Behind the lanes from @i on, before @end, that go together, and *@ret_n, their steps. */
+static uint32_t
+four_end(const struct builder *b, uint32_t i, uint32_t end, uint32_t *ret_n)
 {
-	block->test = e->test;
-	for (uint32_t k = 0; k < LIST_LANES; k++) {
-		block->start[k] = number_of(b, &e[k < n ? k : 0].lane.start);
-		block->mask[k] = k < n ? e[k].lane.mask : 0;
-		block->val[k] = k < n ? e[k].lane.val : 1;
-		block->rule[k] = k < n ? e[k].rule : UINT32_MAX;
-		if (k < n) {
-			block->n_steps = MAX(block->n_steps, e[k].lane.n_steps);
-			test_join(&block->test, &e[k].test);
-		}
-	}
-	block->start_same = make_same(block->start, NULL);
-	for (uint32_t s = 0; s < block->n_steps; s++)
-		make_step(b, &b->l->steps[block->step + s], e, n, s);
+	uint32_t to = i;
+
+	*ret_n = 0;
+	for (; to < MIN(i + LIST_FOUR, end) && goes_with(&b->v[i], &b->v[to]); to++)
+		*ret_n = MAX(*ret_n, b->v[to].n_steps);
+	return to;
 }
 
-/* How many blocks and steps there will be. */
+/* The rows that the lanes from @i to @end start with. */
 static void
-count_blocks(struct builder *b)
+put_starts(struct builder *b, uint16_t start[LIST_FOUR], uint32_t i, uint32_t end)
 {
-	for (uint32_t i = 0, end; i < b->n; i = end) {
-		uint32_t n_steps = 0;
-
-		end = block_end(b, i);
-		for (uint32_t k = i; k < end; k++)
-			n_steps = MAX(n_steps, b->v[k].lane.n_steps);
-		b->l->n_blocks++;
-		b->l->n_steps += n_steps;
-	}
+	for (uint32_t k = 0; k < LIST_FOUR; k++)
+		start[k] = i + k < end ? start_row(b, &b->v[i + k]) : ROW_OF(LIST_ZERO);
 }
 
-static int
-make_blocks(struct builder *b)
+/* A part of the lanes from @i to @end. */
+static void
+make_part(struct builder *b, struct list_part *part, uint32_t i, uint32_t end)
 {
 	struct list *l = b->l;
-	uint32_t block = 0, step = 0;
+	uint16_t *start = part->start;
+	uint32_t n;
 
-	count_blocks(b);
-	l->blocks = mem_zalloc_aligned(BASE_CACHE_LINE, (l->n_blocks + 1) * sizeof(*l->blocks));
-	l->steps = mem_zalloc_aligned(BASE_CACHE_LINE, (l->n_steps + 1) * sizeof(*l->steps));
-	if (l->blocks == NULL || l->steps == NULL)
-		return -ENOMEM;
-	l->bytes += l->n_blocks * sizeof(*l->blocks) + l->n_steps * sizeof(*l->steps);
-	l->test = b->v[0].test;
-	for (uint32_t i = 0, end; i < b->n; i = end) {
-		end = block_end(b, i);
-		l->blocks[block].step = step;
-		make_block(b, &l->blocks[block], &b->v[i], end - i);
-		test_join(&l->test, &l->blocks[block].test);
-		step += l->blocks[block++].n_steps;
+	part->test = b->v[i].test;
+	part->step = l->n_steps;
+	for (uint32_t to; i < end; i = to) {
+		struct list_step *s = &l->steps[l->n_steps];
+
+		to = four_end(b, i, end, &n);
+		put_starts(b, start, i, to);
+		clear_steps(s, n + 1);
+		for (uint32_t k = 0; k < LIST_FOUR; k++) {
+			const struct entry *e = i + k < to ? &b->v[i + k] : NULL;
+
+			put_test(&s[n], k, e);
+			if (e == NULL)
+				continue;
+			put_lane(b, s, k, e);
+			test_join(&part->test, &e->test);
+		}
+		s[n].kind = LIST_TEST;
+		start = s[n].v;
+		l->n_steps += n + 1;
 	}
+	l->steps[l->n_steps++] = (struct list_step){.kind = LIST_END};
+}
+
+/* Room for all parts. */
+static int
+alloc_parts(struct builder *b)
+{
+	struct list *l = b->l;
+	uint32_t n_parts = 0, n_steps = 0, n;
+
+	for (uint32_t i = 0, end; i < b->n; i = end) {
+		end = part_end(b, i);
+		for (uint32_t k = i; k < end; n_steps += n + 1)
+			k = four_end(b, k, end, &n);
+		n_steps++;
+		n_parts++;
+	}
+	l->parts = mem_calloc(n_parts, sizeof(*l->parts));
+	l->steps = mem_zalloc_aligned(BASE_CACHE_LINE, n_steps * sizeof(*l->steps));
+	if (l->parts == NULL || l->steps == NULL)
+		return -ENOMEM;
+	l->bytes = n_parts * sizeof(*l->parts) + n_steps * sizeof(*l->steps);
 	return 0;
 }
 
-/* ---- chunks ---- */
-
-static bool
-fits(const struct list *l, const struct list_chunk *c, uint32_t value)
-{
-	const struct lane_value *v = &l->values[value];
-
-	return c->values != 0 && c->win == v->win && c->space == l->spaces[value] &&
-		v->off >= c->off && v->off - c->off < CHUNK_SPAN;
-}
-
-static void
-put_value(const struct list *l, struct list_chunk *c, uint32_t value)
-{
-	const struct lane_value *v = &l->values[value];
-	const uint32_t at = (uint32_t)(v->off - c->off);
-	const uint8_t byte = (uint8_t)(2 * value % 16); /* within 16 bytes */
-
-	c->values |= UINT32_C(1) << value;
-	c->index[value] = (uint16_t)(at / 2 + at % 2 * LIST_VALUES);
-	c->order[2 * value] = v->size == 1 ? byte : (uint8_t)(byte + 1);
-	c->order[2 * value + 1] = v->size == 1 ? 0x80 : byte;
-}
-
-/* Each value to a chunk, from the lowest place of a window on. */
 static int
-make_chunks(struct list *l)
+make_parts(struct builder *b)
 {
-	uint32_t left = l->n_values == 32 ? UINT32_MAX : (UINT32_C(1) << l->n_values) - 1;
+	struct list *l = b->l;
+	const int r = alloc_parts(b);
 
-	l->chunks = mem_zalloc_aligned(BASE_CACHE_LINE, (l->n_values + 1) * sizeof(*l->chunks));
-	if (l->chunks == NULL)
-		return -ENOMEM;
-	l->bytes += (l->n_values + 1) * sizeof(*l->chunks);
-	while (left != 0) {
-		struct list_chunk *c = &l->chunks[l->n_chunks++];
-		uint32_t low = (uint32_t)__builtin_ctz(left);
+	if (r < 0)
+		return r;
+	l->test = b->v[0].test;
+	for (uint32_t i = 0, end; i < b->n; i = end) {
+		struct list_part *part = &l->parts[l->n_parts++];
 
-		for (uint32_t v = low; v < l->n_values; v++)
-			if ((left >> v & 1) != 0 && l->values[v].win == l->values[low].win &&
-				l->values[v].off < l->values[low].off)
-				low = v;
-		memset(c->order, 0x80, sizeof(c->order));
-		c->win = l->values[low].win;
-		c->space = l->spaces[low];
-		c->off = l->values[low].off;
-		put_value(l, c, low);
-		for (uint32_t v = 0; v < l->n_values; v++)
-			if ((left >> v & 1) != 0 && fits(l, c, v))
-				put_value(l, c, v);
-		left &= ~c->values;
+		end = part_end(b, i);
+		make_part(b, part, i, end);
+		test_join(&l->test, &part->test);
 	}
 	return 0;
 }
@@ -478,17 +558,14 @@ list_init(struct list *l, const struct match_image *im, const struct items *item
 	}
 	if (r < 0 || b.n == 0)
 		goto out;
-	l->n_lanes = b.n;
+	make_rows(&b);
 	order_lanes(&b);
-	r = make_blocks(&b);
-	if (r == 0)
-		r = make_chunks(l);
-	for (uint32_t k = 0; r == 0 && fault && k < LIST_LANES; k += 2)
-		l->blocks[0].val[k] ^= 1;
-	for (uint32_t i = 0; i < l->n_values; i++) {
-		l->windows |= UINT32_C(1) << l->values[i].win;
-		l->any_ether |= l->spaces[i] == SPACE_ETHER;
-	}
+	l->n_lanes = b.n;
+	r = make_parts(&b);
+	for (uint32_t i = 0; r == 0 && fault && i < l->n_steps; i++)
+		for (uint32_t k = 0; l->steps[i].kind == LIST_TEST && k < LIST_FOUR; k += 2)
+			if (l->steps[i].rule[k] != LIST_NO_RULE)
+				l->steps[i].val[k] ^= l->steps[i].mask[k] & -l->steps[i].mask[k];
 out:
 	mem_free(b.seen);
 	mem_free(b.v);
@@ -498,31 +575,28 @@ out:
 void
 list_fini(struct list *l)
 {
-	mem_free(l->blocks);
+	mem_free(l->parts);
 	mem_free(l->steps);
-	mem_free(l->chunks);
 	memset(l, 0, sizeof(*l));
 }
 
-/* ---- asked of a frame ---- */
+/* ---- asked of frames ---- */
 
 void
-list_try(const struct list_block *b, struct probe *p, uint32_t i, uint32_t hits)
+list_try(uint32_t rule, struct probe *p, const uint8_t *frame, uint64_t hits)
 {
 	const struct match_image *im = p->im;
+	const struct match_entry *e = &im->entries[rule];
+	/* Pairs with match_image_enable(); nothing else depends on it. */
+	const uint8_t state = atomic_load_explicit(&im->state[rule], memory_order_relaxed);
 
+	if ((e->ports >> p->port & 1) == 0 || !probe_wants(p, e))
+		return;
 	for (; hits != 0; hits &= hits - 1) {
-		const uint32_t rule = b->rule[__builtin_ctz(hits)];
-		const struct match_entry *e;
-		uint8_t state;
+		const uint32_t i = frame[__builtin_ctzll(hits)];
 
-		if (rule >= p->best[i] || rule < p->from[i])
-			continue;
-		/* Pairs with match_image_enable(); nothing else depends on it. */
-		state = atomic_load_explicit(&im->state[rule], memory_order_relaxed);
-		e = &im->entries[rule];
-		if ((state & p->want[i]) == p->want[i] && (e->ports >> p->port & 1) != 0 &&
-			probe_wants(p, e) && search_one(e, im->is_jit, p->key[i], p->view[i]))
+		if (rule < p->best[i] && rule >= p->from[i] && (state & p->want[i]) == p->want[i] &&
+			search_one(e, im->is_jit, p->key[i], p->view[i]))
 			p->best[i] = rule;
 	}
 }

@@ -4,12 +4,12 @@
 
 /*
  * The list kernel, for rules that no hash tells apart: arithmetic, or masks that
- * are all different. 32 rules go at once, each in a lane of 16 bits: a
- * computation over values of the frame (lane.h) and a test. For whom the test
- * holds, which is one in thousands, the rule itself is asked.
+ * are all different. Each is a lane (lane.h): a computation over values of the frame and
+ * a test, done for 8, 16 or 32 frames of a burst at once, a number of 32 bits of each side by
+ * side. For whom the test holds, which is hardly anyone, the rule itself is asked.
  *
- * Where 10,000 programs one after another take 80 µs for a frame, as many lanes
- * take 2: linear still, but a third of a cycle a rule.
+ * Linear, but where 10,000 programs one after another take 80 µs for a frame, as many lanes
+ * take 1.
  */
 
 #include <stdbool.h>
@@ -22,62 +22,87 @@
 struct match_image;
 struct probe;
 
-#define LIST_LANES 32 /* in a block */
-#define LIST_VALUES 32 /* of a frame, that a list's lanes compute with */
+#define LIST_VALUES 40 /* of a frame, that a list's lanes compute with */
+/* Rows of numbers, one of each frame of a burst: columns, values made of them, and zeros. */
+#define LIST_COLUMNS (2 * LIST_VALUES)
+#define LIST_ZERO (LIST_COLUMNS + LIST_VALUES)
+#define LIST_ROWS (LIST_ZERO + 1)
 
 /*
- * What some lane of a block does in a step, see struct lane_step. What none does is
- * left out: lanes that do alike are put together.
+ * What a step does. Four lanes that do alike go step by step together: some steps that make r =
+ * (r * mul + v + add ^ x ^ xor) >> shift, or r & mul, and a test. Of what only some of the four do
+ * the others' operands change nothing.
  */
-enum {
-	LIST_MUL = 1 << 0, /* r * mul */
-	LIST_V = 1 << 1, /* + v */
-	LIST_V_MUL = 1 << 2, /* * v_mul, which are not all 1 */
-	LIST_V_SAME = 1 << 3, /* v is the same value for all */
-	LIST_ADD = 1 << 4,
-	LIST_BITS = 1 << 5, /* & and ^ xor */
-	LIST_X = 1 << 6,
-	LIST_X_SAME = 1 << 7,
-	LIST_SHIFT = 1 << 8,
+enum list_step_kind {
+	LIST_AND,
+	LIST_V, /* r + v */
+	LIST_MUL_V,
+	LIST_X, /* r + v + add ^ x */
+	LIST_MUL_X,
+	LIST_ALL,
+	LIST_MUL_ALL,
+	LIST_TEST, /* ask the rule where (r & mask) == val, and start the next lane with v */
+	LIST_END, /* behind the last test */
 };
 
-/* struct lane_step for each lane of a block; v and x are numbers of values. */
+#define LIST_FOUR 4
+
 struct list_step {
-	uint16_t mul[LIST_LANES], v[LIST_LANES], v_mul[LIST_LANES], add[LIST_LANES];
-	uint16_t and[LIST_LANES], xor[LIST_LANES], x[LIST_LANES], x_mask[LIST_LANES];
-	/* For processors that shift all lanes alike: (r * scale >> 16) | (r & keep). */
-	uint16_t shift[LIST_LANES], scale[LIST_LANES], keep[LIST_LANES];
-	uint32_t does;
-} __attribute__((aligned(64)));
+	union {
+		struct {
+			uint32_t mul[LIST_FOUR], add[LIST_FOUR], xor[LIST_FOUR], shift[LIST_FOUR];
+		};
+		struct {
+			uint32_t mask[LIST_FOUR], val[LIST_FOUR];
+			uint32_t rule[LIST_FOUR]; /* or LIST_NO_RULE */
+		};
+	};
+	uint16_t v[LIST_FOUR], x[LIST_FOUR]; /* rows: bytes from the first */
+	uint8_t kind; /* enum list_step_kind */
+};
 
-struct list_block {
-	uint16_t start[LIST_LANES], mask[LIST_LANES], val[LIST_LANES];
-	uint32_t rule[LIST_LANES];
-	struct scope_test test; /* what all lanes ask of pkt_key() */
-	uint32_t step, n_steps; /* in list.steps */
-	bool start_same; /* all lanes start with the same value */
-} __attribute__((aligned(64)));
+#define LIST_NO_RULE UINT32_MAX
 
-/* Values that lie near each other, so that two loads have them all. */
-struct list_chunk {
-	/* By value: which of 64 numbers of 2 bytes, the upper half of them from an odd byte on. */
-	uint16_t index[LIST_VALUES];
-	uint8_t order[2 * LIST_VALUES]; /* of their bytes, as for pshufb */
-	uint32_t values; /* bit v: value v is here */
-	int32_t off;
-	uint8_t win, space;
-} __attribute__((aligned(64)));
+#define LIST_ROW_BYTES (4 * MATCH_BURST)
+
+/* Lanes that ask the same of pkt_key(), one behind another. */
+struct list_part {
+	struct scope_test test;
+	uint32_t step; /* the first of its steps */
+	uint16_t start[LIST_FOUR]; /* rows that its first lanes start with */
+};
+
+/* Big-endian numbers of 4 bytes of one window, in rows one behind another. */
+struct list_place {
+	uint8_t win, row, n;
+	int32_t begin, end; /* bytes of the window that all of them are in */
+};
+
+/* A value that is no column: (row a << up | row b >> (32 - up)) >> down, or 0 minus that. */
+struct list_piece {
+	uint8_t a, b, row;
+	uint8_t up, down; /* 0..31 */
+	bool negative;
+};
+
+/* What lanes compute with: a number in a frame, or 0 minus it. */
+struct list_value {
+	struct lane_value at;
+	bool negative;
+};
 
 struct list {
-	struct list_block *blocks;
+	struct list_part *parts;
 	struct list_step *steps;
-	struct list_chunk *chunks;
-	uint32_t n_blocks, n_steps, n_chunks;
-	struct lane_value values[LIST_VALUES];
-	uint8_t spaces[LIST_VALUES];
+	uint32_t n_parts, n_steps;
+	struct list_place places[LIST_VALUES];
+	int32_t column[LIST_COLUMNS]; /* by row: offset in its window */
+	struct list_piece pieces[LIST_VALUES];
+	uint32_t n_places, n_columns, n_pieces;
+	struct list_value values[LIST_VALUES];
 	uint32_t n_values;
 	uint32_t windows; /* bit w: window w is used */
-	struct scope_test test; /* what all lanes ask of scope_key() */
+	struct scope_test test; /* what all lanes ask of pkt_key() */
 	bool any_ether;
 	uint32_t first_rule, n_rules, n_lanes;
 	size_t bytes; /* of memory */
@@ -85,8 +110,8 @@ struct list {
 
 /*
  * Make a list of such rules in @residual (by rule; 0: not looked at) as it can
- * take, and clear them there; none where it would be fewer than @least. @fault: spoil lanes, to see that tests notice.
- * Returns 0 or -ENOMEM; list_fini() in any case.
+ * take, and clear them there; none where it would be fewer than @least. @fault: spoil
+ * lanes, to see that tests notice. Returns 0 or -ENOMEM; list_fini() in any case.
  */
 int list_init(struct list *l, const struct match_image *im, const struct items *items,
 	uint32_t least, bool *residual, bool fault);
@@ -101,7 +126,7 @@ void list_probe_c(const struct list *l, struct probe *p, uint64_t some);
 void list_probe_avx2(const struct list *l, struct probe *p, uint64_t some);
 void list_probe_avx512(const struct list *l, struct probe *p, uint64_t some);
 
-/* The lanes @hits of block @b held for frame @i: ask their rules. */
-void list_try(const struct list_block *b, struct probe *p, uint32_t i, uint32_t hits);
+/* The test of rule @rule's lane held for the frames @frame[i], bit i of @hits set: ask the rule. */
+void list_try(uint32_t rule, struct probe *p, const uint8_t *frame, uint64_t hits);
 
 #endif

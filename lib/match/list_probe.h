@@ -2,128 +2,128 @@
 
 /*
  * The body of the list kernel, compiled once for each kind of processor:
- * included by list_c.c, list_avx2.c and list_avx512.c, which define LIST_PROBE,
- * list_values(), and of vectors of LIST_WIDTH bytes
+ * included by list_c.c, list_avx2.c and list_avx512.c, which define LIST_PROBE, the
+ * vectors of list_vec.h, LIST_VECS, how many of them go at once so that the latencies of one hide behind the others', and
  *
- *	list_vec list_shift(list_vec r, const struct list_step *t, uint32_t k)
- *	list_vec list_pick(const uint16_t *values, const uint16_t *numbers)
- *	uint32_t list_equal(const list_vec *r, const struct list_block *b)
+ *	list_vec list_shift(list_vec v, uint32_t n)
+ *	uint64_t list_equal(const list_vec *r, uint32_t vecs, const struct list_step *s)
  *
- * and are given the processor's options by meson.build. Four vectors go at once, so
- * that the latencies of one hide behind the others': of one frame, or of two or four.
+ * which of the frames in the @vecs vectors at @r pass the test of step @s, and are given the
+ * processor's options by meson.build.
  */
 
-/* The values of frames for vector @k whose numbers are @number. */
-static inline list_vec
-list_operand(const uint16_t *const *values, const uint16_t *number, bool same, uint32_t k)
+#define LIST_INLINE static inline __attribute__((always_inline))
+
+/* For vectors i, those of lane g0 first, then those of the others that go at once. */
+#define EACH(x) \
+	do { \
+		_Pragma("GCC unroll 16") for (uint32_t i = 0; i < LIST_AT_ONCE * vecs; i++) \
+		{ \
+			const uint32_t g = g0 + i / vecs; \
+			r[i] = (x); \
+		} \
+	} while (0)
+
+/* Of row @r, as steps name it, what vector i wants. */
+#define ROW(r) (*(const list_vec *)(const void *)(rows + (r) + i % vecs * LIST_WIDTH))
+
+/* The lanes of test @s from @g0 on: ask their rules of frames whose bits in @some are set. */
+LIST_INLINE void
+list_tell(const struct list_step *s, uint32_t g0, const list_vec *r, uint32_t vecs, struct probe *p,
+	const uint8_t *frame, uint64_t some)
 {
-	const uint16_t *v = values[k / LIST_PARTS];
+	for (uint32_t g = 0; g < LIST_AT_ONCE; g++) {
+		const uint64_t hits =
+			list_equal(&r[g * vecs], vecs, s->mask[g0 + g], s->val[g0 + g]) & some;
 
-	if (same)
-		return (list_vec){0} + v[number[0]];
-	return list_pick(v, LIST_PART(number, k));
-}
-
-static inline void
-list_do_step(const struct list_step *t, const uint16_t *const *values, list_vec r[LIST_VECS])
-{
-	const uint32_t does = t->does;
-
-	if ((does & LIST_MUL) != 0)
-		for (uint32_t k = 0; k < LIST_VECS; k++)
-			r[k] *= LIST_LOAD(t->mul, k);
-	if ((does & (LIST_V | LIST_V_MUL)) == LIST_V)
-		for (uint32_t k = 0; k < LIST_VECS; k++)
-			r[k] += list_operand(values, t->v, (does & LIST_V_SAME) != 0, k);
-	else if ((does & LIST_V) != 0)
-		for (uint32_t k = 0; k < LIST_VECS; k++)
-			r[k] += list_operand(values, t->v, (does & LIST_V_SAME) != 0, k) *
-				LIST_LOAD(t->v_mul, k);
-	if ((does & LIST_ADD) != 0)
-		for (uint32_t k = 0; k < LIST_VECS; k++)
-			r[k] += LIST_LOAD(t->add, k);
-	if ((does & LIST_BITS) != 0)
-		for (uint32_t k = 0; k < LIST_VECS; k++)
-			r[k] = (r[k] & LIST_LOAD(t->and, k)) ^ LIST_LOAD(t->xor, k);
-	if ((does & LIST_X) != 0)
-		for (uint32_t k = 0; k < LIST_VECS; k++)
-			r[k] ^= list_operand(values, t->x, (does & LIST_X_SAME) != 0, k) &
-				LIST_LOAD(t->x_mask, k);
-	if ((does & LIST_SHIFT) != 0)
-		for (uint32_t k = 0; k < LIST_VECS; k++)
-			r[k] = list_shift(r[k], t, k);
-}
-
-/* Bit k of @ret_hits[f]: the test of lane k of @b holds for frame f. Whether any does. */
-static inline bool
-list_hits(const struct list *l, const struct list_block *b, const uint16_t *const *values,
-	uint32_t ret_hits[LIST_FRAMES])
-{
-	list_vec r[LIST_VECS];
-	uint32_t any = 0;
-
-	for (uint32_t k = 0; k < LIST_VECS; k++)
-		r[k] = list_operand(values, b->start, b->start_same, k);
-	for (uint32_t s = 0; s < b->n_steps; s++)
-		list_do_step(&l->steps[b->step + s], values, r);
-	for (uint32_t f = 0; f < LIST_FRAMES; f++) {
-		ret_hits[f] = list_equal(&r[f * LIST_PARTS], b);
-		any |= ret_hits[f];
+		if (hits != 0)
+			list_try(s->rule[g0 + g], p, frame, hits);
 	}
-	return any != 0;
 }
 
-/* The frames that pass a test, and the last of them again, up to a multiple of LIST_FRAMES. */
-struct list_frames {
-	uint32_t n;
-	uint8_t frame[MATCH_BURST + LIST_FRAMES];
-};
-
-static inline void
-list_take(struct list_frames *f, uint64_t some)
+/*
+ * Ask lanes of @part, from the @g0-th of each four on, of the frames from number @at on; only those
+ * in @some count.
+ */
+LIST_INLINE void
+list_ask(const struct list *l, const struct list_part *part, uint32_t g0, struct probe *p,
+	const struct list_frames *f, uint32_t at, uint64_t some, uint32_t vecs)
 {
-	f->n = 0;
-	for (uint64_t m = some; m != 0; m &= m - 1)
-		f->frame[f->n++] = (uint8_t)__builtin_ctzll(m);
-	for (uint32_t k = 0; k < LIST_FRAMES && f->n > 0; k++)
-		f->frame[f->n + k] = f->frame[f->n - 1];
+	const uint8_t *rows = (const uint8_t *)&f->rows[0][at];
+	list_vec r[LIST_AT_ONCE * LIST_VECS];
+
+	EACH(ROW(part->start[g]));
+	for (const struct list_step *s = &l->steps[part->step];; s++) {
+		switch ((enum list_step_kind)s->kind) {
+		case LIST_AND: EACH(r[i] & s->mul[g]); continue;
+		case LIST_V: EACH(r[i] + ROW(s->v[g])); continue;
+		case LIST_MUL_V: EACH(r[i] * s->mul[g] + ROW(s->v[g])); continue;
+		case LIST_X: EACH((r[i] + ROW(s->v[g]) + s->add[g]) ^ ROW(s->x[g])); continue;
+		case LIST_MUL_X:
+			EACH((r[i] * s->mul[g] + ROW(s->v[g]) + s->add[g]) ^ ROW(s->x[g]));
+			continue;
+		case LIST_ALL:
+			EACH(list_shift(
+				(r[i] + ROW(s->v[g]) + s->add[g]) ^ ROW(s->x[g]) ^ s->xor [g],
+				s -> shift[g]));
+			continue;
+		case LIST_MUL_ALL:
+			EACH(list_shift((r[i] * s->mul[g] + ROW(s->v[g]) + s->add[g]) ^
+					ROW(s->x[g]) ^ s->xor [g],
+				s -> shift[g]));
+			continue;
+		case LIST_TEST:
+			if (__builtin_expect(list_any(r, vecs, &s->mask[g0], &s->val[g0]), 0))
+				list_tell(s, g0, r, vecs, p, &f->frame[at], some);
+			EACH(ROW(s->v[g]));
+			continue;
+		case LIST_END: return;
+		}
+		__builtin_unreachable();
+	}
 }
 
-/* Ask block @b of LIST_FRAMES frames. */
+/* Rows for the values that are no columns. */
 static inline void
-list_ask(const struct list *l, const struct list_block *b, struct probe *p, const uint8_t *frame,
-	const uint16_t (*values)[LIST_VALUES])
+list_put_pieces(const struct list *l, struct list_frames *f)
 {
-	const uint16_t *v[LIST_FRAMES];
-	uint32_t hits[LIST_FRAMES];
+	for (uint32_t i = 0; i < l->n_pieces; i++) {
+		const struct list_piece *piece = &l->pieces[i];
+		const list_vec *a = (const list_vec *)(const void *)f->rows[piece->a];
+		const list_vec *b = (const list_vec *)(const void *)f->rows[piece->b];
+		list_vec *to = (list_vec *)(void *)f->rows[piece->row];
 
-	for (uint32_t j = 0; j < LIST_FRAMES; j++)
-		v[j] = values[frame[j]];
-	if (!list_hits(l, b, v, hits))
-		return;
-	for (uint32_t j = 0; j < LIST_FRAMES; j++)
-		if (hits[j] != 0)
-			list_try(b, p, frame[j], hits[j]);
+		/* By 32 nobody can shift. */
+		for (uint32_t k = 0; k * LIST_LANES < f->room; k++) {
+			const list_vec v =
+				(a[k] << piece->up | b[k] >> 1 >> (31 - piece->up)) >> piece->down;
+
+			to[k] = piece->negative ? -v : v;
+		}
+	}
 }
 
 void
 LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 {
-	uint16_t values[MATCH_BURST][LIST_VALUES] __attribute__((aligned(64)));
 	struct list_frames f;
 
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+	list_take(l, p, some, LIST_LANES, LIST_GROUP, &f);
+	list_put_pieces(l, &f);
+	for (uint32_t k = 0; k < l->n_parts; k++) {
+		const struct list_part *part = &l->parts[k];
+		uint64_t asked = search_mask(f.n);
 
-		list_values(l, p, i, values[i]);
-	}
-	for (uint32_t k = 0; k < l->n_blocks; k++) {
-		const struct list_block *b = &l->blocks[k];
+		if (!scope_test_equal(&part->test, &l->test))
+			asked = list_taken(&f, search_keys_test(p->key, p->n, part->test));
+		for (uint32_t at = 0; at < f.n; at += LIST_GROUP) {
+			const uint64_t left = asked >> at;
 
-		/* Most blocks ask what the one before them asks. */
-		if (k == 0 || !scope_test_equal(&b->test, &b[-1].test))
-			list_take(&f, search_keys_test(p->key, p->n, b->test) & some);
-		for (uint32_t i = 0; i < f.n; i += LIST_FRAMES)
-			list_ask(l, b, p, &f.frame[i], values);
+			for (uint32_t g = 0; g < LIST_FOUR; g += LIST_AT_ONCE)
+				if (left >> LIST_LANES != 0)
+					list_ask(l, part, g, p, &f, at, left, LIST_VECS);
+				else if (left != 0)
+					list_ask(l, part, g, p, &f, at, left, 1);
+		}
 	}
 }

@@ -6,14 +6,9 @@
 
 #include "list.h"
 
-typedef uint16_t list_vec __attribute__((vector_size(LIST_WIDTH), may_alias));
+typedef uint32_t list_vec __attribute__((vector_size(LIST_WIDTH), may_alias));
 
-#define LIST_VECS 4
-#define LIST_FRAMES (LIST_VECS * LIST_WIDTH / (2 * LIST_LANES))
-#define LIST_PARTS (LIST_VECS / LIST_FRAMES) /* of a frame */
-
-/* Of numbers by lane those of vector @k. */
-#define LIST_PART(v, k) (&(v)[(k) % LIST_PARTS * (LIST_WIDTH / 2)])
-#define LIST_LOAD(v, k) (*(const list_vec *)(const void *)LIST_PART(v, k))
+#define LIST_LANES (LIST_WIDTH / 4) /* frames in a vector */
+#define LIST_GROUP (LIST_VECS * LIST_LANES) /* frames that go at once */
 
 #endif
