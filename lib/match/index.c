@@ -173,14 +173,32 @@ secret(void)
 	return v;
 }
 
+/* The window of kind @kind of datagrams that is found by them alone, or 0. */
+static uint8_t
+window_of_kind(const struct match_index *ix, enum window_kind kind)
+{
+	for (uint32_t w = 0; w < ix->n_windows; w++)
+		if (ix->windows[w].kind == kind && ix->windows[w].space == SPACE_RAW)
+			return (uint8_t)w;
+	return 0;
+}
+
+static void
+take_windows(struct match_index *ix, const struct items *items)
+{
+	memcpy(ix->windows, items->windows, sizeof(ix->windows));
+	ix->n_windows = items->n_windows;
+	ix->l4_window = window_of_kind(ix, WINDOW_L4);
+	ix->tail_window = window_of_kind(ix, WINDOW_TAIL);
+}
+
 static int
 pass_tables(struct build *b)
 {
 	struct match_index *ix = b->index;
 	int r = 0;
 
-	memcpy(ix->windows, b->items.windows, sizeof(ix->windows));
-	ix->n_windows = b->items.n_windows;
+	take_windows(ix, &b->items);
 	ix->tables = mem_calloc(b->n_clusters + 1, sizeof(*ix->tables));
 	if (ix->tables == NULL)
 		return -ENOMEM;

@@ -35,6 +35,8 @@ struct match_rule;
 struct match_index {
 	struct window windows[WINDOWS_MAX];
 	uint32_t n_windows;
+	/* The WINDOW_L4 and the WINDOW_TAIL of datagrams, which views may say; or 0. */
+	uint8_t l4_window, tail_window;
 	place_frames_fn place_frames;
 	place_windows_fn place_windows;
 	straight_fn straight; /* to the first match of all; NULL: it is not so simple */

@@ -12,7 +12,7 @@ struct window;
 
 /*
  * Begin with p->n frames of p->views, those that @which names, NULL: the first ones:
- * their views, keys, and where their datagrams start.
+ * their views, keys, and where their datagrams start; and what else costs nothing.
  */
 typedef void (*place_frames_fn)(struct probe *p, const uint8_t *which);
 void place_frames_c(struct probe *p, const uint8_t *which);

@@ -9,16 +9,17 @@
 
 #include "lanes8.h"
 
-/* Words of eight views: from frame, flags, key on. */
+/* Words of eight views: from frame, flags, key, l3_len on. */
 struct lane_views {
-	__m512i frame, layers, key;
+	__m512i frame, layers, key, len;
 };
 
 _Static_assert(sizeof(struct pkt_view) == 6 * sizeof(uint64_t) &&
 		offsetof(struct pkt_view, frame) == 0 * sizeof(uint64_t) &&
 		offsetof(struct pkt_view, flags) == 2 * sizeof(uint64_t) &&
-		offsetof(struct pkt_view, key) == 4 * sizeof(uint64_t),
-	"words with even numbers, three of each view");
+		offsetof(struct pkt_view, key) == 4 * sizeof(uint64_t) &&
+		offsetof(struct pkt_view, l3_len) == 5 * sizeof(uint64_t),
+	"words with even numbers, three of each view, and the last odd one");
 _Static_assert(offsetof(struct pkt_view, l3_off) == offsetof(struct pkt_view, flags) + 4,
 	"see lane_l3_offs()");
 
@@ -39,15 +40,21 @@ static inline void
 lane_views_in_row(const struct pkt_view *v, struct lane_views *ret)
 {
 	const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+	const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
 	const uint64_t *words = (const void *)v;
-	__m512i evens[3];
+	__m512i evens[3], odds[3];
 
-	for (int i = 0; i < 3; i++)
-		evens[i] = _mm512_permutex2var_epi64(_mm512_loadu_si512(&words[16 * i]), even,
-			_mm512_loadu_si512(&words[16 * i + 8]));
+	for (int i = 0; i < 3; i++) {
+		const __m512i low = _mm512_loadu_si512(&words[16 * i]);
+		const __m512i high = _mm512_loadu_si512(&words[16 * i + 8]);
+
+		evens[i] = _mm512_permutex2var_epi64(low, even, high);
+		odds[i] = _mm512_permutex2var_epi64(low, odd, high);
+	}
 	ret->frame = every_third(evens, 0);
 	ret->layers = every_third(evens, 1);
 	ret->key = every_third(evens, 2);
+	ret->len = every_third(odds, 2);
 }
 
 /* Whether the 8 numbers from which[@k] on are @k and so on. */
@@ -99,6 +106,7 @@ lane_views(const struct pkt_view *views, const uint8_t *which, uint32_t k, __mma
 	v.frame = lane_view_words(view, offsetof(struct pkt_view, frame), some);
 	v.layers = lane_view_words(view, offsetof(struct pkt_view, flags), some);
 	v.key = lane_view_words(view, offsetof(struct pkt_view, key), some);
+	v.len = lane_view_words(view, offsetof(struct pkt_view, l3_len), some);
 	return v;
 }
 
@@ -148,7 +156,7 @@ lane_l4(struct lane_windows start, __m512i layers, __m256i key, __mmask8 *ret_lo
 }
 
 _Static_assert(offsetof(struct pkt_view, l3_len) + sizeof(uint64_t) <= sizeof(struct pkt_view),
-	"lane_tails() reads a word");
+	"read as a word");
 
 /* Both fields of a window that is not there. */
 static inline __m512i
@@ -158,13 +166,11 @@ lane_nowhere(void)
 	return _mm512_set1_epi64((long long)0x8000000080000000);
 }
 
-/* Behind the last byte of the datagrams, which start at @start, of the views @view. */
+/* Behind the last byte of the datagrams, which start at @start; by the words from l3_len on. */
 static inline struct lane_windows
-lane_tails(struct lane_windows start, __m512i view, __mmask8 some)
+lane_tails(struct lane_windows start, __m512i lens)
 {
-	const __m512i len =
-		_mm512_and_si512(lane_view_words(view, offsetof(struct pkt_view, l3_len), some),
-			_mm512_set1_epi64(UINT32_MAX));
+	const __m512i len = _mm512_and_si512(lens, _mm512_set1_epi64(UINT32_MAX));
 	/* pos of a start is 0. */
 	const __m512i rest = _mm512_or_si512(
 		_mm512_slli_epi64(len, 32), _mm512_maskz_sub_epi32(0x5555, start.rest, len));

@@ -134,11 +134,13 @@ find_tail(struct straight *s, uint32_t win)
 {
 	for (uint32_t g = 0; g < s->n_groups; g++) {
 		const __mmask8 on = lanes_of(s->asked, g);
+		const __m512i view = lane_view_pointers(s->views, s->which, g * LANES, on);
 
 		if (on != 0)
 			window_set(s, win, g,
 				lane_tails(window_get(s, WINDOW_OF_START(SPACE_RAW), g),
-					lane_view_pointers(s->views, s->which, g * LANES, on), on));
+					lane_view_words(
+						view, offsetof(struct pkt_view, l3_len), on)));
 	}
 }
 

@@ -32,6 +32,8 @@ spoil_window(struct match_image *im, enum window_kind kind)
 	for (uint32_t w = 0; ix != NULL && w < ix->n_windows; w++) {
 		if (ix->windows[w].kind != kind)
 			continue;
+		/* By the frames' bytes, not by views. */
+		ix->l4_window = ix->tail_window = 0;
 		if (kind == WINDOW_TAIL) {
 			ix->windows[w].kind = WINDOW_IHL;
 			ix->windows[w].off = 0;
@@ -53,6 +55,20 @@ static bool
 spoil_tail(struct match_image *im)
 {
 	return spoil_window(im, WINDOW_TAIL);
+}
+
+/* What views say of one is taken for the other. */
+static bool
+spoil_views(struct match_image *im)
+{
+	struct match_index *ix = im->index;
+	const uint8_t l4 = ix != NULL ? ix->l4_window : 0;
+
+	if (ix == NULL || ix->straight != NULL || (l4 | ix->tail_window) == 0)
+		return false;
+	ix->l4_window = ix->tail_window;
+	ix->tail_window = l4;
+	return true;
 }
 
 static bool
@@ -211,6 +227,7 @@ enum {
 	CHAIN = 1 << 4,
 	CHAINS = 1 << 5,
 	STRAIGHT = 1 << 6, /* of processors that have it */
+	VIEWS = 1 << 7, /* of those where views say where windows are */
 };
 
 static bool
@@ -224,6 +241,10 @@ is_way(unsigned int where, const struct match_options *options)
 		return false;
 	if (where == STRAIGHT)
 		return isa_kernels(options->isa)->straight != NULL && !options->only_lists;
+	if (where == VIEWS)
+		return isa_kernels(options->isa)->place_frames !=
+			isa_kernels(ISA_C)->place_frames &&
+			!options->only_lists;
 	if (options->chains)
 		return (where & CHAINS) != 0 && cbpf_jit_available();
 	return (where & (MERGED | (options->no_tuple ? BITS : TUPLE))) != 0;
@@ -251,6 +272,7 @@ static const struct fault {
 	{"lanes: a wrong test", MERGED, NULL, {.list_fault = true}},
 	{"windows: L4 elsewhere", MERGED, spoil_l4, {0}},
 	{"windows: the end elsewhere", MERGED, spoil_tail, {0}},
+	{"windows: views mixed up", VIEWS, spoil_views, {0}},
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
 	{"straight: a way that finds nothing", STRAIGHT, spoil_straight, {0}},
 	{"residual: a rule forgotten", MERGED, spoil_residual, {0}},
