@@ -94,6 +94,13 @@ put(struct making *m, struct lane_op op)
 	struct lane *l = &m->lane;
 	uint32_t at = l->n_ops;
 
+	/* (r + a) * k is r * k + a * k, which one step does. */
+	if (op.kind == LANE_MUL && at > 0 && l->ops[at - 1].kind == LANE_ADD) {
+		const struct lane_op sum = {.kind = LANE_ADD, .k = l->ops[at - 1].k * op.k};
+
+		l->n_ops--;
+		return put(m, op) && put(m, sum);
+	}
 	while (at > 0 && has_value(l->ops[at - 1].kind) && commute(l->ops[at - 1].kind, op.kind))
 		at--;
 	if (at > 0 && l->ops[at - 1].kind == op.kind && join(&l->ops[at - 1], &op))
