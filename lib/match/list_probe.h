@@ -87,6 +87,8 @@ list_ask(const struct list *l, const struct list_part *part, uint32_t g0, struct
 static inline void
 list_put_pieces(const struct list *l, struct list_frames *f)
 {
+	const uint32_t n = f->room / LIST_LANES;
+
 	for (uint32_t i = 0; i < l->n_pieces; i++) {
 		const struct list_piece *piece = &l->pieces[i];
 		const list_vec *a = (const list_vec *)(const void *)f->rows[piece->a];
@@ -94,7 +96,7 @@ list_put_pieces(const struct list *l, struct list_frames *f)
 		list_vec *to = (list_vec *)(void *)f->rows[piece->row];
 
 		/* By 32 nobody can shift. */
-		for (uint32_t k = 0; k * LIST_LANES < f->room; k++) {
+		for (uint32_t k = 0; k < n; k++) {
 			const list_vec v =
 				(a[k] << piece->up | b[k] >> 1 >> (31 - piece->up)) >> piece->down;
 

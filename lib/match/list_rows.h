@@ -51,15 +51,18 @@ static inline void
 list_take(const struct list *l, const struct probe *p, uint64_t some, uint32_t lanes,
 	uint32_t group, struct list_frames *f)
 {
-	f->n = 0;
-	for (uint64_t m = some; m != 0; m &= m - 1)
-		f->frame[f->n++] = (uint8_t)__builtin_ctzll(m);
-	f->room = f->n <= lanes ? lanes : (f->n + group - 1) / group * group;
-	for (uint32_t k = 0; k < l->n_places; k++) {
-		const struct list_place *place = &l->places[k];
+	uint32_t n = 0;
 
-		for (uint32_t i = 0; i < f->n; i++)
-			list_put_columns(l, place, &p->at[place->win][f->frame[i]], f, i);
+	for (uint64_t m = some; m != 0; m &= m - 1)
+		f->frame[n++] = (uint8_t)__builtin_ctzll(m);
+	f->n = n;
+	f->room = n <= lanes ? lanes : (n + group - 1) / group * group;
+	for (uint32_t k = 0; k < l->n_places; k++) {
+		const struct list_place place = l->places[k];
+		const struct probe_at *at = p->at[place.win];
+
+		for (uint32_t i = 0; i < n; i++)
+			list_put_columns(l, &place, &at[f->frame[i]], f, i);
 	}
 	memset(f->rows[LIST_ZERO], 0, f->room * sizeof(f->rows[0][0]));
 	for (uint32_t r = 0; r < l->n_columns; r++)
