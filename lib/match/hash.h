@@ -231,14 +231,14 @@ hash_pair(uint64_t w, uint64_t seed)
 		((uint32_t)(w >> 32) + (uint32_t)(seed >> 32));
 }
 
-#define HASH_LOW HASH_FILTER_LOW
-#define HASH_HIGH HASH_FILTER_HIGH
-
-/* The hash of a sum, in whose upper half every bit depends on all of it. */
+/*
+ * The hash of a sum: products say little of high bits in their lower half, and little of low
+ * ones in their upper half. Of what both say the lower half is used.
+ */
 static inline uint64_t
 hash_finish(uint64_t sum)
 {
-	return (uint32_t)sum * HASH_LOW + (sum >> 32) * HASH_HIGH;
+	return sum ^ (sum >> 32 | sum << 32);
 }
 
 /* The hash of masked words: of the frame @w, @n_words of them, and, if @has_key, the key. */
@@ -278,8 +278,8 @@ hash_has_key(const struct hash_table *t)
 	return t->n_words == 0 || t->key_mask != 0;
 }
 
-#define HASH_BUCKET_SHIFT 28 /* of a hash: the number of its bucket */
-#define HASH_TAG_SHIFT 48
+#define HASH_BUCKET_SHIFT 8 /* of a hash: the number of its bucket */
+#define HASH_TAG_SHIFT 0
 
 /* The tag of hash @h: 1..255. */
 static inline uint8_t

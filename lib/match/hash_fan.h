@@ -11,7 +11,7 @@
 
 /* A fan at hand: stores of results could change the original for all the compiler knows. */
 struct fan_at_hand {
-	__m512i word, mask, seed, low, high, buckets, top, one;
+	__m512i word, mask, seed, buckets, first, one;
 	const uint64_t *tags;
 	__mmask64 slots;
 	int64_t off;
@@ -24,10 +24,8 @@ fan_at_hand(const struct hash_table *t, const struct hash_fan *f)
 		.word = _mm512_load_si512(f->word),
 		.mask = _mm512_load_si512(f->mask),
 		.seed = _mm512_load_si512(f->seed),
-		.low = _mm512_set1_epi64((long long)HASH_LOW),
-		.high = _mm512_set1_epi64((long long)HASH_HIGH),
 		.buckets = _mm512_set1_epi64((long long)t->bucket_mask),
-		.top = _mm512_set4_epi32(0x0e0e0e0e, 0x0e0e0e0e, 0x06060606, 0x06060606),
+		.first = _mm512_set4_epi32(0x08080808, 0x08080808, 0, 0),
 		.one = _mm512_set1_epi8(1),
 		.tags = t->tags,
 		.slots = f->slots,
@@ -60,12 +58,11 @@ fan_look_up(const struct fan_at_hand *f, uint64_t bytes, uint64_t there, uint64_
 	/* hash_pair() and hash_finish() of each lane's word. */
 	h = _mm512_add_epi32(h, f->seed);
 	h = _mm512_mul_epu32(h, _mm512_srli_epi64(h, 32));
-	h = _mm512_add_epi64(
-		_mm512_mul_epu32(h, f->low), _mm512_mul_epu32(_mm512_srli_epi64(h, 32), f->high));
+	h = lane_hashes(h);
 	bucket = _mm512_and_si512(_mm512_srli_epi64(h, HASH_BUCKET_SHIFT), f->buckets);
 	_mm512_store_si512(ret_bucket, bucket);
-	_Static_assert(HASH_TAG_SHIFT == 48, "byte 6");
-	tags = _mm512_max_epu8(_mm512_shuffle_epi8(h, f->top), f->one);
+	_Static_assert(HASH_TAG_SHIFT == 0, "the first byte");
+	tags = _mm512_max_epu8(_mm512_shuffle_epi8(h, f->first), f->one);
 	return _mm512_mask_cmpeq_epi8_mask(f->slots,
 		_mm512_i64gather_epi64(bucket, (const void *)f->tags, sizeof(uint64_t)), tags);
 }

@@ -40,9 +40,7 @@ pairs(__m256i w, uint64_t seed)
 static inline __m256i
 finish(__m256i sum)
 {
-	return _mm256_add_epi64(_mm256_mul_epu32(sum, _mm256_set1_epi64x((long long)HASH_LOW)),
-		_mm256_mul_epu32(
-			_mm256_srli_epi64(sum, 32), _mm256_set1_epi64x((long long)HASH_HIGH)));
+	return _mm256_xor_si256(sum, _mm256_shuffle_epi32(sum, 0xb1));
 }
 
 /* The hashes of the frames from @k on, of the lanes @some. */
@@ -74,11 +72,11 @@ hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __m256
 static inline __m256i
 tags_of(__m256i hash)
 {
-	const __m256i top = _mm256_set_epi32(0x0e0e0e0e, 0x0e0e0e0e, 0x06060606, 0x06060606,
-		0x0e0e0e0e, 0x0e0e0e0e, 0x06060606, 0x06060606);
+	const __m256i first =
+		_mm256_set_epi32(0x08080808, 0x08080808, 0, 0, 0x08080808, 0x08080808, 0, 0);
 
-	_Static_assert(HASH_TAG_SHIFT == 48, "byte 6");
-	return _mm256_max_epu8(_mm256_shuffle_epi8(hash, top), _mm256_set1_epi8(1));
+	_Static_assert(HASH_TAG_SHIFT == 0, "the first byte");
+	return _mm256_max_epu8(_mm256_shuffle_epi8(hash, first), _mm256_set1_epi8(1));
 }
 
 /*

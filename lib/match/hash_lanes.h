@@ -45,9 +45,7 @@ lane_sums(const struct hash_table *t, struct lane_windows w, __mmask8 some, uint
 static inline __m512i
 lane_hashes(__m512i sum)
 {
-	return _mm512_add_epi64(_mm512_mul_epu32(sum, _mm512_set1_epi64((long long)HASH_LOW)),
-		_mm512_mul_epu32(
-			_mm512_srli_epi64(sum, 32), _mm512_set1_epi64((long long)HASH_HIGH)));
+	return _mm512_xor_si512(sum, _mm512_ror_epi64(sum, 32));
 }
 
 static inline __m512i
@@ -61,10 +59,10 @@ lane_buckets(const struct hash_table *t, __m512i hash)
 static inline __mmask64
 lane_tags(const struct hash_table *t, __m512i bucket, __m512i hash, __mmask8 some)
 {
-	const __m512i top = _mm512_set4_epi32(0x0e0e0e0e, 0x0e0e0e0e, 0x06060606, 0x06060606);
-	const __m512i tags = _mm512_max_epu8(_mm512_shuffle_epi8(hash, top), _mm512_set1_epi8(1));
+	const __m512i first = _mm512_set4_epi32(0x08080808, 0x08080808, 0, 0);
+	const __m512i tags = _mm512_max_epu8(_mm512_shuffle_epi8(hash, first), _mm512_set1_epi8(1));
 
-	_Static_assert(HASH_TAG_SHIFT == 48, "byte 6");
+	_Static_assert(HASH_TAG_SHIFT == 0, "the first byte");
 	return _mm512_cmpeq_epi8_mask(_mm512_mask_i64gather_epi64(_mm512_setzero_si512(), some,
 					      bucket, (const void *)t->tags, sizeof(*t->tags)),
 		tags);
