@@ -19,18 +19,16 @@
 
 /*
  * Places are bytes, of which a look-up takes the lower 6 bits: those of the block are from
- * INSIDE on, so that sums can saturate at the last one, or overflow to those of the next block.
+ * INSIDE on, so that sums overflow to those of the next one.
  */
 #define INSIDE 0xc0
 
-/* Doublings of a step that lead out of any block, and those that do for names of hosts. */
+/* Doublings of a step that lead out of any block. */
 #define DOUBLINGS 5
-#define DOUBLINGS_FEW 3
 
 struct steps {
 	__m512i lo, span; /* of bytes that lead on */
-	/* Where each place leads, but for the byte there: sums overflow, or saturate. */
-	__m512i stay, go, go_near;
+	__m512i stay, go; /* where each place leads, but for the byte there */
 };
 
 static const uint8_t places[BLOCK] __attribute__((aligned(64))) = {0xc0, 0xc1, 0xc2, 0xc3, 0xc4,
@@ -49,7 +47,6 @@ steps_of(const struct sym_step *step)
 		.span = _mm512_set1_epi8((char)(step->hi - step->lo)),
 		.stay = stay,
 		.go = _mm512_add_epi8(stay, _mm512_set1_epi8((char)step->behind)),
-		.go_near = _mm512_adds_epu8(stay, _mm512_set1_epi8((char)step->behind)),
 	};
 }
 
@@ -68,24 +65,6 @@ static inline __mmask64
 lead_on(const struct steps *s, __m512i bytes)
 {
 	return _mm512_cmple_epu8_mask(_mm512_sub_epi8(bytes, s->lo), s->span);
-}
-
-/*
- * Where the walk from the start of a block ends: less than BLOCK - 1. Else it is longer than
- * that, or has more than 8 steps.
- */
-static inline uint32_t
-near_end(const struct steps *s, const uint8_t *block, const uint8_t *last)
-{
-	const __m512i bytes = bytes_of(block, last);
-	const __mmask64 on = lead_on(s, bytes);
-	__m512i to = _mm512_mask_adds_epu8(s->stay, on, bytes, s->go_near);
-	uint32_t end;
-
-	for (int k = 0; k < DOUBLINGS_FEW; k++)
-		to = _mm512_permutexvar_epi8(to, to);
-	end = (uint32_t)_mm_cvtsi128_si32(_mm512_castsi512_si128(to)) % BLOCK;
-	return (_cvtmask64_u64(on) >> end & 1) != 0 ? BLOCK - 1 : end;
 }
 
 /* Where 1, 2, 4 and so on steps lead from each place of a block. */
@@ -115,25 +94,6 @@ out_of_block(const struct jumps *j, uint32_t from)
 
 	_mm512_storeu_si512(to, j->by[DOUBLINGS]);
 	return to[from];
-}
-
-/* The end of a walk that near_end() does not find. */
-static __attribute__((noinline)) const uint8_t *
-far_end(const struct steps *s, const uint8_t *start, const uint8_t *last, uint32_t blocks)
-{
-	const uint8_t *block = start;
-	uint32_t to = 0;
-
-	for (; blocks > 0 && block + to < last; blocks--) {
-		struct jumps j;
-
-		jumps_of(&j, s, block, last);
-		to = out_of_block(&j, to);
-		if (to >= INSIDE)
-			return block + to % BLOCK;
-		block += BLOCK;
-	}
-	return block + to;
 }
 
 /* The places, of the block of @j, that a walk comes by from @from on. */
@@ -190,21 +150,23 @@ last_of(const struct burst_window *from, uint32_t i)
 	return (const uint8_t *)(uintptr_t)from->bytes[i] + (int32_t)(uint32_t)from->rest[i];
 }
 
-/* The ends of the walks of the frames @some, to @v. */
-static inline __attribute__((always_inline)) void
-walk_all(struct walk_ends *v, const struct steps *s, const struct burst_window *from, int32_t off,
-	uint64_t some, uint32_t blocks)
+/* The end of the walk from @start, or where it is after so many blocks; bytes end at @last. */
+static inline const uint8_t *
+end_of(const struct steps *s, const uint8_t *start, const uint8_t *last, uint32_t blocks)
 {
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const uint8_t *start = start_of(from, i, off), *last = last_of(from, i);
-		const uint32_t to = near_end(s, start, last);
-		const uint8_t *end = start + to;
+	const uint8_t *block = start;
+	uint32_t to = 0;
 
-		if (__builtin_expect(to == BLOCK - 1, 0))
-			end = far_end(s, start, last, blocks);
-		v->end[i] = (uintptr_t)end;
+	for (; blocks > 0 && block + to < last; blocks--) {
+		struct jumps j;
+
+		jumps_of(&j, s, block, last);
+		to = out_of_block(&j, to);
+		if (to >= INSIDE)
+			return block + to % BLOCK;
+		block += BLOCK;
 	}
+	return block + to;
 }
 
 /* The same for frames whose names have many labels. */
@@ -215,7 +177,12 @@ ends_many(struct walk_ends *v, const struct hash_table *t, const struct sym_step
 	const struct steps s = steps_of(step);
 
 	/* All of them: an end is read as one of a vector when it has long been written. */
-	walk_all(v, &s, from, off, some, t->steps_max + ENDS_BITS);
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		v->end[i] = (uintptr_t)end_of(
+			&s, start_of(from, i, off), last_of(from, i), t->steps_max + ENDS_BITS);
+	}
 	for (uint32_t i = 0; i < MATCH_BURST && some >> i != 0; i += LANES) {
 		const struct ends_lanes l = ends_lanes(from, off, i, (__mmask8)(some >> i));
 		const __m512i end = _mm512_load_si512(&v->end[i]);

@@ -78,6 +78,7 @@ struct hash_shape {
 	 * there if it is, or of steps.
 	 */
 	bool led;
+	uint8_t led_by; /* the one that is not of steps, counted from 1; 0: it is not one */
 	uint32_t n_words, n_ranges;
 	uint32_t run; /* bytes, 32 or 64; 0: it is no run */
 	struct hash_word words[ITEM_WORDS_MAX];

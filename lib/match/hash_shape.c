@@ -241,20 +241,25 @@ leads_to(const struct items *items, const struct hash_range *r, uint8_t win)
 	return false;
 }
 
-/* Whether all ranges of @s are of bytes that lead to its run, or of steps. */
-static bool
-is_led(const struct hash_shape *s, const struct items *items)
+/* Note whether all ranges of @s are of bytes that lead to its run, or of steps. */
+static void
+find_led(struct hash_shape *s, const struct items *items)
 {
-	if (s->run == 0)
-		return false;
+	uint32_t n_bytes = 0, by = 0;
+
+	if (s->run == 0 || s->near != 0)
+		return;
 	for (uint32_t i = 0; i < s->n_ranges; i++) {
 		const struct hash_range *r = &s->ranges[i];
 		const bool of_steps = r->win == WINDOW_OF_KEY && r->size != 0;
 
 		if (!of_steps && !leads_to(items, r, s->words[0].win))
-			return false;
+			return;
+		n_bytes += !of_steps;
+		by = of_steps ? by : i + 1;
 	}
-	return s->n_ranges > 0;
+	s->led = s->n_ranges > 0;
+	s->led_by = n_bytes == 1 ? (uint8_t)by : 0;
 }
 
 struct hash_shape
@@ -301,7 +306,7 @@ hash_shape_of(const struct hash_builder *b, const struct item *it)
 		find_near_halves(b, &s);
 	else if (s.n_ranges > 0)
 		find_near(&s, items, it);
-	s.led = s.near == 0 && is_led(&s, items);
+	find_led(&s, items);
 	return s;
 }
 

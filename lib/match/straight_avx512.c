@@ -34,6 +34,7 @@ struct straight {
 	/* Of the table whose places are walked to: where, and the number of steps to at[]. */
 	struct walk_ends ends;
 	uint8_t steps[MATCH_BURST] __attribute__((aligned(64)));
+	bool far; /* some of steps[] is more than 1, which is few enough for all items */
 };
 
 /* What a table may have for frames. */
@@ -223,6 +224,7 @@ next_places(struct straight *s, const struct hash_table *t)
 		if (on != 0)
 			far |= (uint64_t)next_of_group(s, t, g, on) << g * LANES;
 	}
+	s->far |= far != 0;
 	if (__builtin_expect(far != 0, 0))
 		return (some & ~far) | count_steps(s, t, far);
 	return some;
@@ -316,21 +318,41 @@ struct straight_table {
 	bool at_tail, ranges;
 };
 
-/* Whether the ranges of @shape, which leads to its run, hold for frame @i. */
+/* Whether the byte in frame @i that @r is about is in @range. */
 static inline bool
-led_hold(
+byte_holds(const struct straight *s, const struct hash_range *r, uint64_t range, uint32_t i)
+{
+	const uint8_t *bytes = (const void *)(uintptr_t)s->at[r->win].bytes[i];
+
+	return (bytes[r->off] & r->mask) - (uint32_t)range <= (uint32_t)(range >> 32);
+}
+
+/* Whether all of the ranges of @shape, which leads to its run, hold for frame @i. */
+static __attribute__((noinline)) bool
+all_led_hold(
 	const struct straight *s, const struct hash_shape *shape, const uint64_t *range, uint32_t i)
 {
 	for (uint32_t k = 0; k < shape->n_ranges; k++) {
 		const struct hash_range *r = &shape->ranges[k];
-		const uint8_t *bytes = r->win == WINDOW_OF_KEY
-			? &s->steps[i]
-			: (const uint8_t *)(uintptr_t)s->at[r->win].bytes[i] + r->off;
 
-		if ((*bytes & r->mask) - (uint32_t)range[k] > (uint32_t)(range[k] >> 32))
+		if (r->win == WINDOW_OF_KEY
+				? s->steps[i] - (uint32_t)range[k] > (uint32_t)(range[k] >> 32)
+				: !byte_holds(s, r, range[k], i))
 			return false;
 	}
 	return true;
+}
+
+/* The same; mostly they are one, and steps that are few enough for all. */
+static inline bool
+led_hold(
+	const struct straight *s, const struct hash_shape *shape, const uint64_t *range, uint32_t i)
+{
+	const uint32_t k = shape->led_by - 1u;
+
+	if (__builtin_expect(shape->led_by == 0 || s->far, 0))
+		return all_led_hold(s, shape, range, i);
+	return byte_holds(s, &shape->ranges[k], range[k], i);
 }
 
 /* Whether @it holds for frame @i in the window @at, and its rule is in force. */
@@ -612,6 +634,7 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 	s.all = search_mask(n);
 	s.asked = 0;
 	s.ends.some = 0;
+	s.far = false;
 	s.ends.odd = 0;
 	take_frames(&s);
 	if (im->any_generated)
