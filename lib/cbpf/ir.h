@@ -123,6 +123,8 @@ struct ir_block {
 	struct ir_val **env; /* A, X, M[] at its end; only while building */
 	struct ir_block *into; /* the block that swallowed this one, or NULL */
 	uint32_t link; /* of a chain: which one it is of */
+	uint32_t
+		section; /* blocks of one stand together in the code, cold ones behind the others */
 	bool cold; /* seldom entered, and not from blocks that are not: it goes to the end */
 
 	/* Analysis of guards, for one base at a time. */
@@ -142,6 +144,7 @@ struct ir {
 	struct ir_val **vals; /* by id */
 	uint32_t nvals, cap_vals;
 	struct ir_val *nil; /* what every constructor returns once failed */
+	bool is_chain; /* no packet has 2^31 bytes */
 	struct ir_val *hash[256];
 };
 

@@ -32,7 +32,7 @@ struct place {
 		uint32_t number; /* of PLACE_END, which returns it */
 	};
 	struct way yes, no;
-	uint32_t link;
+	uint32_t link, section;
 	struct edge *edges; /* to here */
 	uint32_t n_edges;
 };
@@ -48,6 +48,7 @@ struct chain {
 	struct place *places;
 	uint32_t n_places, cap_places;
 	uint32_t link; /* the one at hand */
+	uint32_t section; /* it is of: up to one at which all ends for some */
 	uint32_t *first; /* per block of it its first place */
 	struct ir_exprs exprs;
 	struct ir_facts facts;
@@ -76,6 +77,7 @@ add_place(struct chain *c, int kind, struct way yes, struct way no)
 
 	p->kind = kind;
 	p->link = c->link;
+	p->section = c->section;
 	p->yes = yes;
 	p->no = no;
 	return p;
@@ -369,6 +371,7 @@ put_links(struct chain *c)
 		if (r == 0)
 			r = put_link(c, l, prog);
 		c->link++;
+		c->section += l->number == CBPF_CHAIN_NONE;
 	}
 	if (r == 0)
 		r = reserve(c, c->n_places + 1);
@@ -409,9 +412,10 @@ copy_val(struct chain *c, struct ir_block *b, struct ir_val *v)
 	x = copy_val(c, b, v->a);
 	y = copy_val(c, b, v->b);
 	switch (v->op) {
-	case IR_CONST: v->copy = ir_const(ir, b, v->k); break;
-	case IR_LEN: v->copy = ir_len(ir, b); break;
-	case IR_ARG: v->copy = ir_arg(ir, b, (enum ir_arg)v->k); break;
+	/* What needs no computing is one for all: it is found at once. */
+	case IR_CONST: v->copy = ir_const(ir, ir->blocks[0], v->k); break;
+	case IR_LEN: v->copy = ir_len(ir, ir->blocks[0]); break;
+	case IR_ARG: v->copy = ir_arg(ir, ir->blocks[0], (enum ir_arg)v->k); break;
 	case IR_LOAD: v->copy = ir_load(ir, b, x, v->k, v->size); break;
 	case IR_RAW: v->copy = ir_raw(ir, b, x, v->k, v->size); break;
 	case IR_ALU: v->copy = ir_alu(ir, b, v->alu, x, y); break;
@@ -485,6 +489,7 @@ connect(struct chain *c, struct ir_block *from, struct ir_block **slot, struct w
 		if (*slot == NULL)
 			return;
 		(*slot)->link = from->link;
+		(*slot)->section = from->section;
 		from = *slot;
 		from->term = IR_GOTO;
 		slot = &from->yes;
@@ -501,7 +506,7 @@ static void
 end_return(struct chain *c, struct ir_block *b, uint32_t number)
 {
 	b->term = IR_RET;
-	b->ret = ir_const(c->ir, b, number);
+	b->ret = ir_const(c->ir, c->ir->blocks[0], number);
 }
 
 static void
@@ -588,6 +593,7 @@ build_place(struct chain *c, const struct place *p)
 	if (b == NULL)
 		return;
 	b->link = p->link;
+	b->section = p->section;
 	switch (p->kind) {
 	case PLACE_ASK: end_ask(c, b, p); break;
 	case PLACE_MEET: end_meet(c, b, p); break;
@@ -601,6 +607,7 @@ build_places(struct chain *c)
 	struct ir *ir = c->ir;
 	struct ir_block *entry;
 
+	ir->is_chain = true;
 	/* A place is a block, and so is each of its ways to phis; later, each may be split. */
 	ir->cap_blocks = 3 * c->n_places + 2;
 	ir->blocks = graph_zalloc(c, ir->cap_blocks * sizeof(struct ir_block *));

@@ -66,20 +66,21 @@ put(struct emitter *e, const struct ir_val *v)
 }
 
 /*
- * The memory at @base + @off in the packet. May use rcx, and rax for an offset
+ * The memory that @load loads. May use rcx, and rax for an offset
  * that does not fit a displacement.
  */
 static struct x86_rm
-packet(struct emitter *e, struct ir_val *base, uint32_t off)
+packet(struct emitter *e, const struct ir_val *load)
 {
 	enum x86_reg index = X86_NONE;
 	uint8_t scale = 0;
+	int64_t off = load->k;
 
-	if (base != NULL)
-		index = get(e, plan_shifted(base, &scale), RCX);
+	if (load->a != NULL)
+		index = get(e, plan_index(e->p->ir, load, &scale, &off), RCX);
 	if (off <= INT32_MAX)
 		return x86_mem(RDI, index, scale, (int32_t)off);
-	x86_mov_imm(e->b, RAX, off);
+	x86_mov_imm(e->b, RAX, (uint64_t)off);
 	x86_alu(e->b, X86_ADD, 8, RAX, x86_reg(RDI));
 	return x86_mem(RAX, index, scale, 0);
 }
@@ -89,7 +90,7 @@ emit_load(struct emitter *e, const struct ir_val *v)
 {
 	enum x86_reg d = dest(v);
 
-	x86_load(e->b, v->size, d, packet(e, v->a, v->k));
+	x86_load(e->b, v->size, d, packet(e, v));
 	if (v->op == IR_LOAD && v->size == 4)
 		x86_bswap(e->b, d);
 	else if (v->op == IR_LOAD && v->size == 2)
@@ -112,7 +113,10 @@ emit_add(struct emitter *e, const struct ir_val *v)
 		return;
 	}
 	index = get(e, plan_shifted(v->b, &scale), RCX);
-	x86_lea(e->b, 4, d, x86_mem(a, index, scale, 0));
+	if (a == d && scale == 0)
+		x86_alu(e->b, X86_ADD, 4, d, x86_reg(index));
+	else
+		x86_lea(e->b, 4, d, x86_mem(a, index, scale, 0));
 }
 
 /* Two-address arithmetic; d may be the register of a or of b. */
@@ -270,8 +274,9 @@ emit_val(struct emitter *e, const struct ir_val *v)
 static enum x86_cc
 emit_there(struct emitter *e, const struct ir_guard *g)
 {
+	struct x86_rm end;
 	enum x86_reg v;
-	uint8_t scale;
+	uint8_t scale, size;
 
 	if (g->end == 0) {
 		v = get(e, g->v, RAX);
@@ -283,17 +288,15 @@ emit_there(struct emitter *e, const struct ir_guard *g)
 		return CC_AE;
 	}
 	v = get(e, plan_shifted(g->v, &scale), RCX);
-	if (plan_guard_is_narrow(g)) {
-		struct x86_rm end = scale > 0 ? x86_mem(X86_NONE, v, scale, (int32_t)g->end)
-					      : x86_mem(v, X86_NONE, 0, (int32_t)g->end);
-
-		x86_lea(e->b, 4, RAX, end);
-		x86_alu(e->b, X86_CMP, 4, RSI, x86_reg(RAX));
-	} else {
+	end = scale > 0 ? x86_mem(X86_NONE, v, scale, (int32_t)g->end)
+			: x86_mem(v, X86_NONE, 0, (int32_t)g->end);
+	size = plan_guard_is_narrow(g) ? 4 : 8;
+	if (size == 8 && g->end > INT32_MAX) {
 		x86_mov_imm(e->b, RAX, g->end);
-		x86_lea(e->b, 8, RAX, x86_mem(RAX, v, scale, 0));
-		x86_alu(e->b, X86_CMP, 8, RSI, x86_reg(RAX));
+		end = x86_mem(RAX, v, scale, 0);
 	}
+	x86_lea(e->b, size, RAX, end);
+	x86_alu(e->b, X86_CMP, size, RSI, x86_reg(RAX));
 	return CC_AE;
 }
 
@@ -309,7 +312,7 @@ static struct x86_rm
 raw_operand(struct emitter *e, const struct ir_test *t)
 {
 	if (t->a->inline_)
-		return packet(e, t->a->a, t->a->k);
+		return packet(e, t->a);
 	return x86_reg(get(e, t->a, RAX));
 }
 

@@ -43,6 +43,16 @@ use_base_in(struct ir_val *v, struct ir_block *at)
 }
 
 static void
+use_index_in(const struct ir *ir, const struct ir_val *load, struct ir_block *at)
+{
+	uint8_t scale;
+	int64_t disp;
+
+	if (load->a != NULL)
+		use_in(plan_index(ir, load, &scale, &disp), at);
+}
+
+static void
 use_guard(const struct ir_guard *g, struct ir_block *b)
 {
 	if (g->end > 0)
@@ -84,7 +94,7 @@ use_roots(struct ir *ir, struct ir_block *b)
  * block that dominates them all: at the latest, and never where not needed.
  */
 static void
-use_operands(struct ir_val *v)
+use_operands(const struct ir *ir, struct ir_val *v)
 {
 	if (v->place == NULL)
 		return;
@@ -93,7 +103,7 @@ use_operands(struct ir_val *v)
 	case IR_LEN:
 	case IR_ARG: return;
 	case IR_LOAD:
-	case IR_RAW: use_base_in(v->a, v->place); return;
+	case IR_RAW: use_index_in(ir, v, v->place); return;
 	case IR_ALU:
 		if (v->alu == CBPF_ALU_ADD && v->b->op != IR_CONST) {
 			use_in(v->a, v->place);
@@ -154,6 +164,7 @@ split_edge(struct ir *ir, struct ir_block *from, struct ir_block **slot, struct 
 		return -ENOMEM;
 	b->preds[0] = from;
 	b->npreds = 1;
+	b->section = from->section;
 	b->term = IR_GOTO;
 	b->yes = to;
 	for (uint32_t i = 0; i < to->npreds; i++)
@@ -225,6 +236,16 @@ need_base(struct plan_list *p, struct ir_block *b, struct ir_val *v)
 }
 
 static void
+need_index(struct plan_list *p, struct ir_block *b, const struct ir_val *load)
+{
+	uint8_t scale;
+	int64_t disp;
+
+	if (load->a != NULL)
+		need(p, b, plan_index(p->ir, load, &scale, &disp));
+}
+
+static void
 need_operands(struct plan_list *p, struct ir_block *b, struct ir_val *v)
 {
 	switch (v->op) {
@@ -233,7 +254,7 @@ need_operands(struct plan_list *p, struct ir_block *b, struct ir_val *v)
 	case IR_ARG:
 	case IR_PHI: return;
 	case IR_LOAD:
-	case IR_RAW: need_base(p, b, v->a); return;
+	case IR_RAW: need_index(p, b, v); return;
 	case IR_ALU:
 		need(p, b, v->a);
 		if (v->alu == CBPF_ALU_ADD && v->b->op != IR_CONST)
@@ -358,7 +379,17 @@ touch_base(struct ir_val *v, uint32_t pos)
 }
 
 static void
-touch_operands(struct ir_val *v, uint32_t pos)
+touch_index(const struct ir *ir, const struct ir_val *load, uint32_t pos)
+{
+	uint8_t scale;
+	int64_t disp;
+
+	if (load->a != NULL)
+		touch(plan_index(ir, load, &scale, &disp), pos);
+}
+
+static void
+touch_operands(const struct ir *ir, struct ir_val *v, uint32_t pos)
 {
 	switch (v->op) {
 	case IR_CONST:
@@ -366,7 +397,7 @@ touch_operands(struct ir_val *v, uint32_t pos)
 	case IR_ARG:
 	case IR_PHI: return;
 	case IR_LOAD:
-	case IR_RAW: touch_base(v->a, pos); return;
+	case IR_RAW: touch_index(ir, v, pos); return;
 	case IR_ALU:
 		touch(v->a, pos);
 		if (v->alu == CBPF_ALU_ADD && v->b->op != IR_CONST)
@@ -387,14 +418,14 @@ touch_guard(const struct ir_guard *g, uint32_t pos)
 }
 
 static void
-touch_test(const struct ir_test *t, uint32_t pos)
+touch_test(const struct ir *ir, const struct ir_test *t, uint32_t pos)
 {
 	if (t->kind == IR_THERE) {
 		touch_guard(t->guard, pos);
 		return;
 	}
 	if (t->a->inline_)
-		touch_operands(t->a, pos);
+		touch_operands(ir, t->a, pos);
 	else
 		touch(t->a, pos);
 	touch(t->b, pos);
@@ -413,11 +444,11 @@ find_ends(struct plan_list *p)
 		case PLAN_GOTO: break;
 		case PLAN_VAL:
 			touch(s->val, pos);
-			touch_operands(s->val, pos);
+			touch_operands(p->ir, s->val, pos);
 			break;
 		case PLAN_GUARD: touch_guard(s->guard, pos); break;
 		case PLAN_TEST:
-		case PLAN_LAST_TEST: touch_test(s->test, pos); break;
+		case PLAN_LAST_TEST: touch_test(p->ir, s->test, pos); break;
 		case PLAN_MOVE:
 			touch(s->val, pos);
 			touch(s->arg, pos);
@@ -575,7 +606,7 @@ find_places(struct plan_list *p)
 	if (ir->failed)
 		return -ENOMEM;
 	for (uint32_t i = ir->nvals; i-- > 0;)
-		use_operands(ir->vals[i]);
+		use_operands(ir, ir->vals[i]);
 	for (uint32_t i = 0; i < ir->nblocks; i++)
 		if (ir->blocks[i]->term == IR_BRANCH)
 			for (struct ir_test *t = ir->blocks[i]->tests; t != NULL; t = t->next)
@@ -592,6 +623,17 @@ find_places(struct plan_list *p)
 	return 0;
 }
 
+/* The first block behind @from of another section. */
+static uint32_t
+section_end(const struct ir *ir, uint32_t from)
+{
+	uint32_t to = from + 1;
+
+	while (to < ir->nblocks && ir->blocks[to]->section == ir->blocks[from]->section)
+		to++;
+	return to;
+}
+
 int
 plan_make(struct ir *ir, uint32_t taken, struct plan_list *ret_plan)
 {
@@ -599,10 +641,14 @@ plan_make(struct ir *ir, uint32_t taken, struct plan_list *ret_plan)
 
 	if (split_edges(ir) < 0 || find_places(&p) < 0)
 		return -ENOMEM;
-	for (int cold = 0; cold < 2; cold++)
-		for (uint32_t i = 0; i < ir->nblocks; i++)
-			if (ir->blocks[i]->cold == cold && (!ir_is_drop(ir->blocks[i]) || i == 0))
-				put_block(&p, ir->blocks[i]);
+	for (uint32_t from = 0, to; from < ir->nblocks; from = to) {
+		to = section_end(ir, from);
+		for (int cold = 0; cold < 2; cold++)
+			for (uint32_t i = from; i < to; i++)
+				if (ir->blocks[i]->cold == cold &&
+					(!ir_is_drop(ir->blocks[i]) || i == 0))
+					put_block(&p, ir->blocks[i]);
+	}
 	if (ir->failed)
 		return -ENOMEM;
 	find_ends(&p);

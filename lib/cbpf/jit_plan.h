@@ -62,6 +62,25 @@ plan_shifted(struct ir_val *v, uint8_t *ret_scale)
 	return v->a;
 }
 
+/*
+ * What the address of the load @v adds to the packet's start: plan_shifted() of its base, and
+ * *@ret_disp. Of a base "len - n" that is the length: where a byte behind the base is there
+ * it is below 2^31 in a chain, so that the subtraction did not wrap.
+ */
+static inline struct ir_val *
+plan_index(const struct ir *ir, const struct ir_val *v, uint8_t *ret_scale, int64_t *ret_disp)
+{
+	struct ir_val *base = v->a;
+
+	*ret_disp = v->k;
+	if (!ir->is_chain || v->k > INT32_MAX || base->op != IR_ALU || base->alu != CBPF_ALU_ADD ||
+		base->a->op != IR_LEN || base->b->op != IR_CONST || base->b->k <= INT32_MAX)
+		return plan_shifted(base, ret_scale);
+	*ret_scale = 0;
+	*ret_disp += (int32_t)base->b->k;
+	return base->a;
+}
+
 /* True when @v + @end, computed in 32 bits, cannot wrap. */
 static inline bool
 plan_guard_is_narrow(const struct ir_guard *g)

@@ -30,7 +30,7 @@ extern const struct cbpf_records chain_records;
 /* Of each rule for each family, and for later fragments; and one for CHAIN_ODD. */
 #define CHAIN_LINKS_PLAIN (4 * CHAIN_MAX + 1)
 /* The same again, and an end, for each of the kinds of frames that have links of their own. */
-#define CHAIN_KINDS 5
+#define CHAIN_KINDS 7
 #define CHAIN_LINKS_MAX ((1 + CHAIN_KINDS) * (CHAIN_LINKS_PLAIN + 1))
 
 /* Links under construction. */

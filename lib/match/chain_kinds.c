@@ -15,57 +15,74 @@
 #include "pkt/proto.h"
 
 #define FAMILY(f) PKT_KEY_FAMILY(f)
-#define PLAIN(f) PKT_KEY_FLAGS(f)
+#define FLAGS(f) PKT_KEY_FLAGS(f)
 #define WHAT (FAMILY(PKT_KEY_FAMILY_BITS) | PKT_KEY_PROTO(0xff))
+
+/* Of all programs: with more, as of those that walk over labels, copies take long to compile. */
+#define INSNS_MAX 2048
+
+#define ANY_PROTO 0 /* which IPv4 does not use */
 
 /*
  * A kind, and what is known of its frames, as lib/pkt/view.c makes views: that there is
  * PKT_PORTS of IPv4 without PKT_IP_OPTIONS is said where the header has 20 bytes and all
- * of the one behind it is captured; a family where the fixed header is.
+ * of the one behind it is captured; a family where the fixed header is. Nothing is
+ * captured that is not of the datagram's length.
  */
 struct kind {
 	struct scope_test test;
-	uint8_t proto;
+	uint8_t proto; /* or ANY_PROTO */
 	uint8_t proto_at; /* byte of the header */
-	struct cbpf_known known;
+	struct cbpf_known known[2]; /* the second: of datagrams that are not cut */
 };
 
-#define KIND4(p, bytes) \
+/* The same for both. */
+#define KNOWN(...) \
 	{ \
-		.test = {WHAT | PLAIN(PKT_FRAG_LATER | PKT_PORTS | PKT_IP_OPTIONS), \
-			FAMILY(4) | PKT_KEY_PROTO(p) | PLAIN(PKT_PORTS)}, \
-		.proto = (p), .proto_at = 9, .known = { \
-			.there = 20 + (bytes), \
-			.bits = {0xff, [6] = 0x1f, 0xff, [9] = 0xff}, \
-			.val = {0x45, [9] = (p)}, \
-		} \
+		{__VA_ARGS__}, {.whole = true, __VA_ARGS__}, \
+	}
+
+#define PLAIN4 WHAT | FLAGS(PKT_FRAG_LATER | PKT_PORTS | PKT_IP_OPTIONS)
+#define KIND4(p, size) \
+	{ \
+		.test = {PLAIN4, FAMILY(4) | PKT_KEY_PROTO(p) | FLAGS(PKT_PORTS)}, .proto = (p), \
+		.proto_at = 9, \
+		.known = KNOWN(.there = 20 + (size), .bits = {0xff, [6] = 0x1f, 0xff, [9] = 0xff}, \
+			.val = {0x45, [9] = (p)}) \
 	}
 
 /* Extension headers are PKT_IP_OPTIONS, too: without them the protocol is the header's. */
-#define KIND6(p, bytes) \
+#define PLAIN6 WHAT | FLAGS(PKT_PORTS | PKT_IP_OPTIONS)
+#define KIND6(p, size) \
 	{ \
-		.test = {WHAT | PLAIN(PKT_PORTS | PKT_IP_OPTIONS), \
-			FAMILY(6) | PKT_KEY_PROTO(p) | PLAIN(PKT_PORTS)}, \
-		.proto = (p), .proto_at = 6, .known = { \
-			.there = 40 + (bytes), \
-			.bits = {0xf0, [6] = 0xff}, \
-			.val = {0x60, [6] = (p)}, \
-		} \
+		.test = {PLAIN6, FAMILY(6) | PKT_KEY_PROTO(p) | FLAGS(PKT_PORTS)}, .proto = (p), \
+		.proto_at = 6, \
+		.known = KNOWN(.there = 40 + (size), .bits = {0xf0, [6] = 0xff}, \
+			.val = {0x60, [6] = (p)}) \
 	}
 
 static const struct kind kinds[] = {
 	KIND4(PKT_PROTO_UDP, 8),
 	KIND4(PKT_PROTO_TCP, 20),
 	{
-		.test = {WHAT | PLAIN(PKT_FRAG_LATER), FAMILY(4) | PKT_KEY_PROTO(PKT_PROTO_ICMP)},
+		.test = {WHAT | FLAGS(PKT_FRAG_LATER), FAMILY(4) | PKT_KEY_PROTO(PKT_PROTO_ICMP)},
 		.proto = PKT_PROTO_ICMP,
 		.proto_at = 9,
-		.known = {.there = 20,
-			.bits = {0xf0, [6] = 0x1f, 0xff, [9] = 0xff},
-			.val = {0x40, [9] = PKT_PROTO_ICMP}},
+		.known = KNOWN(.there = 20, .bits = {0xf0, [6] = 0x1f, 0xff, [9] = 0xff},
+			.val = {0x40, [9] = PKT_PROTO_ICMP}),
+	},
+	{
+		.test = {FAMILY(PKT_KEY_FAMILY_BITS) | FLAGS(PKT_FRAG_LATER), FAMILY(4)},
+		.proto = ANY_PROTO,
+		.known = KNOWN(.there = 20, .bits = {0xf0, [6] = 0x1f, 0xff}, .val = {0x40}),
 	},
 	KIND6(PKT_PROTO_UDP, 8),
 	KIND6(PKT_PROTO_TCP, 20),
+	{
+		.test = {FAMILY(PKT_KEY_FAMILY_BITS) | FLAGS(PKT_IP_OPTIONS), FAMILY(6)},
+		.proto = ANY_PROTO,
+		.known = KNOWN(.there = 40, .bits = {0xf0}, .val = {0x60}),
+	},
 };
 _Static_assert(DIM(kinds) == CHAIN_KINDS, "room");
 
@@ -90,26 +107,53 @@ asks_proto(const struct cbpf_prog *prog, const struct kind *k)
 	return false;
 }
 
-/* Whether @link, whose frames may be of kind @k, is for that protocol. */
+/* Whether @prog looks where the datagram ends. */
 static bool
-is_for(const struct cbpf_link *link, const struct kind *k)
+asks_end(const struct cbpf_prog *prog)
 {
-	return (link->mask & PKT_KEY_PROTO(0xff)) == PKT_KEY_PROTO(0xff) ||
-		asks_proto(link->prog, k);
-}
+	size_t n = 0;
+	const struct cbpf_insn *v = prog != NULL ? cbpf_prog_insns(prog, &n) : NULL;
 
-static bool
-is_worth_it(const struct cbpf_link *v, size_t n, const struct kind *k)
-{
 	for (size_t i = 0; i < n; i++)
-		if (is_of(&v[i], k) && v[i].prog != NULL && is_for(&v[i], k))
+		if (v[i].code == CBPF_CODE_LD_LEN || v[i].code == CBPF_CODE_LDX_LEN)
 			return true;
 	return false;
 }
 
+/* Whether @link, whose frames may be of kind @k, is for that protocol. */
+static bool
+is_for(const struct cbpf_link *link, const struct kind *k)
+{
+	if (k->proto == ANY_PROTO || link->prog == NULL)
+		return false;
+	return (link->mask & PKT_KEY_PROTO(0xff)) == PKT_KEY_PROTO(0xff) ||
+		asks_proto(link->prog, k);
+}
+
+/* Of the @n links @v that are for frames of kind @k. */
+struct wanted {
+	bool proto; /* some are for its protocol */
+	bool end; /* some look at the end */
+};
+
+static struct wanted
+wanted_of(const struct cbpf_link *v, size_t n, const struct kind *k)
+{
+	struct wanted w = {false, false};
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_of(&v[i], k))
+			continue;
+		w.proto |= is_for(&v[i], k);
+		w.end |= asks_end(v[i].prog);
+	}
+	return w;
+}
+
 /* Those of the @n links @v that are for frames of kind @k, for these alone, and an end. */
 static void
-add_kind(struct chain_links *l, const struct cbpf_link *v, size_t n, const struct kind *k)
+add_kind(struct chain_links *l, const struct cbpf_link *v, size_t n, const struct kind *k,
+	bool whole)
 {
 	struct cbpf_link *to = &l->v[l->n];
 	struct scope_test all = {UINT32_MAX, 0}; /* what all of them ask */
@@ -119,7 +163,6 @@ add_kind(struct chain_links *l, const struct cbpf_link *v, size_t n, const struc
 		if (!is_of(&v[i], k))
 			continue;
 		to[kept] = v[i];
-		to[kept].known = &k->known;
 		to[kept].mask |= k->test.mask;
 		to[kept].val |= k->test.val;
 		all.val = kept == 0 ? to[kept].val : all.val;
@@ -128,8 +171,10 @@ add_kind(struct chain_links *l, const struct cbpf_link *v, size_t n, const struc
 	}
 	to[kept++] = (struct cbpf_link){
 		.mask = all.mask, .val = all.val & all.mask, .number = CBPF_CHAIN_NONE};
-	for (size_t i = 0; i < kept; i++)
+	for (size_t i = 0; i < kept; i++) {
 		to[i].gate = all.mask;
+		to[i].known = &k->known[whole];
+	}
 	l->n += kept;
 }
 
@@ -138,14 +183,23 @@ chain_kinds_add(struct chain_links *l)
 {
 	struct cbpf_link was[CHAIN_LINKS_PLAIN];
 	const size_t n = l->n, room = l->room;
+	uint32_t had = 0; /* the family of the last kind */
 
+	if (l->n_insns > INSNS_MAX)
+		return;
 	memcpy(was, l->v, n * sizeof(*was));
 	l->n = 0;
-	for (size_t i = 0; i < DIM(kinds); i++)
-		if (is_worth_it(was, n, &kinds[i])) {
-			add_kind(l, was, n, &kinds[i]);
-			l->room += room;
-		}
+	for (size_t i = 0; i < DIM(kinds); i++) {
+		const struct wanted w = wanted_of(was, n, &kinds[i]);
+		const uint32_t family = kinds[i].test.val & FAMILY(PKT_KEY_FAMILY_BITS);
+
+		/* Rules for the end alone get one kind of a family, which is quick to compile. */
+		if (kinds[i].proto == ANY_PROTO ? !w.end || had == family : !w.proto)
+			continue;
+		add_kind(l, was, n, &kinds[i], w.end);
+		l->room += room;
+		had = family;
+	}
 	memcpy(&l->v[l->n], was, n * sizeof(*was));
 	l->n += n;
 }

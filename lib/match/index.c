@@ -491,7 +491,7 @@ index_cost(const struct match_index *ix)
 		cost += ix->tables[i].run == 0 ? 40 : 0;
 	cost += 225 * lists_asked(ix);
 	cost += 30 * ix->chains.n + 10 * ix->chains.n_rules;
-	return cost + (ix->tuple != NULL ? 20 : 0) + (ix->bits != NULL ? 100 : 0);
+	return cost + (ix->tuple != NULL ? 25 : 0) + (ix->bits != NULL ? 100 : 0);
 }
 
 uint32_t

@@ -124,7 +124,7 @@ struct cbpf_records {
 	uint32_t size;
 	uint32_t frame; /* a pointer */
 	uint32_t start; /* 16 bits: where in the frame the program's packet starts */
-	uint32_t caplen, wirelen; /* 32 bits each, as of cbpf_run() */
+	uint32_t caplen, wirelen; /* 32 bits each, as of cbpf_run(); caplen is below 2^31 */
 	uint32_t key; /* 32 bits */
 	uint32_t sport; /* 16 bits, what CBPF_ASK_SPORT asks about */
 };
