@@ -20,7 +20,7 @@
 #define COST_CHAINED 2 /* a rule in a chain */
 #define COST_PLAIN 8
 #define COST_ITEM 40
-/* A list, 32 of its lanes, and each step of these. */
+/* A list, 32 of its lanes, and 32 steps, of which each is one of four lanes. */
 #define COST_LIST 24
 #define COST_BLOCK 8
 #define COST_STEP 6

@@ -225,7 +225,7 @@ put_op(struct builder *b, struct list_step *s, uint32_t k, const struct lane_op 
 	case LANE_AND:
 	case LANE_MUL: s->mul[k] = op->k; break;
 	case LANE_ADD: s->add[k] = op->k; break;
-	case LANE_XOR: s->xor [k] = op->k; break;
+	case LANE_XOR: s->flip[k] = op->k; break;
 	case LANE_SHIFT: s->shift[k] = op->k; break;
 	case LANE_KINDS: break;
 	}

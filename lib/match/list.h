@@ -5,11 +5,11 @@
 /*
  * The list kernel, for rules that no hash tells apart: arithmetic, or masks that
  * are all different. Each is a lane (lane.h): a computation over values of the frame and
- * a test, done for 8, 16 or 32 frames of a burst at once, a number of 32 bits of each side by
+ * a test, done for 16 or 32 frames of a burst at once, a number of 32 bits of each side by
  * side. For whom the test holds, which is hardly anyone, the rule itself is asked.
  *
  * Linear, but where 10,000 programs one after another take 80 µs for a frame, as many lanes
- * take 1.
+ * take 2.
  */
 
 #include <stdbool.h>
@@ -30,7 +30,7 @@ struct probe;
 
 /*
  * What a step does. Four lanes that do alike go step by step together: some steps that make r =
- * (r * mul + v + add ^ x ^ xor) >> shift, or r & mul, and a test. Of what only some of the four do
+ * (r * mul + v + add ^ x ^ flip) >> shift, or r & mul, and a test. Of what only some of the four do
  * the others' operands change nothing.
  */
 enum list_step_kind {
@@ -50,7 +50,7 @@ enum list_step_kind {
 struct list_step {
 	union {
 		struct {
-			uint32_t mul[LIST_FOUR], add[LIST_FOUR], xor[LIST_FOUR], shift[LIST_FOUR];
+			uint32_t mul[LIST_FOUR], add[LIST_FOUR], flip[LIST_FOUR], shift[LIST_FOUR];
 		};
 		struct {
 			uint32_t mask[LIST_FOUR], val[LIST_FOUR];

@@ -64,13 +64,13 @@ list_ask(const struct list *l, const struct list_part *part, uint32_t g0, struct
 			continue;
 		case LIST_ALL:
 			EACH(list_shift(
-				(r[i] + ROW(s->v[g]) + s->add[g]) ^ ROW(s->x[g]) ^ s->xor [g],
-				s -> shift[g]));
+				(r[i] + ROW(s->v[g]) + s->add[g]) ^ ROW(s->x[g]) ^ s->flip[g],
+				s->shift[g]));
 			continue;
 		case LIST_MUL_ALL:
 			EACH(list_shift((r[i] * s->mul[g] + ROW(s->v[g]) + s->add[g]) ^
-					ROW(s->x[g]) ^ s->xor [g],
-				s -> shift[g]));
+					ROW(s->x[g]) ^ s->flip[g],
+				s->shift[g]));
 			continue;
 		case LIST_TEST:
 			if (__builtin_expect(list_any(r, vecs, &s->mask[g0], &s->val[g0]), 0))
