@@ -486,12 +486,25 @@ index_cost(const struct match_index *ix)
 {
 	uint32_t cost = 40 + 45 * ix->n_tables + 40 * ix->n_residual;
 
+	/* The first table finds what the others need. */
+	if (ix->straight != NULL)
+		return 60 + 25 * ix->n_tables;
 	/* Behind a table that is no run the program is asked, or words one by one. */
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		cost += ix->tables[i].run == 0 ? 40 : 0;
 	cost += 225 * lists_asked(ix);
 	cost += 30 * ix->chains.n + 10 * ix->chains.n_rules;
 	return cost + (ix->tuple != NULL ? 25 : 0) + (ix->bits != NULL ? 100 : 0);
+}
+
+uint32_t
+index_n_tail(const struct match_index *ix)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < ix->n_tables; i++)
+		n += ix->tables[i].run_at_tail ? ix->tables[i].n_rules : 0;
+	return n;
 }
 
 uint32_t
