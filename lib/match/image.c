@@ -290,7 +290,6 @@ make_entries(struct match_image *im, const struct match_rule *rules, struct diag
 #define CHAIN_COST 20 /* tenths of a nanosecond, and for each rule */
 #define CHAIN_COST_RULE 4
 #define CHAIN_COST_LISTED 5 /* more, for one that a list would compute */
-#define CHAIN_COST_TAIL 3 /* more, for one that looks from the end on: few share where */
 #define CHAIN_INSNS 8192 /* of them all: programs that walk over labels have a thousand each */
 
 static bool
@@ -325,8 +324,7 @@ is_chain_better(
 	 */
 	return !index_walks(im->index) &&
 		CHAIN_COST + CHAIN_COST_RULE * (uint32_t)im->n +
-			CHAIN_COST_LISTED * index_n_listed(im->index) +
-			CHAIN_COST_TAIL * index_n_tail(im->index) <
+			CHAIN_COST_LISTED * index_n_listed(im->index) <
 		index_cost(im->index);
 }
 

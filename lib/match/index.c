@@ -498,16 +498,6 @@ index_cost(const struct match_index *ix)
 }
 
 uint32_t
-index_n_tail(const struct match_index *ix)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < ix->n_tables; i++)
-		n += ix->tables[i].run_at_tail ? ix->tables[i].n_rules : 0;
-	return n;
-}
-
-uint32_t
 index_n_listed(const struct match_index *ix)
 {
 	uint32_t n = 0;

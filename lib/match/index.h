@@ -99,9 +99,6 @@ uint32_t index_cost(const struct match_index *index);
 /* Rules in lists that compute. */
 uint32_t index_n_listed(const struct match_index *ix);
 
-/* Rules in tables whose runs are counted from the end. */
-uint32_t index_n_tail(const struct match_index *ix);
-
 /* Whether some table is asked at each label of a name. */
 bool index_walks(const struct match_index *ix);
 
