@@ -5,6 +5,7 @@
  * hash_probe.h for processors with AVX2. As hash_find_lanes.h, without masks.
  */
 
+#include "hash_lanes4.h"
 #include "lanes4.h"
 
 /* The key words of the frames from @k on, under the mask of @t. */
@@ -26,21 +27,6 @@ load_keys(const struct hash_table *t, const struct probe *p, uint32_t k)
 		key[lane] = i < p->n ? probe_key_word(p, i) & t->key_mask : 0;
 	}
 	return _mm256_loadu_si256((const void *)key);
-}
-
-/* hash_pair(). */
-static inline __m256i
-pairs(__m256i w, uint64_t seed)
-{
-	w = _mm256_add_epi32(w, _mm256_set1_epi64x((long long)seed));
-	return _mm256_mul_epu32(w, _mm256_srli_epi64(w, 32));
-}
-
-/* hash_finish(). */
-static inline __m256i
-finish(__m256i sum)
-{
-	return _mm256_xor_si256(sum, _mm256_shuffle_epi32(sum, 0xb1));
 }
 
 /* The hashes of the frames from @k on, of the lanes @some. */
@@ -66,17 +52,6 @@ hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __m256
 	if (f.has_key)
 		sum = _mm256_add_epi64(sum, pairs(load_keys(t, p, k), t->seed[HASH_DATA_WORDS]));
 	return finish(sum);
-}
-
-/* hash_tag(), in each byte of its lane. */
-static inline __m256i
-tags_of(__m256i hash)
-{
-	const __m256i first =
-		_mm256_set_epi32(0x08080808, 0x08080808, 0, 0, 0x08080808, 0x08080808, 0, 0);
-
-	_Static_assert(HASH_TAG_SHIFT == 0, "the first byte");
-	return _mm256_max_epu8(_mm256_shuffle_epi8(hash, first), _mm256_set1_epi8(1));
 }
 
 /*

@@ -578,7 +578,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 		index_free(b.index);
 		return r;
 	}
-	if (straight_fits(b.index))
+	if (straight_fits(b.index, kernels->straight_all))
 		b.index->straight = kernels->straight;
 	*ret_index = b.index;
 	return 0;

@@ -115,7 +115,7 @@ enum isa { ISA_AUTO, ISA_C, ISA_AVX2, ISA_AVX512, ISA_VBMI };
 struct isa_kernels {
 	place_frames_fn place_frames;
 	place_windows_fn place_windows;
-	straight_fn straight; /* or NULL */
+	straight_fn straight;
 	masks_tests_fn test_keys;
 	masks_above_fn above;
 	hash_probe_fn hash;
@@ -124,6 +124,7 @@ struct isa_kernels {
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
 	list_probe_fn list;
+	bool straight_all; /* straight() goes every way that straight_fits() */
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */
 	uint32_t fan_keys; /* that are worth it where they say more than others */

@@ -19,8 +19,8 @@ struct pkt_view;
 
 #define STRAIGHT_TABLES_MAX 4
 
-/* Whether @ix is of this kind. */
-bool straight_fits(const struct match_index *ix);
+/* Whether @ix is of this kind; @all: or has fans or a walk, which not all processors go straight. */
+bool straight_fits(const struct match_index *ix, bool all);
 
 /*
  * For each of @n frames of @views, those that @which names, NULL: the first ones, its first
@@ -28,6 +28,10 @@ bool straight_fits(const struct match_index *ix);
  * merged_first_odd(), of which @ret says nothing.
  */
 typedef uint64_t (*straight_fn)(const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t *ret);
+uint64_t straight_c(const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t *ret);
+uint64_t straight_avx2(const struct match_image *im, const struct pkt_view *views,
 	const uint8_t *which, uint32_t n, uint32_t *ret);
 uint64_t straight_avx512(const struct match_image *im, const struct pkt_view *views,
 	const uint8_t *which, uint32_t n, uint32_t *ret);
