@@ -268,8 +268,8 @@ add_lists(struct build *b, bool *some)
 	while (ix->n_lists < INDEX_LISTS_MAX) {
 		/* Counted before it is complete, so that it is freed in any case. */
 		struct list *l = &ix->lists[ix->n_lists++];
-		const int r = list_init(l, b->im, &b->items, least, some,
-			b->options->list_fault && ix->n_lists == 1);
+		const int r = list_init(
+			l, &b->items, least, some, b->options->list_fault && ix->n_lists == 1);
 
 		if (r < 0)
 			return r;

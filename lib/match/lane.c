@@ -49,12 +49,6 @@ is_xor(uint8_t kind)
 	return kind == LANE_XOR || kind == LANE_XOR_VALUE;
 }
 
-static bool
-has_value(uint8_t kind)
-{
-	return kind <= LANE_XOR_VALUE;
-}
-
 /* Whether the order of @a and @b does not matter. */
 static bool
 commute(uint8_t a, uint8_t b)
@@ -101,14 +95,14 @@ put(struct making *m, struct lane_op op)
 		l->n_ops--;
 		return put(m, op) && put(m, sum);
 	}
-	while (at > 0 && has_value(l->ops[at - 1].kind) && commute(l->ops[at - 1].kind, op.kind))
+	while (at > 0 && lane_has_value(&l->ops[at - 1]) && commute(l->ops[at - 1].kind, op.kind))
 		at--;
 	if (at > 0 && l->ops[at - 1].kind == op.kind && join(&l->ops[at - 1], &op))
 		return true;
 	if (l->n_ops == LANE_OPS_MAX)
 		return false;
 	at = l->n_ops++;
-	for (; at > 0 && has_value(op.kind) && !has_value(l->ops[at - 1].kind) &&
+	for (; at > 0 && lane_has_value(&op) && !lane_has_value(&l->ops[at - 1]) &&
 		commute(l->ops[at - 1].kind, op.kind);
 		at--)
 		l->ops[at] = l->ops[at - 1];

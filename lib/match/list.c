@@ -31,7 +31,6 @@ struct entry {
 /* A list under construction. */
 struct builder {
 	struct list *l;
-	const struct match_image *im;
 	const struct items *items;
 	bool *residual;
 	uint16_t *seen; /* by hash of a test: how often */
@@ -535,10 +534,9 @@ make_parts(struct builder *b)
 /* ---- the list ---- */
 
 int
-list_init(struct list *l, const struct match_image *im, const struct items *items, uint32_t least,
-	bool *residual, bool fault)
+list_init(struct list *l, const struct items *items, uint32_t least, bool *residual, bool fault)
 {
-	struct builder b = {.l = l, .im = im, .items = items, .residual = residual};
+	struct builder b = {.l = l, .items = items, .residual = residual};
 	int r = -ENOMEM;
 
 	memset(l, 0, sizeof(*l));

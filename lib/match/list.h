@@ -19,7 +19,6 @@
 #include "lane.h"
 #include "scope.h"
 
-struct match_image;
 struct probe;
 
 #define LIST_VALUES 40 /* of a frame, that a list's lanes compute with */
@@ -113,8 +112,8 @@ struct list {
  * take, and clear them there; none where it would be fewer than @least. @fault: spoil
  * lanes, to see that tests notice. Returns 0 or -ENOMEM; list_fini() in any case.
  */
-int list_init(struct list *l, const struct match_image *im, const struct items *items,
-	uint32_t least, bool *residual, bool fault);
+int list_init(
+	struct list *l, const struct items *items, uint32_t least, bool *residual, bool fault);
 void list_fini(struct list *l);
 
 /*

@@ -2,14 +2,18 @@
 
 /*
  * The body of the list kernel, compiled once for each kind of processor:
- * included by list_c.c, list_avx2.c and list_avx512.c, which define LIST_PROBE, the
- * vectors of list_vec.h, LIST_VECS, how many of them go at once so that the latencies of one hide behind the others', and
+ * included by list_c.c, list_avx2.c and list_avx512.c, which are given the
+ * processor's options by meson.build and define LIST_PROBE, the vectors of
+ * list_vec.h, LIST_VECS, how many of them go at once so that the latencies of one
+ * hide behind the others', LIST_AT_ONCE, of how many lanes of four, as many as there
+ * are registers for, and
  *
  *	list_vec list_shift(list_vec v, uint32_t n)
- *	uint64_t list_equal(const list_vec *r, uint32_t vecs, const struct list_step *s)
+ *	uint64_t list_equal(const list_vec *r, uint32_t vecs, uint32_t mask, uint32_t val)
+ *	bool list_any(const list_vec *r, uint32_t vecs, const uint32_t *mask, const uint32_t *val)
  *
- * which of the frames in the @vecs vectors at @r pass the test of step @s, and are given the
- * processor's options by meson.build.
+ * which of the frames in the @vecs vectors at @r pass the test of @mask and @val; and
+ * whether any may, where each of LIST_AT_ONCE lanes has its own vectors and test.
  */
 
 #define LIST_INLINE static inline __attribute__((always_inline))
