@@ -580,21 +580,31 @@ list_fini(struct list *l)
 
 /* ---- asked of frames ---- */
 
-void
-list_try(uint32_t rule, struct probe *p, const uint8_t *frame, uint64_t hits)
+/* Ask the rule of @hit. */
+static void
+try_hit(const struct list_hit *hit, struct probe *p, const uint8_t *frame)
 {
 	const struct match_image *im = p->im;
-	const struct match_entry *e = &im->entries[rule];
+	const struct match_entry *e = &im->entries[hit->rule];
 	/* Pairs with match_image_enable(); nothing else depends on it. */
-	const uint8_t state = atomic_load_explicit(&im->state[rule], memory_order_relaxed);
+	const uint8_t state = atomic_load_explicit(&im->state[hit->rule], memory_order_relaxed);
 
 	if ((e->ports >> p->port & 1) == 0 || !probe_wants(p, e))
 		return;
-	for (; hits != 0; hits &= hits - 1) {
-		const uint32_t i = frame[__builtin_ctzll(hits)];
+	for (uint64_t m = hit->frames; m != 0; m &= m - 1) {
+		const uint32_t i = frame[__builtin_ctzll(m)];
 
-		if (rule < p->best[i] && rule >= p->from[i] && (state & p->want[i]) == p->want[i] &&
+		if (hit->rule < p->best[i] && hit->rule >= p->from[i] &&
+			(state & p->want[i]) == p->want[i] &&
 			search_one(e, im->is_jit, p->key[i], p->view[i]))
-			p->best[i] = rule;
+			p->best[i] = hit->rule;
 	}
+}
+
+void
+list_try(struct list_hits *h, struct probe *p, const uint8_t *frame)
+{
+	for (uint32_t i = 0; i < h->n; i++)
+		try_hit(&h->v[i], p, frame);
+	h->n = 0;
 }

@@ -125,7 +125,21 @@ void list_probe_c(const struct list *l, struct probe *p, uint64_t some);
 void list_probe_avx2(const struct list *l, struct probe *p, uint64_t some);
 void list_probe_avx512(const struct list *l, struct probe *p, uint64_t some);
 
-/* The test of rule @rule's lane held for the frames @frame[i], bit i of @hits set: ask the rule. */
-void list_try(uint32_t rule, struct probe *p, const uint8_t *frame, uint64_t hits);
+/*
+ * Tests that held, bit i of a hit's frames: for the i-th of those taken. Their rules are asked
+ * later, many at once: whether a lane holds for someone is what no processor foresees.
+ */
+#define LIST_HITS 64
+
+struct list_hits {
+	struct list_hit {
+		uint64_t frames;
+		uint32_t rule;
+	} v[LIST_HITS];
+	uint32_t n;
+};
+
+/* Ask the rules of @h of the frames, of which the i-th is number @frame[i] of @p; then it is empty. */
+void list_try(struct list_hits *h, struct probe *p, const uint8_t *frame);
 
 #endif

@@ -31,17 +31,17 @@
 /* Of row @r, as steps name it, what vector i wants. */
 #define ROW(r) (*(const list_vec *)(const void *)(rows + (r) + i % vecs * LIST_WIDTH))
 
-/* The lanes of test @s from @g0 on: ask their rules of frames whose bits in @some are set. */
+/* Note for whom in @some the lanes of test @s from @g0 on hold; @r is of the frames from @at on. */
 LIST_INLINE void
-list_tell(const struct list_step *s, uint32_t g0, const list_vec *r, uint32_t vecs, struct probe *p,
-	const uint8_t *frame, uint64_t some)
+list_note(const struct list_step *s, uint32_t g0, const list_vec *r, uint32_t vecs, uint32_t at,
+	uint64_t some, struct list_hits *h)
 {
 	for (uint32_t g = 0; g < LIST_AT_ONCE; g++) {
 		const uint64_t hits =
 			list_equal(&r[g * vecs], vecs, s->mask[g0 + g], s->val[g0 + g]) & some;
 
-		if (hits != 0)
-			list_try(s->rule[g0 + g], p, frame, hits);
+		h->v[h->n] = (struct list_hit){.frames = hits << at, .rule = s->rule[g0 + g]};
+		h->n += hits != 0;
 	}
 }
 
@@ -51,7 +51,7 @@ list_tell(const struct list_step *s, uint32_t g0, const list_vec *r, uint32_t ve
  */
 LIST_INLINE void
 list_ask(const struct list *l, const struct list_part *part, uint32_t g0, struct probe *p,
-	const struct list_frames *f, uint32_t at, uint64_t some, uint32_t vecs)
+	const struct list_frames *f, uint32_t at, uint64_t some, uint32_t vecs, struct list_hits *h)
 {
 	const uint8_t *rows = (const uint8_t *)&f->rows[0][at];
 	list_vec r[LIST_AT_ONCE * LIST_VECS];
@@ -77,8 +77,11 @@ list_ask(const struct list *l, const struct list_part *part, uint32_t g0, struct
 				s->shift[g]));
 			continue;
 		case LIST_TEST:
-			if (__builtin_expect(list_any(r, vecs, &s->mask[g0], &s->val[g0]), 0))
-				list_tell(s, g0, r, vecs, p, &f->frame[at], some);
+			if (__builtin_expect(list_any(r, vecs, &s->mask[g0], &s->val[g0]), 0)) {
+				list_note(s, g0, r, vecs, at, some, h);
+				if (h->n > LIST_HITS - LIST_AT_ONCE)
+					list_try(h, p, f->frame);
+			}
 			EACH(ROW(s->v[g]));
 			continue;
 		case LIST_END: return;
@@ -113,7 +116,9 @@ void
 LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 {
 	struct list_frames f;
+	struct list_hits h;
 
+	h.n = 0;
 	list_take(l, p, some, LIST_LANES, LIST_GROUP, &f);
 	list_put_pieces(l, &f);
 	for (uint32_t k = 0; k < l->n_parts; k++) {
@@ -127,9 +132,10 @@ LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 
 			for (uint32_t g = 0; g < LIST_FOUR; g += LIST_AT_ONCE)
 				if (left >> LIST_LANES != 0)
-					list_ask(l, part, g, p, &f, at, left, LIST_VECS);
+					list_ask(l, part, g, p, &f, at, left, LIST_VECS, &h);
 				else if (left != 0)
-					list_ask(l, part, g, p, &f, at, left, 1);
+					list_ask(l, part, g, p, &f, at, left, 1, &h);
 		}
 	}
+	list_try(&h, p, f.frame);
 }
