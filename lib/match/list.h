@@ -6,7 +6,7 @@
  * The list kernel, for rules that no hash tells apart: arithmetic, or masks that
  * are all different. Each is a lane (lane.h): a computation over values of the frame and
  * a test, done for 16 or 32 frames of a burst at once, a number of 32 bits of each side by
- * side. For whom the test holds, which is hardly anyone, the rule itself is asked.
+ * side. For whom the test holds, which is hardly anyone, the rule itself is asked, later.
  *
  * Linear, but where 10,000 programs one after another take 80 µs for a frame, as many lanes
  * take 2.
