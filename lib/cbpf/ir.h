@@ -144,7 +144,7 @@ struct ir {
 	struct ir_val **vals; /* by id */
 	uint32_t nvals, cap_vals;
 	struct ir_val *nil; /* what every constructor returns once failed */
-	bool is_chain; /* no packet has 2^31 bytes */
+	bool is_chain; /* of no packet 2^31 bytes are captured */
 	struct ir_val *hash[256];
 };
 

@@ -39,6 +39,9 @@ static struct {
 /* The key of frames of which something is known. */
 #define KEY_KNOWN 3
 
+/* From here on a length has another sign where it is a displacement. */
+#define LENGTH_FAR (UINT32_C(1) << 31)
+
 struct chain {
 	struct cbpf_known known;
 	struct cbpf_link links[LINKS_MAX];
@@ -185,13 +188,14 @@ progs_near(struct rng *r)
 		if (rng_below(r, 2)) {
 			v[n++] = (struct cbpf_insn){loads[rng_below(r, 3)], 0, 0, rng_below(r, 50)};
 		} else {
-			const uint32_t far = 1 + rng_below(r, 50);
+			const uint32_t near = 1 + rng_below(r, 50),
+				       far = near + (rng_below(r, 4) == 0 ? LENGTH_FAR - 25 : 0);
 
 			v[n++] = (struct cbpf_insn){CBPF_CODE_LD_LEN, 0, 0, 0};
 			v[n++] = (struct cbpf_insn){CBPF_CODE_ALU_SUB_K, 0, 0, far};
 			v[n++] = (struct cbpf_insn){CBPF_CODE_TAX, 0, 0, 0};
 			v[n++] = (struct cbpf_insn){
-				behind[rng_below(r, 3)], 0, 0, rng_below(r, far + 2)};
+				behind[rng_below(r, 3)], 0, 0, rng_below(r, near + 2)};
 		}
 		if (rng_below(r, 2))
 			v[n++] = (struct cbpf_insn){CBPF_CODE_ALU_AND_K, 0, 0, rng_next(r) & 0xfff};
@@ -312,6 +316,13 @@ one_burst(const struct chain *c, const struct question *q, struct rng *r)
 	count.bad += got[n] != none;
 }
 
+/* A length on the wire, of @f or of one of which @f is what was captured. */
+static uint32_t
+any_length(const struct frame *f, struct rng *r)
+{
+	return f->len + (rng_below(r, 8) == 0 ? LENGTH_FAR - rng_below(r, 64) : 0);
+}
+
 static void
 one_chain(const struct chain *c, struct rng *r)
 {
@@ -326,7 +337,7 @@ one_chain(const struct chain *c, struct rng *r)
 		if (rng_below(r, 2) == 0)
 			make_frame_known(&f, &c->known);
 		for (int j = 0; j <= LENGTHS; j++) {
-			struct question q = {.wirelen = f.len,
+			struct question q = {.wirelen = any_length(&f, r),
 				.key = rng_below(r, 4),
 				.sport = (uint16_t)rng_below(r, 4)};
 
