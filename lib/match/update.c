@@ -19,7 +19,7 @@
 
 #define SMALL 8
 #define LARGE 256
-/* Images of fewer rules are built in no more time, a millisecond, and may be one chain. */
+/* Images of fewer rules are built in no more time, few milliseconds, and may be one chain. */
 #define UPDATE_MIN (CHAIN_MAX + 1)
 
 /* An update on its way. */
