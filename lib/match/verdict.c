@@ -332,7 +332,7 @@ go_merged(struct burst *b)
 {
 	const struct match_index *ix = b->image->index;
 	const uint32_t n = b->search.n;
-	uint64_t alive = b->search.alive, odd;
+	uint64_t alive = b->search.alive, odd = 0;
 	struct probe p;
 
 	memset(p.from, 0, n * sizeof(p.from[0]));
@@ -346,7 +346,8 @@ go_merged(struct burst *b)
 	}
 	merged_init(&p, b->image, b->search.views, NULL, n, b->port);
 	p.again = ix->straight != NULL;
-	odd = merged_odd(&p);
+	/* The straight way leaves out some more. */
+	odd |= merged_odd(&p);
 	alive &= ~odd;
 	while (alive != 0) {
 		merged_first(&p, alive);
