@@ -96,7 +96,7 @@ ends_few_avx512(struct walk_ends *v, const struct hash_table *t, const struct sy
 /* ---- many labels ---- */
 
 #define ENDS_VECTORS 2
-#define ENDS_LABELS 4 /* in 8 bytes */
+#define ENDS_LABELS (8 / ENDS_STEP_MIN) /* in 8 bytes */
 
 struct many {
 	__m512i start, place, last; /* the last place from which 8 bytes can be loaded */

@@ -26,6 +26,8 @@
 /* Doublings of a step that lead out of any block. */
 #define DOUBLINGS 5
 
+_Static_assert((ENDS_STEP_MIN << DOUBLINGS) >= BLOCK, "out of it from its first byte on");
+
 struct steps {
 	__m512i lo, span; /* of bytes that lead on */
 	__m512i stay, go; /* where each place leads, but for the byte there */
@@ -206,8 +208,8 @@ ends_vbmi(struct walk_ends *v, const struct hash_table *t, const struct sym_step
 	some = ends_few_avx512(v, t, step, from, off, some);
 	if (some == 0)
 		return;
-	/* Doublings are enough for steps of two bytes; they lead no further than a block. */
-	if (step->lo + step->behind < 2 || step->hi + step->behind > BLOCK)
+	/* Steps lead no further than to the next block. */
+	if (step->hi + step->behind > BLOCK)
 		ends_many_avx512(v, t, step, from, off, some);
 	else
 		ends_many(v, t, step, from, off, some);

@@ -532,7 +532,8 @@ all_end(struct hash_builder *b)
 	uint32_t steps = t->steps_max;
 
 	/* A byte that is not there is 0, and stops it. */
-	if (t->filter == NULL || step->lo == 0 || step->hi + step->behind > UINT8_MAX)
+	if (t->filter == NULL || step->lo == 0 || step->lo + step->behind < ENDS_STEP_MIN ||
+		step->hi + step->behind > UINT8_MAX)
 		return false;
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
 		const struct item *it = hash_item_of(b, i);

@@ -194,6 +194,7 @@ uint64_t hash_steps_avx512(const struct hash_table *t, struct probe *p, uint64_t
 
 #define ENDS_BITS 64
 #define ENDS_BEFORE 15 /* bytes in front of an end that say what may be there */
+#define ENDS_STEP_MIN 2 /* bytes: kernels make so many steps of 8 bytes as that comes to */
 
 /* Which bit of a filter is that of the masked word @w. */
 #define HASH_FILTER_LOW UINT64_C(0x9e3779b1)

@@ -11,7 +11,7 @@
 #define HASH_ENDS
 
 #define ENDS_VECTORS 2
-#define ENDS_LABELS 4 /* in 8 bytes */
+#define ENDS_LABELS (8 / ENDS_STEP_MIN) /* in 8 bytes */
 
 struct ends_lanes {
 	__m256i start, place, last; /* the last place from which 8 bytes can be loaded */

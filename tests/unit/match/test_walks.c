@@ -359,6 +359,30 @@ make_step_frame(uint32_t i, uint32_t start, uint32_t behind, uint8_t proto)
 	views[i].key = pkt_key(&views[i]);
 }
 
+static void
+steps_of_one_byte_are_steps(void **state)
+{
+	uint64_t hits = 0;
+
+	(void)state;
+	make_step_rules(NAME_AT, 0);
+	for (size_t w = 0; w < DIM(ways); w++) {
+		struct match_image *image = NULL;
+
+		assert_int_equal(match_image_new_with(rules, RULES, MATCH_ENGINE_INTERP,
+					 &ways[w].options, &image, NULL),
+			0);
+		for (uint32_t b = 0; b < 8; b++) {
+			for (uint32_t i = 0; i < FRAMES; i++)
+				make_step_frame(i, NAME_AT, 0, 17);
+			hits += check(image, ways[w].name);
+		}
+		match_image_free(image);
+	}
+	free_progs();
+	assert_true(hits > DIM(ways) * 8 * FRAMES / 4);
+}
+
 /*
  * Where walks start so early that kernels leave frames out, in bursts in which others go on
  * behind a rule that only counts.
@@ -417,6 +441,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(walks_are_those_of_programs),
+		cmocka_unit_test(steps_of_one_byte_are_steps),
 		cmocka_unit_test(frames_that_are_left_out_get_verdicts),
 	};
 
