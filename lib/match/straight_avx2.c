@@ -32,11 +32,18 @@ words_there(const struct probe_at *at, int64_t off)
 static __attribute__((noinline)) __m256i
 sums_at_edge(const struct hash_table *t, const struct probe_at *at)
 {
-	uint64_t v[LANES];
+	const __m256i all = _mm256_set1_epi64x(-1);
+	__m256i sum = _mm256_setzero_si256();
 
-	for (uint32_t i = 0; i < LANES; i++)
-		v[i] = sum_at_edge(t, &at[i]);
-	return _mm256_loadu_si256((const void *)v);
+	for (uint32_t i = 0; i < t->n_words; i++) {
+		const struct hash_word *w = &t->words[i];
+		const __m256i mask = _mm256_set1_epi64x((long long)w->mask);
+
+		sum = _mm256_add_epi64(sum,
+			pairs(_mm256_and_si256(lane_words(at, w->off, all), mask), t->seed[i]));
+	}
+	/* From lanes, see lanes4.h, to frames. */
+	return _mm256_permute4x64_epi64(sum, 0xd8);
 }
 
 /* The slots that are @equal, of the buckets @bucket of four frames from @k on, to @it. */

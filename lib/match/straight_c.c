@@ -28,6 +28,17 @@ word_adds(const struct straight_word *w, const uint8_t *bytes)
 	return hash_pair(v & w->mask, w->seed);
 }
 
+/* The sum that @t hashes of a frame with the window @at, of which some bytes are not there. */
+static __attribute__((noinline)) uint64_t
+sum_at_edge(const struct hash_table *t, const struct probe_at *at)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t k = 0; k < t->n_words; k++)
+		sum += hash_pair(probe_load(at, t->words[k].off) & t->words[k].mask, t->seed[k]);
+	return sum;
+}
+
 /* The lowest bit that is set is 8 * s + 7: slot s of @tags has @tag, which is one at most. */
 static inline uint64_t
 tag_in(uint64_t tags, uint8_t tag)

@@ -153,17 +153,6 @@ find_window(struct straight *s, uint32_t win)
 
 /* ---- tables ---- */
 
-/* The sum that @t hashes of a frame with the window @at, of which some bytes are not there. */
-static __attribute__((noinline)) uint64_t
-sum_at_edge(const struct hash_table *t, const struct probe_at *at)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t k = 0; k < t->n_words; k++)
-		sum += hash_pair(probe_load(at, t->words[k].off) & t->words[k].mask, t->seed[k]);
-	return sum;
-}
-
 /*
  * A table at hand: stores of results could change the original for all the compiler
  * knows. Called with a constant run, at_tail and ranges, so that each combination is a
