@@ -34,7 +34,10 @@ place_frames_c(struct probe *p, const uint8_t *which)
 		take_frames(p, which);
 }
 
-/* Find a window that starts by a byte for @some. Called with constants, so that each kind is a loop of its own. */
+/*
+ * Find a window that starts by a byte for @some. Called with constants, so that each kind is a loop
+ * of its own.
+ */
 static inline void
 find_all(const struct probe *p, const struct window *w, uint64_t some, enum window_kind kind,
 	struct probe_at *ret)

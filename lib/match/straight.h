@@ -4,10 +4,10 @@
 
 /*
  * The straight way: where an image is nothing but tables of one window each, of which one may
- * be walked to, and no item asks more than its run and numbers in it, a burst goes from views to answers eight
- * frames at once, and nothing is kept of it but what the next stage takes. That is what
- * rules of one kind come to, names, signatures, suffixes, and so what a flood meets.
- * merged.c answers the same, whatever an image is.
+ * be walked to, and no item asks more than its run and numbers in it, or on the way to it, a
+ * burst goes from views to answers stage by stage, with AVX-512 eight frames at once, and nothing
+ * is kept of it but what the next stage takes. That is what rules of one kind come to, names,
+ * signatures, suffixes, and so what a flood meets. merged.c answers the same, whatever an image is.
  */
 
 #include <stdbool.h>
