@@ -91,16 +91,3 @@ look_up_all(const struct straight *s, const struct hash_table *t, uint64_t some,
 	}
 	return found;
 }
-
-#define LOOK_UP(name, n_words) \
-	static __attribute__((noinline)) uint64_t name(const struct straight *s, \
-		const struct hash_table *t, uint64_t some, struct straight_items *ret) \
-	{ \
-		return look_up_all(s, t, some, ret, n_words); \
-	}
-
-LOOK_UP(look_up_1, 1)
-LOOK_UP(look_up_2, 2)
-LOOK_UP(look_up_3, 3)
-
-static const look_up_fn look_ups[HASH_DATA_WORDS] = {look_up_1, look_up_2, look_up_3};

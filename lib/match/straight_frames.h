@@ -7,7 +7,7 @@
  * processor has on their way.
  *
  * Before it: hash_run_holds(), hash_run_fits(), hash_near_hold(), and STRAIGHT. Behind it:
- * look_ups[], by how many words are hashed less one.
+ * look_up_all().
  */
 
 #include "straight.h"
@@ -38,10 +38,12 @@ struct straight_items {
 	uint32_t place[MATCH_BURST]; /* as of hash_table.places */
 };
 
-/* What the buckets of the frames @some have for them. Returns for which they have something. */
-typedef uint64_t (*look_up_fn)(const struct straight *s, const struct hash_table *t, uint64_t some,
-	struct straight_items *ret);
-static const look_up_fn look_ups[HASH_DATA_WORDS];
+/*
+ * What the buckets of the frames @some have for them. Returns for which they have something.
+ * Called with a constant @n_words, that of @t, so that each is a loop of its own.
+ */
+static inline __attribute__((always_inline)) uint64_t look_up_all(const struct straight *s,
+	const struct hash_table *t, uint64_t some, struct straight_items *ret, uint32_t n_words);
 
 /* ---- frames ---- */
 
@@ -152,6 +154,23 @@ find_window(struct straight *s, uint32_t win)
 }
 
 /* ---- tables ---- */
+
+#define LOOK_UP(name, n_words) \
+	static __attribute__((noinline)) uint64_t name(const struct straight *s, \
+		const struct hash_table *t, uint64_t some, struct straight_items *ret) \
+	{ \
+		return look_up_all(s, t, some, ret, n_words); \
+	}
+
+LOOK_UP(look_up_1, 1)
+LOOK_UP(look_up_2, 2)
+LOOK_UP(look_up_3, 3)
+
+typedef uint64_t (*look_up_fn)(const struct straight *s, const struct hash_table *t, uint64_t some,
+	struct straight_items *ret);
+
+/* By how many words are hashed less one. */
+static const look_up_fn look_ups[HASH_DATA_WORDS] = {look_up_1, look_up_2, look_up_3};
 
 /*
  * A table at hand: stores of results could change the original for all the compiler
