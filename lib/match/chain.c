@@ -113,12 +113,12 @@ ask_more(struct draft *d, const struct match_entry *e, const struct match_scope 
 static bool
 of_family(struct scope_test *t, uint32_t family)
 {
-	const uint32_t mask = PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), val = PKT_KEY_FAMILY(family);
+	const struct scope_test of = {PKT_KEY_FAMILY(PKT_KEY_FAMILY_BITS), PKT_KEY_FAMILY(family)};
 
-	if (((t->val ^ val) & t->mask & mask) != 0)
+	if (!scope_tests_meet(*t, of))
 		return false;
-	t->mask |= mask;
-	t->val |= val;
+	t->mask |= of.mask;
+	t->val |= of.val;
 	return true;
 }
 

@@ -90,7 +90,7 @@ _Static_assert(DIM(kinds) == CHAIN_KINDS, "room");
 static bool
 is_of(const struct cbpf_link *link, const struct kind *k)
 {
-	return ((link->val ^ k->test.val) & link->mask & k->test.mask) == 0;
+	return scope_tests_meet((struct scope_test){link->mask, link->val}, k->test);
 }
 
 /* Whether @prog loads the protocol of kind @k, and compares it with that. */

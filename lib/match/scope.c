@@ -25,7 +25,7 @@ static const struct scope_test test_never = {0, 1};
 static void
 ask(struct builder *b, struct scope_test *t, uint32_t mask, uint32_t val)
 {
-	if (((t->val ^ val) & t->mask & mask) != 0)
+	if (!scope_tests_meet(*t, (struct scope_test){mask, val}))
 		b->never = true;
 	t->mask |= mask;
 	t->val |= val;

@@ -33,6 +33,13 @@ scope_test_equal(const struct scope_test *a, const struct scope_test *b)
 	return a->mask == b->mask && a->val == b->val;
 }
 
+/* Whether there are keys for which both may hold: they demand different values of no bit. */
+static inline bool
+scope_tests_meet(struct scope_test a, struct scope_test b)
+{
+	return ((a.val ^ b.val) & a.mask & b.mask) == 0;
+}
+
 static inline bool
 scope_test(const struct scope_test *t, uint32_t key)
 {
