@@ -305,18 +305,32 @@ look_up(const struct straight *s, const struct hash_table *t, uint64_t some,
 	return found;
 }
 
-/*
- * A table at hand: stores of results could change the original for all the compiler
- * knows. Called with a constant run, at_tail and ranges, so that each combination is a
- * loop of its own.
- */
-struct straight_table {
-	const struct hash_shape *shapes;
-	const _Atomic uint8_t *state;
-	int64_t off;
-	uint32_t run; /* bytes */
-	bool at_tail, ranges;
-};
+#define STRAIGHT_WINDOWS struct burst_window
+
+static inline const struct burst_window *
+windows_of(const struct straight *s, uint32_t win)
+{
+	return &s->at[win];
+}
+
+static inline struct probe_at
+window_of(const struct burst_window *w, uint32_t i)
+{
+	return (struct probe_at){
+		(const void *)(uintptr_t)w->bytes[i],
+		(int32_t)(uint32_t)w->rest[i],
+		(uint32_t)(w->rest[i] >> 32),
+	};
+}
+
+static inline const struct hash_item *
+item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
+{
+	(void)all;
+	return (const void *)(uintptr_t)items->item[i];
+}
+
+#include "straight_have.h"
 
 /* Whether the byte in frame @i that @r is about is in @range. */
 static inline bool
@@ -355,7 +369,6 @@ led_hold(
 	return byte_holds(s, &shape->ranges[k], range[k], i);
 }
 
-/* Whether @it holds for frame @i in the window @at, and its rule is in force. */
 static inline __attribute__((always_inline)) bool
 item_holds(const struct straight *s, const struct straight_table *t, const struct hash_item *it,
 	uint32_t i, const struct probe_at *at)
@@ -376,92 +389,6 @@ item_holds(const struct straight *s, const struct straight_table *t, const struc
 	return (atomic_load_explicit(&t->state[it->rule], memory_order_relaxed) &
 		       MATCH_STATE_ENABLED) != 0;
 }
-
-static inline struct probe_at
-window_of(const struct burst_window *w, uint32_t i)
-{
-	return (struct probe_at){
-		(const void *)(uintptr_t)w->bytes[i],
-		(int32_t)(uint32_t)w->rest[i],
-		(uint32_t)(w->rest[i] >> 32),
-	};
-}
-
-/* Go along the chain behind @it, which is not what frame @i is. A call, which is rare. */
-static __attribute__((noinline)) void
-follow(struct straight *s, const struct hash_table *t, uint32_t i, const struct hash_item *it)
-{
-	const struct straight_table at_hand = {t->shapes, s->im->state, t->run_at.off,
-		t->run > 32 ? 64 : 32, t->run_at_tail, !t->all_simple};
-	const struct probe_at at = window_of(&s->at[t->run_at.win], i);
-
-	while (it->next != 0) {
-		it = (const void *)&t->items[it->next];
-		if (it->rule >= s->best[i])
-			return;
-		if (item_holds(s, &at_hand, it, i, &at)) {
-			s->best[i] = it->rule;
-			return;
-		}
-	}
-}
-
-/* Let @it be the first rule of frame @i, or what is behind it in its chain, if it holds. */
-static inline __attribute__((always_inline)) void
-have_item(struct straight *s, const struct hash_table *t, const struct straight_table *at_hand,
-	const struct burst_window *w, uint32_t i, const struct hash_item *it)
-{
-	const struct probe_at at = window_of(w, i);
-
-	if (it->rule >= s->best[i])
-		return;
-	if (__builtin_expect(item_holds(s, at_hand, it, i, &at), 1))
-		s->best[i] = it->rule;
-	else if (it->next != 0)
-		follow(s, t, i, it);
-}
-
-/* The first rules of the frames @some, of what was looked up for them. */
-static inline __attribute__((always_inline)) void
-have_all(struct straight *s, const struct hash_table *t, const struct straight_items *items,
-	uint64_t some, uint32_t run, bool at_tail, bool ranges)
-{
-	const struct straight_table at_hand = {
-		t->shapes, s->im->state, t->run_at.off, run, at_tail, ranges};
-	const struct burst_window *w = &s->at[t->run_at.win];
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const struct hash_item *it = (const void *)(uintptr_t)items->item[i];
-
-		have_item(s, t, &at_hand, w, i, it);
-	}
-}
-
-#define HAVE(name, ...) \
-	static __attribute__((noinline)) void name(struct straight *s, const struct hash_table *t, \
-		const struct straight_items *items, uint64_t some) \
-	{ \
-		have_all(s, t, items, some, __VA_ARGS__); \
-	}
-
-HAVE(have_32, 32, false, false)
-HAVE(have_32_ranges, 32, false, true)
-HAVE(have_32_tail, 32, true, false)
-HAVE(have_32_tail_ranges, 32, true, true)
-HAVE(have_64, 64, false, false)
-HAVE(have_64_ranges, 64, false, true)
-HAVE(have_64_tail, 64, true, false)
-HAVE(have_64_tail_ranges, 64, true, true)
-
-typedef void (*have_fn)(struct straight *s, const struct hash_table *t,
-	const struct straight_items *items, uint64_t some);
-
-/* By the run, whether it is at the tail, whether there are ranges. */
-static const have_fn haves[2][2][2] = {
-	{{have_32, have_32_ranges}, {have_32_tail, have_32_tail_ranges}},
-	{{have_64, have_64_ranges}, {have_64_tail, have_64_tail_ranges}},
-};
 
 /* ---- fans ---- */
 

@@ -172,18 +172,27 @@ typedef uint64_t (*look_up_fn)(const struct straight *s, const struct hash_table
 /* By how many words are hashed less one. */
 static const look_up_fn look_ups[HASH_DATA_WORDS] = {look_up_1, look_up_2, look_up_3};
 
-/*
- * A table at hand: stores of results could change the original for all the compiler
- * knows. Called with a constant run, at_tail and ranges, so that each combination is a
- * loop of its own.
- */
-struct straight_table {
-	const struct hash_shape *shapes;
-	const _Atomic uint8_t *state;
-	int32_t off;
-	uint32_t run; /* bytes */
-	bool at_tail, ranges;
-};
+#define STRAIGHT_WINDOWS struct probe_at
+
+static inline const struct probe_at *
+windows_of(const struct straight *s, uint32_t win)
+{
+	return s->at[win];
+}
+
+static inline struct probe_at
+window_of(const struct probe_at *w, uint32_t i)
+{
+	return w[i];
+}
+
+static inline const struct hash_item *
+item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
+{
+	return (const void *)&all[items->place[i]];
+}
+
+#include "straight_have.h"
 
 /* hash_run_holds() where that cannot say it: word by word, of which some may be behind the end. */
 static __attribute__((noinline)) bool
@@ -201,12 +210,14 @@ run_holds_at_edge(const struct hash_shape *s, const struct hash_item *it, const 
 	return differ == 0;
 }
 
-/* Whether @it holds in the window @at, and its rule is in force. */
 static inline __attribute__((always_inline)) bool
-item_holds(const struct straight_table *t, const struct hash_item *it, const struct probe_at *at)
+item_holds(const struct straight *s, const struct straight_table *t, const struct hash_item *it,
+	uint32_t i, const struct probe_at *at)
 {
 	const struct hash_shape *shape = &t->shapes[it->shape];
 
+	(void)s;
+	(void)i;
 	if (!hash_run_is_there(it, at->left, at->pos, t->at_tail))
 		return false;
 	if (__builtin_expect(hash_run_fits(at, t->off, t->run), 1)) {
@@ -222,73 +233,6 @@ item_holds(const struct straight_table *t, const struct hash_item *it, const str
 	return (atomic_load_explicit(&t->state[it->rule], memory_order_relaxed) &
 		       MATCH_STATE_ENABLED) != 0;
 }
-
-/* Go along the chain behind @it, which is not what frame @i is. A call, which is rare. */
-static __attribute__((noinline)) void
-follow(struct straight *s, const struct hash_table *t, uint32_t i, const struct hash_item *it)
-{
-	const struct straight_table at_hand = {t->shapes, s->im->state, t->run_at.off,
-		t->run > 32 ? 64 : 32, t->run_at_tail, !t->all_simple};
-	const struct probe_at *at = &s->at[t->run_at.win][i];
-
-	while (it->next != 0) {
-		it = (const void *)&t->items[it->next];
-		if (it->rule >= s->best[i])
-			return;
-		if (item_holds(&at_hand, it, at)) {
-			s->best[i] = it->rule;
-			return;
-		}
-	}
-}
-
-/* The first rules of the frames @some, of what was looked up for them. */
-static inline __attribute__((always_inline)) void
-have_all(struct straight *s, const struct hash_table *t, const struct straight_items *items,
-	uint64_t some, uint32_t run, bool at_tail, bool ranges)
-{
-	const struct straight_table at_hand = {
-		t->shapes, s->im->state, t->run_at.off, run, at_tail, ranges};
-	const struct probe_at *at = s->at[t->run_at.win];
-	const uint64_t *all = t->items;
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const struct hash_item *it = (const void *)&all[items->place[i]];
-
-		if (it->rule >= s->best[i])
-			continue;
-		if (__builtin_expect(item_holds(&at_hand, it, &at[i]), 1))
-			s->best[i] = it->rule;
-		else if (it->next != 0)
-			follow(s, t, i, it);
-	}
-}
-
-#define HAVE(name, ...) \
-	static __attribute__((noinline)) void name(struct straight *s, const struct hash_table *t, \
-		const struct straight_items *items, uint64_t some) \
-	{ \
-		have_all(s, t, items, some, __VA_ARGS__); \
-	}
-
-HAVE(have_32, 32, false, false)
-HAVE(have_32_ranges, 32, false, true)
-HAVE(have_32_tail, 32, true, false)
-HAVE(have_32_tail_ranges, 32, true, true)
-HAVE(have_64, 64, false, false)
-HAVE(have_64_ranges, 64, false, true)
-HAVE(have_64_tail, 64, true, false)
-HAVE(have_64_tail_ranges, 64, true, true)
-
-typedef void (*have_fn)(struct straight *s, const struct hash_table *t,
-	const struct straight_items *items, uint64_t some);
-
-/* By the run, whether it is at the tail, whether there are ranges. */
-static const have_fn haves[2][2][2] = {
-	{{have_32, have_32_ranges}, {have_32_tail, have_32_tail_ranges}},
-	{{have_64, have_64_ranges}, {have_64_tail, have_64_tail_ranges}},
-};
 
 uint64_t
 STRAIGHT(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
