@@ -22,6 +22,7 @@
 #include "image_impl.h"
 #include "match/report.h"
 #include "pkt/view.h"
+#include "plain.h"
 #include "quick.h"
 
 #define RULES 96
@@ -135,11 +136,7 @@ make_rule(uint32_t i)
 	struct cbpf_prog *plain;
 	uint32_t want, mask = rng_below(&rng, 4) == 0 ? (uint32_t)rng_next(&rng) : UINT32_MAX;
 
-	rules[i] = (struct match_rule){.name = "r",
-		.slot = i,
-		.action = MATCH_DROP,
-		.enabled = rng_below(&rng, 10) != 0,
-		.scope = {.src.any = true, .dst.any = true, .ports = UINT64_MAX}};
+	rules[i] = plain_rule(i, NULL, NULL, &rng);
 	if (rng_below(&rng, 4) == 0) {
 		progs[i] = divided(v);
 		rules[i].prog[0] = rules[i].prog[1] = progs[i];
@@ -179,22 +176,14 @@ make_frames(void)
 	}
 }
 
-static uint32_t
-first_of(const struct pkt_view *v, uint32_t from)
-{
-	for (uint32_t i = from; i < n_rules; i++)
-		if (rules[i].enabled && cbpf_run(progs[i], v->frame, v->l3_caplen, v->l3_len) != 0)
-			return i;
-	return MATCH_NONE;
-}
-
 static void
 check(const struct match_options *options, const char *name, uint64_t *lists, uint64_t *hits)
 {
 	struct match_rule_report report[RULES];
 	struct match_image *image = NULL;
-	uint32_t from[FRAMES], got[FRAMES];
+	uint32_t from[FRAMES];
 	uint8_t which[FRAMES];
+	const struct plain_burst b = {views, which, from, n_frames};
 
 	assert_int_equal(
 		match_image_new_with(rules, n_rules, MATCH_ENGINE_INTERP, options, &image, NULL),
@@ -207,16 +196,7 @@ check(const struct match_options *options, const char *name, uint64_t *lists, ui
 	/* So that no rule hides behind those before it. */
 	for (uint32_t i = 0; i < n_frames; i++)
 		from[i] = rng_below(&rng, n_rules);
-	match_image_first(image, views, which, n_frames, 0, from, got);
-	for (uint32_t i = 0; i < n_frames; i++) {
-		const uint32_t want = first_of(&views[i], from[i]);
-
-		if (got[i] != want)
-			print_error(
-				"%s: frame %u: rule %d, not %d\n", name, i, (int)got[i], (int)want);
-		assert_int_equal(got[i], want);
-		*hits += want != MATCH_NONE;
-	}
+	*hits += plain_check(image, name, rules, n_rules, &b);
 	match_image_free(image);
 }
 

@@ -20,6 +20,7 @@
 #include "image_impl.h"
 #include "index.h"
 #include "pkt/view.h"
+#include "plain.h"
 #include "quick.h"
 #include "world.h"
 
@@ -102,12 +103,7 @@ static void
 make_rule(uint32_t i, const char *kind)
 {
 	make_progs(i, kind);
-	rules[i] = (struct match_rule){.name = "r",
-		.slot = i,
-		.action = MATCH_DROP,
-		.enabled = rng_below(&rng, 10) != 0,
-		.scope = {.src.any = true, .dst.any = true, .ports = UINT64_MAX},
-		.prog = {progs[i][0], progs[i][1]}};
+	rules[i] = plain_rule(i, progs[i][0], progs[i][1], &rng);
 }
 
 /* Letters, and numbers of them, where names and what is asked can be. Returns the datagram's bytes. */
@@ -153,38 +149,17 @@ make_frames(void)
 }
 
 static uint32_t
-first_of(const struct pkt_view *v)
-{
-	for (uint32_t i = 0; i < RULES && v->family != 0; i++)
-		if (rules[i].enabled &&
-			cbpf_run(progs[i][v->family == 6], v->frame + v->l3_off, v->l3_caplen,
-				v->l3_len) != 0)
-			return i;
-	return MATCH_NONE;
-}
-
-static uint32_t
 check(const struct match_image *image, const char *name)
 {
 	static const uint32_t from[FRAMES];
 	const uint32_t n = rng_below(&rng, 3) == 0 ? 1 + rng_below(&rng, FRAMES) : FRAMES;
 	const bool in_row = rng_below(&rng, 2) == 0;
-	uint32_t got[FRAMES], hits = 0;
 	uint8_t which[FRAMES];
+	const struct plain_burst b = {views, which, from, n};
 
 	for (uint32_t i = 0; i < n; i++)
 		which[i] = (uint8_t)(in_row ? i : n - 1 - i);
-	match_image_first(image, views, which, n, 0, from, got);
-	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t want = first_of(&views[which[i]]);
-
-		if (got[i] != want)
-			print_error(
-				"%s: frame %u: rule %d, not %d\n", name, i, (int)got[i], (int)want);
-		assert_int_equal(got[i], want);
-		hits += want != MATCH_NONE;
-	}
-	return hits;
+	return plain_check(image, name, rules, RULES, &b);
 }
 
 static void

@@ -22,6 +22,7 @@
 #include "match/report.h"
 #include "match/verdict.h"
 #include "pkt/view.h"
+#include "plain.h"
 #include "quick.h"
 #include "world.h"
 
@@ -102,12 +103,8 @@ make_rule(uint32_t i, bool plain)
 	}
 	text[n] = '\0';
 	progs[i] = world_prog(text, 12, 4);
-	rules[i] = (struct match_rule){.name = "r",
-		.slot = i,
-		.action = MATCH_DROP,
-		.enabled = rng_below(&rng, 10) != 0,
-		.scope = {.family = 4, .src.any = true, .dst.any = true, .ports = UINT64_MAX},
-		.prog = {progs[i], progs[i]}};
+	rules[i] = plain_rule(i, progs[i], progs[i], &rng);
+	rules[i].scope.family = 4;
 }
 
 /* One label at @p that looks like several to who does not come to it. Returns its bytes. */
@@ -200,19 +197,11 @@ make_frames(uint32_t cut, bool plain)
 }
 
 static uint32_t
-first_of(const struct pkt_view *v, uint32_t from)
-{
-	for (uint32_t i = from; i < RULES; i++)
-		if (rules[i].enabled && cbpf_run(progs[i], v->frame, v->l3_caplen, v->l3_len) != 0)
-			return i;
-	return MATCH_NONE;
-}
-
-static uint32_t
 check(const struct match_image *image, const char *name)
 {
-	uint32_t from[FRAMES], got[FRAMES], hits = 0;
+	uint32_t from[FRAMES];
 	uint8_t which[FRAMES];
+	const struct plain_burst b = {views, which, from, FRAMES};
 	/* Only bursts that have just begun go straight. */
 	const bool new = rng_below(&rng, 2) == 0;
 
@@ -221,17 +210,7 @@ check(const struct match_image *image, const char *name)
 		/* So that no rule hides behind those before it. */
 		from[i] = new ? 0 : rng_below(&rng, RULES);
 	}
-	match_image_first(image, views, which, FRAMES, 0, from, got);
-	for (uint32_t i = 0; i < FRAMES; i++) {
-		const uint32_t want = first_of(&views[i], from[i]);
-
-		if (got[i] != want)
-			print_error(
-				"%s: frame %u: rule %d, not %d\n", name, i, (int)got[i], (int)want);
-		assert_int_equal(got[i], want);
-		hits += want != MATCH_NONE;
-	}
-	return hits;
+	return plain_check(image, name, rules, RULES, &b);
 }
 
 static void
@@ -322,15 +301,9 @@ make_step_rules(uint32_t start, uint32_t behind)
 {
 	for (uint32_t i = 0; i < RULES; i++) {
 		progs[i] = step_prog(start, behind, i);
-		rules[i] = (struct match_rule){.name = "r",
-			.slot = i,
-			.action = MATCH_DROP,
-			.enabled = true,
-			.scope = {.family = 4,
-				.src.any = true,
-				.dst.any = true,
-				.ports = UINT64_MAX},
-			.prog = {progs[i], progs[i]}};
+		rules[i] = plain_rule(i, progs[i], progs[i], &rng);
+		rules[i].enabled = true;
+		rules[i].scope.family = 4;
 	}
 }
 
@@ -420,7 +393,8 @@ frames_that_are_left_out_get_verdicts(void **state)
 		}
 		match_verdicts(image, views, FRAMES, 0, 0, true, counters, 99, v, &notes);
 		for (uint32_t i = 0; i < FRAMES; i++) {
-			const uint32_t want = i % 2 == 0 ? MATCH_NONE : first_of(&views[i], 1);
+			const uint32_t want =
+				i % 2 == 0 ? MATCH_NONE : plain_first(rules, RULES, &views[i], 1);
 
 			if (v[i].index != want)
 				print_error("%s: frame %u: rule %d, not %d\n", ways[w].name, i,
