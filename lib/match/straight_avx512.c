@@ -390,6 +390,8 @@ item_holds(const struct straight *s, const struct straight_table *t, const struc
 		       MATCH_STATE_ENABLED) != 0;
 }
 
+#include "straight_flood.h"
+
 /* ---- fans ---- */
 
 #define CANDIDATES_MAX (FAN_KEYS_MAX * MATCH_BURST + 1)
@@ -521,9 +523,12 @@ static void
 have(struct straight *s, const struct hash_table *t, const struct straight_items *items,
 	uint64_t some)
 {
-	if (t->n_lanes > 0)
+	if (t->n_lanes > 0) {
 		ask_fan(s, t, some);
-	else
+		return;
+	}
+	some &= ~have_most(s, t, items, some);
+	if (some != 0)
 		haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, items, some);
 }
 

@@ -136,15 +136,46 @@ make_datagram(uint8_t *p)
 }
 
 static void
+put_frame(uint32_t i, const uint8_t *p, uint32_t len)
+{
+	/* At the end of its memory, so that a look behind it is seen. */
+	memcpy(bytes[i] + LEN_MAX - len, p, len);
+	pkt_parse_ip(bytes[i] + LEN_MAX - len, len, LEN_MAX, &views[i]);
+}
+
+static void
 make_frames(void)
 {
 	for (uint32_t i = 0; i < FRAMES; i++) {
 		uint8_t p[LEN_MAX];
 		const uint32_t len = make_datagram(p);
 
-		/* At the end of its memory, so that a look behind it is seen. */
-		memcpy(bytes[i] + LEN_MAX - len, p, len);
-		pkt_parse_ip(bytes[i] + LEN_MAX - len, len, LEN_MAX, &views[i]);
+		put_frame(i, p, len);
+	}
+}
+
+/* The same of which one floods, some of its copies cut or with another letter or number. */
+static void
+make_flood(void)
+{
+	uint8_t p[LEN_MAX], q[LEN_MAX];
+	uint32_t len = 0;
+
+	make_frames();
+	for (uint32_t k = 0; k < 16; k++) {
+		len = make_datagram(p);
+		put_frame(0, p, len);
+		if (plain_first(rules, RULES, &views[0], 0) != MATCH_NONE)
+			break;
+	}
+	for (uint32_t i = 1; i < FRAMES; i++) {
+		const uint32_t dice = rng_below(&rng, 32), at = rng_below(&rng, len);
+
+		memcpy(q, p, len);
+		if (dice == 1)
+			q[at] = letter(&rng);
+		if (dice != 0)
+			put_frame(i, q, dice == 2 ? at + 1 : len);
 	}
 }
 
@@ -186,7 +217,10 @@ straight_is_that_of_programs(void **state)
 			could += isa_kernels(ways[w].options.isa)->straight != NULL;
 			straight += image->index != NULL && image->index->straight != NULL;
 			for (uint32_t b = 0; b < 8; b++, all++) {
-				make_frames();
+				if (b % 2 == 0)
+					make_frames();
+				else
+					make_flood();
 				hits += check(image, ways[w].name);
 			}
 			match_image_free(image);
