@@ -34,17 +34,17 @@ static inline __attribute__((always_inline)) __m256i
 hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __m256i some,
 	struct hash_form f)
 {
-	const struct probe_at *first = &p->at[t->words[0].win][k];
+	const struct lane_windows first = lane_windows(&p->at[t->words[0].win][k]);
 	const bool there = f.together &&
-		__builtin_expect(lanes_within(lane_rest(first),
+		__builtin_expect(lanes_within(first.rest,
 					 (struct probe_bound){t->left, (uint32_t)t->before}, some),
 			1);
 	__m256i sum = _mm256_setzero_si256();
 
 	for (uint32_t i = 0; i < f.n_words; i++) {
 		const struct hash_word *w = &t->words[i];
-		const __m256i v = there ? lane_words_there(lane_bytes(first), w->off, some)
-					: lane_words(&p->at[w->win][k], w->off, some);
+		const __m256i v = there ? lane_words_there(first.bytes, w->off, some)
+					: lane_words(lane_windows(&p->at[w->win][k]), w->off, some);
 		const __m256i mask = _mm256_set1_epi64x((long long)w->mask);
 
 		sum = _mm256_add_epi64(sum, pairs(_mm256_and_si256(v, mask), t->seed[i]));

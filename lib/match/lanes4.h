@@ -3,8 +3,8 @@
 #define MATCH_LANES4_H
 
 /*
- * Windows of four frames at once, and words in them, for kernels with AVX2. Lanes are
- * frames 0, 2, 1, 3: as unpacking the fields leaves them.
+ * Windows of four frames at once, and words in them, for kernels with AVX2. Where windows are
+ * from struct probe_at lanes are frames 0, 2, 1, 3: as unpacking the fields leaves them.
  */
 
 #include <immintrin.h>
@@ -13,6 +13,11 @@
 
 #define LANES 4
 #define LANES_ALL ((1u << LANES) - 1)
+
+/* A window of four frames: the fields of struct probe_at. */
+struct lane_windows {
+	__m256i bytes, rest; /* left and above it pos */
+};
 
 /* Which of four frames lane @lane is. */
 static inline uint32_t
@@ -35,6 +40,16 @@ static inline __m256i
 lanes_of(uint64_t some)
 {
 	const __m256i bit = _mm256_setr_epi64x(1, 4, 2, 8);
+	const __m256i all = _mm256_set1_epi64x((long long)some);
+
+	return _mm256_cmpeq_epi64(_mm256_and_si256(all, bit), bit);
+}
+
+/* The same where lanes are in the order of frames. */
+static inline __m256i
+lanes_in_row_of(uint64_t some)
+{
+	const __m256i bit = _mm256_setr_epi64x(1, 2, 4, 8);
 	const __m256i all = _mm256_set1_epi64x((long long)some);
 
 	return _mm256_cmpeq_epi64(_mm256_and_si256(all, bit), bit);
@@ -63,6 +78,12 @@ lane_rest(const struct probe_at *at)
 		_mm256_loadu_si256((const void *)&at[0]), _mm256_loadu_si256((const void *)&at[2]));
 }
 
+static inline struct lane_windows
+lane_windows(const struct probe_at *at)
+{
+	return (struct lane_windows){lane_bytes(at), lane_rest(at)};
+}
+
 /* probe_within() of all lanes @some. */
 static inline bool
 lanes_within(__m256i rest, struct probe_bound bound, __m256i some)
@@ -82,27 +103,34 @@ lane_words_there(__m256i bytes, int32_t off, __m256i some)
 		_mm256_setzero_si256(), (const void *)(intptr_t)off, bytes, some, 1);
 }
 
-/* Set the lanes @some of @v as probe_load() does. */
+/* Set the lanes @some of @v as probe_load() does in the windows @w. */
 static inline __m256i
-lane_words_of_edges(__m256i v, const struct probe_at *at, int32_t off, __m256i some)
+lane_words_of_edges(__m256i v, struct lane_windows w, int32_t off, __m256i some)
 {
-	uint64_t word[LANES];
+	uint64_t word[LANES], bytes[LANES], rest[LANES];
 
 	_mm256_storeu_si256((void *)word, v);
+	_mm256_storeu_si256((void *)bytes, w.bytes);
+	_mm256_storeu_si256((void *)rest, w.rest);
 	for (uint32_t m = lanes_set(some); m != 0; m &= m - 1) {
 		const uint32_t lane = (uint32_t)__builtin_ctz(m);
+		const struct probe_at at = {(const void *)(uintptr_t)bytes[lane],
+			(int32_t)(uint32_t)rest[lane], (uint32_t)(rest[lane] >> 32)};
 
-		word[lane] = probe_load(&at[lane_frame(lane)], off);
+		word[lane] = probe_load(&at, off);
 	}
 	return _mm256_loadu_si256((const void *)word);
 }
 
-/* lane_words() of frames of which some end before. A call, to keep loops free of it. */
+/*
+ * lane_words() of frames of which some end before. A call, to keep loops free of it; with the
+ * fields in registers, where a struct would be stored.
+ */
 static __attribute__((noinline)) __m256i
-lane_words_near_end(const struct probe_at *at, int32_t off, __m256i some)
+lane_words_near_end(__m256i bytes, __m256i rest, int32_t off, __m256i some)
 {
 	const __m256i zero = _mm256_setzero_si256();
-	const __m256i rest = lane_rest(at), left = _mm256_blend_epi32(rest, zero, 0xaa);
+	const __m256i left = _mm256_blend_epi32(rest, zero, 0xaa);
 	/* Bytes behind the end: so much before its place the word is read, and shifted. */
 	const __m256i lacks = _mm256_max_epi32(
 		_mm256_blend_epi32(_mm256_sub_epi32(_mm256_set1_epi32(off + 8), left), zero, 0xaa),
@@ -114,20 +142,22 @@ lane_words_near_end(const struct probe_at *at, int32_t off, __m256i some)
 	const __m256i near = _mm256_and_si256(_mm256_cmpeq_epi64(in, _mm256_set1_epi64x(-1)), some);
 	const __m256i nowhere = _mm256_cmpeq_epi64(rest, _mm256_set1_epi32(INT32_MIN));
 	const __m256i edge = _mm256_andnot_si256(_mm256_or_si256(near, nowhere), some);
-	__m256i v = lane_words_there(_mm256_sub_epi64(lane_bytes(at), lacks), off, near);
+	__m256i v = lane_words_there(_mm256_sub_epi64(bytes, lacks), off, near);
 
 	/* Where nothing is left the shift is by 64 and more, which gives 0. */
 	v = _mm256_srlv_epi64(v, _mm256_slli_epi64(lacks, 3));
-	return _mm256_testz_si256(edge, edge) != 0 ? v : lane_words_of_edges(v, at, off, edge);
+	return _mm256_testz_si256(edge, edge) != 0
+		? v
+		: lane_words_of_edges(v, (struct lane_windows){bytes, rest}, off, edge);
 }
 
-/* probe_load(@at, @off) of the lanes @some. 0 in other lanes. */
+/* probe_load() at @off of the windows @w of the lanes @some. 0 in other lanes. */
 static inline __m256i
-lane_words(const struct probe_at *at, int32_t off, __m256i some)
+lane_words(struct lane_windows w, int32_t off, __m256i some)
 {
-	if (__builtin_expect(lanes_within(lane_rest(at), probe_bound(off), some), 1))
-		return lane_words_there(lane_bytes(at), off, some);
-	return lane_words_near_end(at, off, some);
+	if (__builtin_expect(lanes_within(w.rest, probe_bound(off), some), 1))
+		return lane_words_there(w.bytes, off, some);
+	return lane_words_near_end(w.bytes, w.rest, off, some);
 }
 
 #endif

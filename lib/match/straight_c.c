@@ -1,10 +1,127 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The straight way in plain C. */
+/*
+ * The straight way in plain C, frame by frame. Stages go through the whole burst, since a
+ * frame's way is load behind load: the less a turn does the more turns the processor has on
+ * their way.
+ */
+#include "straight.h"
+
+#include <string.h>
+
 #include "hash_run_c.h"
+#include "index.h"
+#include "place_step.h"
+#include "search.h"
 
-#define STRAIGHT straight_c
+/* A burst on its way; filled as far as it is used. */
+struct straight {
+	const struct match_image *im;
+	const struct pkt_view *views;
+	const uint8_t *which; /* NULL: the first ones */
+	uint32_t n;
+	uint64_t all; /* frames */
+	uint32_t found; /* bit w: at[w] is set */
+	/* Up to the next multiple of SEARCH_KEYS behind @n, keys are set and mean nothing. */
+	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
+	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
+	struct probe_at at[WINDOWS_MAX][MATCH_BURST] __attribute__((aligned(64)));
+};
 
-#include "straight_frames.h"
+/* What a table may have for frames. */
+struct straight_items {
+	uint32_t place[MATCH_BURST]; /* as of hash_table.places */
+};
+
+/* ---- frames ---- */
+
+static inline const struct pkt_view *
+view_of(const struct straight *s, uint32_t i)
+{
+	return &s->views[s->which != NULL ? s->which[i] : i];
+}
+
+/* Called with constants, so that a burst in a row is a loop without @which. */
+static inline __attribute__((always_inline)) void
+take_all(struct straight *s, const uint8_t *which)
+{
+	struct probe_at *at = s->at[WINDOW_OF_START(SPACE_RAW)];
+	const struct pkt_view *views = s->views;
+	const uint32_t n = s->n;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct pkt_view *v = &views[which != NULL ? which[i] : i];
+
+		s->key[i] = v->key;
+		at[i] = place_start(v);
+	}
+	for (i = n; i % SEARCH_KEYS != 0; i++)
+		s->key[i] = 0;
+}
+
+static void
+take_frames(struct straight *s)
+{
+	_Static_assert(MATCH_BURST % SEARCH_KEYS == 0, "room behind the last one");
+	if (s->which == NULL)
+		take_all(s, NULL);
+	else
+		take_all(s, s->which);
+	s->found = 1u << WINDOW_OF_START(SPACE_RAW);
+}
+
+/* ---- windows, of all frames: what is not asked about costs less than to tell ---- */
+
+/* Called with constants, so that each kind is a loop of its own. */
+static inline __attribute__((always_inline)) void
+find_all(struct straight *s, uint32_t win, enum window_kind kind)
+{
+	const struct window *w = &s->im->index->windows[win];
+	const struct probe_at *start = s->at[WINDOW_OF_START(SPACE_RAW)];
+	const struct probe_at *from = s->at[w->parent];
+	struct probe_at *ret = s->at[win];
+	const uint32_t off = w->off, n = s->n;
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		ret[i] = place_step(&start[i], &from[i], off, kind);
+}
+
+/* Behind the last byte. */
+static void
+find_tails(struct straight *s, uint32_t win)
+{
+	const struct probe_at *start = s->at[WINDOW_OF_START(SPACE_RAW)];
+	struct probe_at *ret = s->at[win];
+	uint32_t i;
+
+	for (i = 0; i < s->n; i++)
+		ret[i] = place_tail(&start[i], view_of(s, i)->l3_len);
+}
+
+static void
+find_window(struct straight *s, uint32_t win)
+{
+	const struct window *w = &s->im->index->windows[win];
+
+	if ((s->found >> win & 1) != 0)
+		return;
+	s->found |= 1u << win;
+	if (w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK)
+		find_window(s, w->parent);
+	switch ((enum window_kind)w->kind) {
+	case WINDOW_KEY:
+	case WINDOW_STEPS: /* straight_fits() */
+	case WINDOW_START: break; /* by take_frames() */
+	case WINDOW_TAIL: find_tails(s, win); break;
+	case WINDOW_IHL: find_all(s, win, WINDOW_IHL); break;
+	case WINDOW_L4: find_all(s, win, WINDOW_L4); break;
+	case WINDOW_BYTE: find_all(s, win, WINDOW_BYTE); break;
+	case WINDOW_WALK: find_all(s, win, WINDOW_WALK); break;
+	}
+}
+
+/* ---- tables ---- */
 
 /* A word that is hashed, at hand. */
 struct straight_word {
@@ -90,4 +207,85 @@ look_up_all(const struct straight *s, const struct hash_table *t, uint64_t some,
 		found |= UINT64_C(1) << i;
 	}
 	return found;
+}
+
+#define LOOK_UP(name, n_words) \
+	static __attribute__((noinline)) uint64_t name(const struct straight *s, \
+		const struct hash_table *t, uint64_t some, struct straight_items *ret) \
+	{ \
+		return look_up_all(s, t, some, ret, n_words); \
+	}
+
+LOOK_UP(look_up_1, 1)
+LOOK_UP(look_up_2, 2)
+LOOK_UP(look_up_3, 3)
+
+typedef uint64_t (*look_up_fn)(const struct straight *s, const struct hash_table *t, uint64_t some,
+	struct straight_items *ret);
+
+/* By how many words are hashed less one. */
+static const look_up_fn look_ups[HASH_DATA_WORDS] = {look_up_1, look_up_2, look_up_3};
+
+#define STRAIGHT_WINDOWS struct probe_at
+
+static inline const struct probe_at *
+windows_of(const struct straight *s, uint32_t win)
+{
+	return s->at[win];
+}
+
+static inline struct probe_at
+window_of(const struct probe_at *w, uint32_t i)
+{
+	return w[i];
+}
+
+static inline const struct hash_item *
+item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
+{
+	return (const void *)&all[items->place[i]];
+}
+
+#include "straight_have.h"
+
+#include "straight_pieces.h"
+
+uint64_t
+straight_c(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t *ret)
+{
+	const struct match_index *ix = im->index;
+	uint64_t some[STRAIGHT_TABLES_MAX], odd = 0;
+	struct straight_items items[STRAIGHT_TABLES_MAX];
+	struct straight s;
+
+	s.im = im;
+	s.views = views;
+	s.which = which == NULL || straight_in_row(which, n) ? NULL : which;
+	s.n = n;
+	s.all = search_mask(n);
+	take_frames(&s);
+	memset(s.best, 0xff, n * sizeof(s.best[0])); /* MATCH_NONE */
+	if (im->any_generated)
+		odd = search_keys_odd(s.key, n) & s.all;
+	for (uint32_t k = 0; k < ix->n_tables; k++)
+		some[k] = search_keys_test(s.key, n, ix->tables[k].test) & s.all & ~odd;
+	/* Each stage for all tables, which do not wait for each other. */
+	for (uint32_t k = 0; k < ix->n_tables; k++) {
+		const struct hash_table *t = &ix->tables[k];
+
+		if (some[k] == 0)
+			continue;
+		find_window(&s, t->run_at.win);
+		some[k] = look_ups[t->n_words - 1](&s, t, some[k], &items[k]);
+	}
+	for (uint32_t k = 0; k < ix->n_tables; k++) {
+		const struct hash_table *t = &ix->tables[k];
+
+		if (some[k] != 0)
+			haves[t->run > 32][t->run_at_tail][!t->all_simple](
+				&s, t, &items[k], some[k]);
+	}
+	memcpy(ret, s.best, n * sizeof(s.best[0]));
+	return odd;
 }

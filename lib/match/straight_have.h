@@ -2,7 +2,7 @@
 
 /*
  * The last stage of straight ways, that frames have the rules of what was looked up for them;
- * included by straight_avx512.c and straight_frames.h.
+ * included by the straight way of each kind of processor.
  *
  * Before it: struct straight with im and best[], struct straight_items, STRAIGHT_WINDOWS, which
  * is what has a window of all frames, windows_of(), window_of() and item_of(). Behind it:
