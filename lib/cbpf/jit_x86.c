@@ -325,6 +325,14 @@ x86_buf_init(struct x86_buf *b, struct arena *mem, uint32_t n_labels, uint32_t n
 }
 
 void
+x86_put(struct x86_buf *b, const uint8_t *bytes, size_t n)
+{
+	begin(b);
+	memcpy(b->p + b->len, bytes, n);
+	b->len += n;
+}
+
+void
 x86_label(struct x86_buf *b, int label)
 {
 	b->labels[label] = (struct x86_place){(uint32_t)b->len, b->n_jumps};

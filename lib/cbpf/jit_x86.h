@@ -145,6 +145,9 @@ void x86_push(struct x86_buf *b, enum x86_reg reg);
 void x86_pop(struct x86_buf *b, enum x86_reg reg);
 void x86_ret(struct x86_buf *b);
 
+/* An instruction that no other call knows, of @n bytes, 16 at most. */
+void x86_put(struct x86_buf *b, const uint8_t *bytes, size_t n);
+
 void x86_label(struct x86_buf *b, int label);
 void x86_jmp(struct x86_buf *b, int label);
 void x86_jmp_reg(struct x86_buf *b, enum x86_reg to);

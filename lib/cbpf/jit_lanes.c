@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Vector code for computations on rows. In front of the code stand its constants, each once a
+ * use, which instructions name by how far off they are.
+ */
+#include "cbpf/lanes.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "arena_impl.h"
+#include "base/diag.h"
+#include "base/mem.h"
+#include "base/util.h"
+#include "jit_x86.h"
+
+/* Of a lane: an instruction each to start, compare and tell, and for each operator. */
+#define INSN_BYTES 12
+#define INSNS_AROUND 10
+#define INSNS_OF_OP 3
+#define POOL_ALIGN 64
+
+/* An opcode: of the map 0f (1) or 0f 38 (2), all with the prefix 66. */
+struct opcode {
+	uint8_t map, byte;
+};
+
+static const struct opcode LOAD = {1, 0x6f}, BROADCAST = {2, 0x58}, AND = {1, 0xdb},
+			   EQUAL = {1, 0x76}, SHIFT = {1, 0x72};
+
+static const struct opcode of_kind[] = {
+	[CBPF_LANE_ADD_ROW] = {1, 0xfe},
+	[CBPF_LANE_SUB_ROW] = {1, 0xfa},
+	[CBPF_LANE_XOR_ROW] = {1, 0xef},
+	[CBPF_LANE_ADD] = {1, 0xfe},
+	[CBPF_LANE_MUL] = {2, 0x40},
+	[CBPF_LANE_AND] = {1, 0xdb},
+	[CBPF_LANE_XOR] = {1, 0xef},
+	[CBPF_LANE_SHIFT] = {1, 0x72},
+};
+
+#define SHIFT_RIGHT 2 /* the digit behind the opcode */
+
+/* Code under construction: constants, and instructions behind them. */
+struct coder {
+	struct x86_buf code;
+	uint32_t *pool;
+	uint32_t n_pool, n_used;
+	bool is_512;
+};
+
+/* Vectors of a row: of 32 bytes it takes two, in registers 0 and 1; 2 is a constant then. */
+static uint32_t
+vectors_of(const struct coder *c)
+{
+	return c->is_512 ? 1 : 2;
+}
+
+#define REG_CONSTANT 2
+#define VECTOR_256 32 /* bytes */
+
+/* ---- instructions ---- */
+
+/* An instruction on its way: prefixes, opcode, operands. */
+struct insn {
+	uint8_t v[16];
+	size_t n;
+};
+
+static void
+put(struct insn *i, unsigned int byte)
+{
+	i->v[i->n++] = (uint8_t)byte;
+}
+
+static void
+put32(struct insn *i, uint32_t v)
+{
+	for (int k = 0; k < 4; k++)
+		put(i, v >> 8 * k & 0xff);
+}
+
+/* Up to the opcode. @src: the operand in front; @all: the last one is a constant for all lanes. */
+static struct insn
+begin(const struct coder *c, struct opcode op, unsigned int src, bool all)
+{
+	const unsigned int middle = (~src & 15) << 3 | 1; /* src, inverted; the prefix 66 */
+	struct insn i = {.n = 0};
+
+	if (c->is_512) {
+		put(&i, 0x62);
+		put(&i, 0xf0 | op.map);
+		put(&i, middle | 4);
+		put(&i, 0x48 | (unsigned int)all << 4);
+	} else {
+		put(&i, 0xc4);
+		put(&i, 0xe0 | op.map);
+		put(&i, middle | 4);
+	}
+	put(&i, op.byte);
+	return i;
+}
+
+static void
+end(struct coder *c, const struct insn *i)
+{
+	x86_put(&c->code, i->v, i->n);
+}
+
+/* @dst = @src op the @v-th vector of the row at @row. */
+static void
+with_row(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, uint32_t row,
+	uint32_t v)
+{
+	struct insn i = begin(c, op, src, false);
+
+	put(&i, 0x80 | dst << 3 | RDI);
+	put32(&i, row + v * VECTOR_256);
+	end(c, &i);
+}
+
+/* @dst = @src op register @reg; or @dst is the digit of an opcode. */
+static void
+with_reg(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, unsigned int reg)
+{
+	struct insn i = begin(c, op, src, false);
+
+	put(&i, 0xc0 | dst << 3 | reg);
+	end(c, &i);
+}
+
+/* @dst = @src op @k, where it is the same for all. */
+static void
+with_constant(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, uint32_t k)
+{
+	struct insn i = begin(c, op, src, true);
+	size_t behind;
+
+	put(&i, dst << 3 | RBP); /* from the next instruction on */
+	behind = c->code.len + i.n + 4;
+	put32(&i, (uint32_t)(4 * c->n_used) - (uint32_t)(4 * c->n_pool) - (uint32_t)behind);
+	c->pool[c->n_used++] = k;
+	end(c, &i);
+}
+
+static void
+shift(struct coder *c, unsigned int reg, uint32_t k)
+{
+	/* What is the destination elsewhere is a digit, and the operand in front the destination. */
+	struct insn i = begin(c, SHIFT, reg, false);
+
+	put(&i, 0xc0 | SHIFT_RIGHT << 3 | reg);
+	put(&i, k);
+	end(c, &i);
+}
+
+/* ---- a lane ---- */
+
+/* r op @k, and into @dst where that is a mask. */
+static void
+all_with_constant(struct coder *c, struct opcode op, uint32_t k)
+{
+	if (c->is_512) {
+		with_constant(c, op, 0, 0, k);
+		return;
+	}
+	with_constant(c, BROADCAST, REG_CONSTANT, 0, k);
+	for (uint32_t v = 0; v < vectors_of(c); v++)
+		with_reg(c, op, v, v, REG_CONSTANT);
+}
+
+static void
+put_op(struct coder *c, const struct cbpf_lane_op *op)
+{
+	const struct opcode code = of_kind[op->kind];
+
+	switch (op->kind) {
+	case CBPF_LANE_ADD_ROW:
+	case CBPF_LANE_SUB_ROW:
+	case CBPF_LANE_XOR_ROW:
+		for (uint32_t v = 0; v < vectors_of(c); v++)
+			with_row(c, code, v, v, op->row, v);
+		break;
+	case CBPF_LANE_ADD:
+	case CBPF_LANE_MUL:
+	case CBPF_LANE_AND:
+	case CBPF_LANE_XOR: all_with_constant(c, code, op->k); break;
+	case CBPF_LANE_SHIFT:
+		for (uint32_t v = 0; v < vectors_of(c); v++)
+			shift(c, v, op->k);
+		break;
+	}
+}
+
+/* kmovw [rsi + @at], k1. */
+static void
+tell_512(struct coder *c, uint32_t at)
+{
+	struct insn i = {.v = {0xc5, 0xf8, 0x91, 0x80 | 1 << 3 | RSI}, .n = 4};
+
+	put32(&i, at);
+	end(c, &i);
+}
+
+/* vmovmskps eax, vector @v; mov [rsi + @at], al. */
+static void
+tell_256(struct coder *c, uint32_t v, uint32_t at)
+{
+	const struct insn bits = {.v = {0xc5, 0xfc, 0x50, (uint8_t)(0xc0 | v)}, .n = 4};
+	struct insn i = {.v = {0x88, 0x80 | RSI}, .n = 2};
+
+	end(c, &bits);
+	put32(&i, at);
+	end(c, &i);
+}
+
+/* Write down for whom r is @val, as number @lane. */
+static void
+put_test(struct coder *c, uint32_t val, uint32_t lane)
+{
+	const uint32_t at = lane * (uint32_t)sizeof(uint16_t);
+
+	if (c->is_512) {
+		with_constant(c, EQUAL, 1, 0, val); /* into k1 */
+		tell_512(c, at);
+		return;
+	}
+	all_with_constant(c, EQUAL, val);
+	for (uint32_t v = 0; v < vectors_of(c); v++)
+		tell_256(c, v, at + v);
+}
+
+static void
+put_lane(struct coder *c, const struct cbpf_lane *l, uint32_t number)
+{
+	for (uint32_t v = 0; v < vectors_of(c); v++)
+		with_row(c, LOAD, v, 0, l->start, v);
+	for (uint32_t i = 0; i < l->n_ops; i++)
+		put_op(c, &l->ops[i]);
+	if (l->mask != UINT32_MAX)
+		all_with_constant(c, AND, l->mask);
+	put_test(c, l->val, number);
+}
+
+/* ---- all of them ---- */
+
+/* Constants of @lanes, which are a multiple of a line. */
+static uint32_t
+count_constants(const struct cbpf_lane *lanes, size_t n)
+{
+	const uint32_t line = POOL_ALIGN / sizeof(uint32_t);
+	uint32_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		k += 1 + (lanes[i].mask != UINT32_MAX);
+		for (uint32_t o = 0; o < lanes[i].n_ops; o++)
+			k += lanes[i].ops[o].kind > CBPF_LANE_XOR_ROW &&
+				lanes[i].ops[o].kind < CBPF_LANE_SHIFT;
+	}
+	return (k + line - 1) / line * line;
+}
+
+size_t
+cbpf_lanes_room(size_t n)
+{
+	const size_t insns = INSNS_AROUND + INSNS_OF_OP * CBPF_LANE_OPS_MAX;
+
+	return (n + 1) * (insns * INSN_BYTES + (CBPF_LANE_OPS_MAX + 2) * sizeof(uint32_t)) +
+		2 * POOL_ALIGN;
+}
+
+/* What @c has, into @arena. */
+static int
+put_code(struct coder *c, struct cbpf_arena *arena, cbpf_lanes_fn *ret_fn)
+{
+	const size_t pool = c->n_pool * sizeof(*c->pool);
+	const void *code;
+	uint8_t *to;
+
+	if (c->code.failed)
+		return -ENOMEM;
+	to = arena_code_take(arena, pool + x86_settle(&c->code), &code);
+	if (to == NULL)
+		return -ENOSPC;
+	memcpy(to, c->pool, pool);
+	x86_write(&c->code, to + pool);
+	*ret_fn = (cbpf_lanes_fn)((uintptr_t)code + pool);
+	return 0;
+}
+
+int
+cbpf_jit_lanes(struct cbpf_arena *arena, const struct cbpf_lane *lanes, size_t n,
+	enum cbpf_vectors vectors, cbpf_lanes_fn *ret_fn, struct diag *diag)
+{
+	struct coder c = {
+		.n_pool = count_constants(lanes, n), .is_512 = vectors == CBPF_VECTORS_AVX512};
+	const struct insn vzeroupper = {.v = {0xc5, 0xf8, 0x77}, .n = 3};
+	struct arena mem = ARENA_INIT;
+	int r = x86_buf_init(&c.code, &mem, 0, 0);
+
+	c.pool = arena_zalloc(&mem, c.n_pool * sizeof(*c.pool));
+	if (c.pool == NULL)
+		r = -ENOMEM;
+	for (size_t i = 0; i < n && r == 0; i++)
+		put_lane(&c, &lanes[i], (uint32_t)i);
+	if (r == 0) {
+		end(&c, &vzeroupper);
+		x86_ret(&c.code);
+		r = put_code(&c, arena, ret_fn);
+	}
+	arena_fini(&mem);
+	if (r < 0)
+		return diag_fail(diag, r,
+			r == -ENOSPC ? "the memory for compiled lanes is full" : "out of memory");
+	return 0;
+}
