@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Vector code for computations on rows. In front of the code stand its constants, each once a
- * use, which instructions name by how far off they are.
+ * use.
+ *
+ * What is run once a burst is as slow as it is long: lines come from the second cache. So
+ * registers point into rows, constants and results, moved on as lanes go, for offsets to
+ * be bytes; AVX-512 counts these in what is loaded.
  */
 #include "cbpf/lanes.h"
 
@@ -17,7 +21,7 @@
 
 /* Of a lane: an instruction each to start, compare and tell, and for each operator. */
 #define INSN_BYTES 12
-#define INSNS_AROUND 10
+#define INSNS_AROUND 12
 #define INSNS_OF_OP 3
 #define POOL_ALIGN 64
 
@@ -47,8 +51,12 @@ struct coder {
 	struct x86_buf code;
 	uint32_t *pool;
 	uint32_t n_pool, n_used;
+	uint32_t row, constant, result; /* where RDI, RDX and RSI point */
 	bool is_512;
 };
+
+#define OFFSET_MIN (-128)
+#define OFFSET_MAX 127
 
 /* Vectors of a row: of 32 bytes it takes two, in registers 0 and 1; 2 is a constant then. */
 static uint32_t
@@ -59,6 +67,7 @@ vectors_of(const struct coder *c)
 
 #define REG_CONSTANT 2
 #define VECTOR_256 32 /* bytes */
+#define VECTOR_512 64
 
 /* ---- instructions ---- */
 
@@ -93,6 +102,9 @@ begin(const struct coder *c, struct opcode op, unsigned int src, bool all)
 		put(&i, 0xf0 | op.map);
 		put(&i, middle | 4);
 		put(&i, 0x48 | (unsigned int)all << 4);
+	} else if (op.map == 1) {
+		put(&i, 0xc5);
+		put(&i, 0x80 | middle | 4);
 	} else {
 		put(&i, 0xc4);
 		put(&i, 0xe0 | op.map);
@@ -108,6 +120,21 @@ end(struct coder *c, const struct insn *i)
 	x86_put(&c->code, i->v, i->n);
 }
 
+/* The operand at @base + @off, which counts in @unit where it is a byte; @reg is the other one. */
+static void
+put_memory(struct insn *i, unsigned int reg, enum x86_reg base, int32_t off, int32_t unit)
+{
+	const int32_t units = off / unit;
+
+	if (off % unit == 0 && units >= OFFSET_MIN && units <= OFFSET_MAX) {
+		put(i, 0x40 | reg << 3 | (unsigned int)base);
+		put(i, (uint8_t)units);
+		return;
+	}
+	put(i, 0x80 | reg << 3 | (unsigned int)base);
+	put32(i, (uint32_t)off);
+}
+
 /* @dst = @src op the @v-th vector of the row at @row. */
 static void
 with_row(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, uint32_t row,
@@ -115,8 +142,8 @@ with_row(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, 
 {
 	struct insn i = begin(c, op, src, false);
 
-	put(&i, 0x80 | dst << 3 | RDI);
-	put32(&i, row + v * VECTOR_256);
+	put_memory(
+		&i, dst, RDI, (int32_t)(row + v * VECTOR_256 - c->row), c->is_512 ? VECTOR_512 : 1);
 	end(c, &i);
 }
 
@@ -130,16 +157,33 @@ with_reg(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, 
 	end(c, &i);
 }
 
+/* See that RDX points near the next constant. */
+static void
+reach_constant(struct coder *c)
+{
+	const uint32_t unit = c->is_512 ? sizeof(*c->pool) : 1;
+	const uint32_t at = c->n_used * (uint32_t)sizeof(*c->pool);
+	struct insn lea = {.v = {0x48, 0x8d, RDX << 3 | RBP}, .n = 3}; /* from the next one on */
+	size_t behind;
+
+	if (c->n_used > 0 && at <= c->constant + OFFSET_MAX * unit)
+		return;
+	c->constant = at - (uint32_t)OFFSET_MIN * unit;
+	behind = c->code.len + lea.n + sizeof(uint32_t);
+	put32(&lea, c->constant - c->n_pool * (uint32_t)sizeof(*c->pool) - (uint32_t)behind);
+	end(c, &lea);
+}
+
 /* @dst = @src op @k, where it is the same for all. */
 static void
 with_constant(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, uint32_t k)
 {
+	const int32_t unit = c->is_512 ? (int32_t)sizeof(*c->pool) : 1;
 	struct insn i = begin(c, op, src, true);
-	size_t behind;
 
-	put(&i, dst << 3 | RBP); /* from the next instruction on */
-	behind = c->code.len + i.n + 4;
-	put32(&i, (uint32_t)(4 * c->n_used) - (uint32_t)(4 * c->n_pool) - (uint32_t)behind);
+	reach_constant(c);
+	put_memory(&i, dst, RDX, (int32_t)(c->n_used * (uint32_t)sizeof(*c->pool) - c->constant),
+		unit);
 	c->pool[c->n_used++] = k;
 	end(c, &i);
 }
@@ -193,25 +237,38 @@ put_op(struct coder *c, const struct cbpf_lane_op *op)
 	}
 }
 
-/* kmovw [rsi + @at], k1. */
+/* See that RSI points near the bytes at @at, of results. */
+static void
+reach_result(struct coder *c, uint32_t at)
+{
+	struct insn add = {.v = {0x48, 0x81, 0xc0 | RSI}, .n = 3};
+
+	if (at + sizeof(uint16_t) <= c->result + OFFSET_MAX)
+		return;
+	put32(&add, at - (uint32_t)OFFSET_MIN - c->result);
+	c->result = at - (uint32_t)OFFSET_MIN;
+	end(c, &add);
+}
+
+/* kmovw the bytes at @at, k1. */
 static void
 tell_512(struct coder *c, uint32_t at)
 {
-	struct insn i = {.v = {0xc5, 0xf8, 0x91, 0x80 | 1 << 3 | RSI}, .n = 4};
+	struct insn i = {.v = {0xc5, 0xf8, 0x91}, .n = 3};
 
-	put32(&i, at);
+	put_memory(&i, 1, RSI, (int32_t)(at - c->result), 1);
 	end(c, &i);
 }
 
-/* vmovmskps eax, vector @v; mov [rsi + @at], al. */
+/* vmovmskps eax, vector @v; mov the byte at @at, al. */
 static void
 tell_256(struct coder *c, uint32_t v, uint32_t at)
 {
 	const struct insn bits = {.v = {0xc5, 0xfc, 0x50, (uint8_t)(0xc0 | v)}, .n = 4};
-	struct insn i = {.v = {0x88, 0x80 | RSI}, .n = 2};
+	struct insn i = {.v = {0x88}, .n = 1};
 
 	end(c, &bits);
-	put32(&i, at);
+	put_memory(&i, RAX, RSI, (int32_t)(at - c->result), 1);
 	end(c, &i);
 }
 
@@ -221,6 +278,7 @@ put_test(struct coder *c, uint32_t val, uint32_t lane)
 {
 	const uint32_t at = lane * (uint32_t)sizeof(uint16_t);
 
+	reach_result(c, at);
 	if (c->is_512) {
 		with_constant(c, EQUAL, 1, 0, val); /* into k1 */
 		tell_512(c, at);
@@ -259,6 +317,17 @@ count_constants(const struct cbpf_lane *lanes, size_t n)
 				lanes[i].ops[o].kind < CBPF_LANE_SHIFT;
 	}
 	return (k + line - 1) / line * line;
+}
+
+/* Have RDI point so that bytes of AVX-512 reach as many rows behind the first as can be. */
+static void
+reach_rows(struct coder *c)
+{
+	struct insn add = {.v = {0x48, 0x81, 0xc0 | RDI}, .n = 3};
+
+	c->row = -OFFSET_MIN * VECTOR_512;
+	put32(&add, c->row);
+	end(c, &add);
 }
 
 size_t
@@ -302,6 +371,8 @@ cbpf_jit_lanes(struct cbpf_arena *arena, const struct cbpf_lane *lanes, size_t n
 	c.pool = arena_zalloc(&mem, c.n_pool * sizeof(*c.pool));
 	if (c.pool == NULL)
 		r = -ENOMEM;
+	if (r == 0)
+		reach_rows(&c);
 	for (size_t i = 0; i < n && r == 0; i++)
 		put_lane(&c, &lanes[i], (uint32_t)i);
 	if (r == 0) {

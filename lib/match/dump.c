@@ -366,10 +366,13 @@ table_text(
 static void
 list_text(const struct match_index *ix, const struct list *l, uint32_t number, struct sbuf *out)
 {
+	const bool is_code = l->n_blocks > 0;
+
 	sbuf_addf(out,
 		"list %" PRIu32 ": %" PRIu32 " rules, %" PRIu32 " lanes, %" PRIu32
-		" steps, %zu KiB, by",
-		number, l->n_rules, l->n_lanes, l->n_steps, l->bytes / 1024);
+		" %s, %zu KiB, by",
+		number, l->n_rules, l->n_lanes, is_code ? l->n_blocks : l->n_steps,
+		is_code ? "functions" : "steps", l->bytes / 1024);
 	for (uint32_t i = 0; i < l->n_values; i++) {
 		sbuf_addc(out, ' ');
 		window_text(ix->windows, l->values[i].at.win, out);

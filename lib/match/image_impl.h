@@ -101,6 +101,7 @@ struct match_options {
 	enum hash_fault hash_fault;
 	bool bits_fault, tuple_fault, list_fault;
 	bool only_lists; /* no tables */
+	bool no_list_code; /* lists go step by step */
 	bool no_chain;
 	bool chains; /* of all that lists could compute; with MATCH_MERGE_ALWAYS, too */
 	bool chain_fault; /* it lacks the last rule */

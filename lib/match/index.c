@@ -261,16 +261,19 @@ left_of_proto(const struct build *b, int proto, bool *some)
 static int
 add_lists(struct build *b, bool *some)
 {
-	const uint32_t least = b->options->merge == MATCH_MERGE_ALWAYS ? 1 : LIST_MIN;
 	struct match_index *ix = b->index;
+	struct list_how how = {.least = b->options->merge == MATCH_MERGE_ALWAYS ? 1 : LIST_MIN,
+		.code = ix->list_code,
+		.vectors = isa_kernels(b->options->isa)->vectors};
 	bool *residual = b->items.residual;
 
 	while (ix->n_lists < INDEX_LISTS_MAX) {
 		/* Counted before it is complete, so that it is freed in any case. */
 		struct list *l = &ix->lists[ix->n_lists++];
-		const int r = list_init(
-			l, &b->items, least, some, b->options->list_fault && ix->n_lists == 1);
+		int r;
 
+		how.fault = b->options->list_fault && ix->n_lists == 1;
+		r = list_init(l, &b->items, &how, some);
 		if (r < 0)
 			return r;
 		if (l->n_rules == 0) {
@@ -280,14 +283,9 @@ add_lists(struct build *b, bool *some)
 		}
 		ix->bytes += sizeof(*l) + l->bytes;
 		ix->any_ether |= l->any_ether;
-		for (uint32_t k = 0; k < LIST_FOUR * l->n_steps; k++) {
-			const struct list_step *s = &l->steps[k / LIST_FOUR];
-			const uint32_t rule = s->rule[k % LIST_FOUR];
-
-			if (s->kind != LIST_TEST || rule == LIST_NO_RULE)
-				continue;
-			residual[rule] = false;
-			ix->in_list[rule] = true;
+		for (uint32_t k = 0; k < l->n_lanes; k++) {
+			residual[l->rules[k]] = false;
+			ix->in_list[l->rules[k]] = true;
 		}
 	}
 	return 0;
@@ -315,6 +313,25 @@ number_tests(struct match_index *ix)
 		ix->list_test[i] = number_test(ix, &ix->lists[i].test);
 }
 
+/* Memory for the code of lists, where there may be any. */
+static int
+take_list_code(struct build *b)
+{
+	const struct items *items = &b->items;
+	size_t n = 0;
+	int r;
+
+	if (!b->im->is_jit || b->options->no_list_code ||
+		isa_kernels(b->options->isa)->vectors == CBPF_VECTORS_NONE)
+		return 0;
+	for (uint32_t i = 0; i < items->n; i++)
+		n += items->residual[items->v[i].rule];
+	if (n == 0)
+		return 0;
+	r = cbpf_arena_new(cbpf_lanes_room(n), &b->index->list_code, NULL);
+	return r == -ENOMEM ? r : 0;
+}
+
 /* Lists of what no cluster has: a frame goes through those of its protocol. */
 static int
 pass_lists(struct build *b)
@@ -324,6 +341,8 @@ pass_lists(struct build *b)
 	bool *some = arena_zalloc(&b->mem, b->im->n + 1), *kept = NULL;
 	int r = keep_for_chains(b, &kept);
 
+	if (r == 0)
+		r = take_list_code(b);
 	if (r < 0)
 		return r;
 	ix->lists = mem_calloc(INDEX_LISTS_MAX, sizeof(*ix->lists));
@@ -503,7 +522,7 @@ index_n_listed(const struct match_index *ix)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < ix->n_lists; i++)
-		n += ix->lists[i].n_steps > 0 ? ix->lists[i].n_rules : 0;
+		n += ix->lists[i].n_rules;
 	return n;
 }
 
@@ -626,6 +645,7 @@ index_free(struct match_index *index)
 	for (uint32_t i = 0; i < index->n_lists; i++)
 		list_fini(&index->lists[i]);
 	mem_free(index->lists);
+	cbpf_arena_free(index->list_code);
 	mem_free(index->in_list);
 	chains_fini(&index->chains);
 	mem_free(index->residual);

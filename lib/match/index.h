@@ -62,6 +62,7 @@ struct match_index {
 	bool *in_bits, *in_tuple; /* by rule: it is in bits, in tuple; from the heap */
 	struct list *lists; /* what no hash tells apart; from the heap */
 	uint32_t n_lists;
+	struct cbpf_arena *list_code; /* or NULL */
 	list_probe_fn probe_list;
 	bool *in_list; /* by rule: it is in a list; from the heap */
 	struct chains chains; /* what is better asked by functions of many rules */
@@ -124,6 +125,7 @@ struct isa_kernels {
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
 	list_probe_fn list;
+	enum cbpf_vectors vectors; /* that code may use */
 	bool straight_all; /* straight() goes every way that straight_fits() */
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */

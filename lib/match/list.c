@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "image_impl.h"
+#include "list_build.h"
 #include "probe.h"
 #include "search.h"
 
@@ -15,35 +16,11 @@
 /* Lanes that a test needs to have for a part of its own. */
 #define LANES_LEAST 12
 
-/* As steps name row @r. */
-#define ROW_OF(r) ((uint16_t)((r)*LIST_ROW_BYTES))
-
-/* A lane on its way into a list. */
-struct entry {
-	struct lane lane;
-	struct scope_test test;
-	uint32_t rule;
-	uint8_t kinds[LANE_OPS_MAX]; /* of its steps */
-	uint32_t n_steps;
-	bool rest; /* few ask the same of the key */
-};
-
-/* A list under construction. */
-struct builder {
-	struct list *l;
-	const struct items *items;
-	bool *residual;
-	uint16_t *seen; /* by hash of a test: how often */
-	struct entry *v;
-	uint32_t n, cap;
-	uint16_t rows[LIST_VALUES]; /* by value: where it is found */
-};
-
 /* ---- values ---- */
 
 /* The number of @at, or of 0 minus it; it is added when it is new. -1: there is no room. */
 static int
-value_number(struct builder *b, const struct lane_value *at, bool negative)
+value_number(struct list_builder *b, const struct lane_value *at, bool negative)
 {
 	struct list *l = b->l;
 
@@ -57,14 +34,26 @@ value_number(struct builder *b, const struct lane_value *at, bool negative)
 }
 
 static int
-operand_number(struct builder *b, const struct lane_op *op)
+operand_number(struct list_builder *b, const struct lane_op *op)
 {
-	return value_number(b, &op->v, op->kind == LANE_SUB_VALUE);
+	return value_number(b, &op->v, op->kind == LANE_SUB_VALUE && b->how->code == NULL);
+}
+
+uint16_t
+list_start_row(struct list_builder *b, const struct list_entry *e)
+{
+	return b->rows[value_number(b, &e->lane.start, false)];
+}
+
+uint16_t
+list_operand_row(struct list_builder *b, const struct lane_op *op)
+{
+	return b->rows[operand_number(b, op)];
 }
 
 /* How many values of @lane are new; all are added, or none where there is no room. */
 static int
-take_values(struct builder *b, const struct lane *lane)
+take_values(struct list_builder *b, const struct lane *lane)
 {
 	const uint32_t before = b->l->n_values;
 	bool room = value_number(b, &lane->start, false) >= 0;
@@ -90,7 +79,7 @@ seen_at(const struct lane *lane)
 
 /* Count what words of items ask that may get a lane. */
 static void
-count_tests(struct builder *b)
+count_tests(struct list_builder *b)
 {
 	struct lane lane;
 
@@ -109,7 +98,7 @@ count_tests(struct builder *b)
  * asked by fewest; of equals one that needs no new value. False: there is none.
  */
 static bool
-choose(struct builder *b, const struct item *it, struct lane *ret)
+choose(struct list_builder *b, const struct item *it, struct lane *ret)
 {
 	uint32_t best = UINT32_MAX;
 	struct lane lane;
@@ -149,7 +138,7 @@ test_of(const struct item *it)
 
 /* The lanes of the items from @i on that are of one rule. *@ret_end: behind them. */
 static int
-take_rule(struct builder *b, uint32_t i, uint32_t *ret_end)
+take_rule(struct list_builder *b, uint32_t i, uint32_t *ret_end)
 {
 	const struct item *v = b->items->v;
 	const uint32_t rule = v[i].rule, before = b->n, values = b->l->n_values;
@@ -158,7 +147,7 @@ take_rule(struct builder *b, uint32_t i, uint32_t *ret_end)
 	for (; i < b->items->n && v[i].rule == rule; i++) {
 		if (b->n == b->cap) {
 			const uint32_t cap = MAX(64, b->cap * 2);
-			struct entry *e = mem_realloc(b->v, cap * sizeof(*e));
+			struct list_entry *e = mem_realloc(b->v, cap * sizeof(*e));
 
 			if (e == NULL)
 				return -ENOMEM;
@@ -183,140 +172,12 @@ take_rule(struct builder *b, uint32_t i, uint32_t *ret_end)
 	return 0;
 }
 
-/* ---- steps ---- */
-
-/* Which operators come behind which in a step, and the least kind of step that has them. */
-static const struct {
-	uint8_t phase, kind;
-} of_step[LANE_KINDS] = {
-	[LANE_MUL] = {1, LIST_MUL_V},
-	[LANE_ADD_VALUE] = {2, LIST_V},
-	[LANE_SUB_VALUE] = {2, LIST_V},
-	[LANE_ADD] = {3, LIST_X},
-	[LANE_XOR_VALUE] = {4, LIST_X},
-	[LANE_XOR] = {5, LIST_ALL},
-	[LANE_SHIFT] = {6, LIST_ALL},
-	[LANE_AND] = {7, LIST_AND},
-};
-
-/* The kind of step that does what both @a and @b do; with a product it is one more. */
-static uint8_t
-join_kinds(uint8_t a, uint8_t b)
-{
-	const bool a_mul = a != LIST_AND && a % 2 == 0, b_mul = b != LIST_AND && b % 2 == 0;
-
-	return (uint8_t)(MAX(a - a_mul, b - b_mul) + (a_mul || b_mul));
-}
-
-_Static_assert(LIST_V % 2 == 1 && LIST_MUL_V == LIST_V + 1 && LIST_MUL_X == LIST_X + 1 &&
-		LIST_MUL_ALL == LIST_ALL + 1,
-	"join_kinds");
-
-/* Lane @k of step @s does what @op does. */
-static void
-put_op(struct builder *b, struct list_step *s, uint32_t k, const struct lane_op *op)
-{
-	s->kind = join_kinds(s->kind, of_step[op->kind].kind);
-	switch ((enum lane_op_kind)op->kind) {
-	case LANE_ADD_VALUE:
-	case LANE_SUB_VALUE: s->v[k] = b->rows[operand_number(b, op)]; break;
-	case LANE_XOR_VALUE: s->x[k] = b->rows[operand_number(b, op)]; break;
-	case LANE_AND:
-	case LANE_MUL: s->mul[k] = op->k; break;
-	case LANE_ADD: s->add[k] = op->k; break;
-	case LANE_XOR: s->flip[k] = op->k; break;
-	case LANE_SHIFT: s->shift[k] = op->k; break;
-	case LANE_KINDS: break;
-	}
-}
-
-/* Behind the operators of @l from @at on that go into one step. */
-static uint32_t
-step_end(const struct lane *l, uint32_t at)
-{
-	uint32_t end = at + 1;
-
-	while (end < l->n_ops && l->ops[end].kind != LANE_AND &&
-		of_step[l->ops[end].kind].phase > of_step[l->ops[end - 1].kind].phase)
-		end++;
-	return end;
-}
-
-/* The kinds of steps of @e. */
-static void
-find_kinds(struct entry *e)
-{
-	const struct lane *l = &e->lane;
-
-	e->n_steps = 0;
-	for (uint32_t at = 0, end; at < l->n_ops; at = end) {
-		uint8_t kind = 0;
-
-		end = step_end(l, at);
-		for (uint32_t i = at; i < end; i++)
-			kind = join_kinds(kind, of_step[l->ops[i].kind].kind);
-		e->kinds[e->n_steps++] = kind;
-	}
-}
-
-/* Whether lanes @a and @b can go together: where one has LIST_AND, so has the other. */
-static bool
-goes_with(const struct entry *a, const struct entry *b)
-{
-	for (uint32_t i = 0; i < MAX(a->n_steps, b->n_steps); i++)
-		if ((i < a->n_steps && a->kinds[i] == LIST_AND) !=
-			(i < b->n_steps && b->kinds[i] == LIST_AND))
-			return false;
-	return true;
-}
-
-/* Steps that change nothing. */
-static void
-clear_steps(struct list_step *s, uint32_t n)
-{
-	memset(s, 0, n * sizeof(*s));
-	for (uint32_t i = 0; i < n; i++)
-		for (uint32_t k = 0; k < LIST_FOUR; k++) {
-			s[i].mul[k] = 1;
-			s[i].v[k] = s[i].x[k] = ROW_OF(LIST_ZERO);
-		}
-}
-
-/* Lane @k of the steps at @s is @l's; *@test is behind them. */
-static void
-put_lane(struct builder *b, struct list_step *s, uint32_t k, const struct entry *e)
-{
-	for (uint32_t at = 0, end; at < e->lane.n_ops; at = end, s++) {
-		end = step_end(&e->lane, at);
-		for (uint32_t i = at; i < end; i++)
-			put_op(b, s, k, &e->lane.ops[i]);
-	}
-}
-
-/* A lane that is none starts with 0, which nothing changes. */
-static void
-put_test(struct list_step *s, uint32_t k, const struct entry *e)
-{
-	s->mask[k] = e != NULL ? e->lane.mask : 1;
-	s->val[k] = e != NULL ? e->lane.val : 1;
-	s->rule[k] = e != NULL ? e->rule : LIST_NO_RULE;
-}
-
 /* ---- the order of lanes ---- */
-
-/* Lanes that do alike stand together. */
-static int
-order_steps(const struct entry *a, const struct entry *b)
-{
-	if (a->n_steps != b->n_steps)
-		return a->n_steps < b->n_steps ? -1 : 1;
-	return memcmp(a->kinds, b->kinds, a->n_steps);
-}
 
 static int
 order_entries(const void *pa, const void *pb)
 {
-	const struct entry *a = pa, *b = pb;
+	const struct list_entry *a = pa, *b = pb;
 	int r;
 
 	if (a->rest != b->rest)
@@ -325,15 +186,15 @@ order_entries(const void *pa, const void *pb)
 		return a->test.mask < b->test.mask ? -1 : 1;
 	if (!a->rest && a->test.val != b->test.val)
 		return a->test.val < b->test.val ? -1 : 1;
-	r = order_steps(a, b);
+	r = list_steps_order(a, b);
 	return r != 0 ? r : (a->rule > b->rule) - (a->rule < b->rule);
 }
 
 /* Behind the last of the lanes from @i on that go into one part. */
 static uint32_t
-part_end(const struct builder *b, uint32_t i)
+part_end(const struct list_builder *b, uint32_t i)
 {
-	const struct entry *first = &b->v[i];
+	const struct list_entry *first = &b->v[i];
 	uint32_t end = i + 1;
 
 	while (end < b->n && b->v[end].rest == first->rest &&
@@ -344,10 +205,10 @@ part_end(const struct builder *b, uint32_t i)
 
 /* Lanes of one test together; those of tests that few have go with others' behind them. */
 static void
-order_lanes(struct builder *b)
+order_lanes(struct list_builder *b)
 {
 	for (uint32_t i = 0; i < b->n; i++)
-		find_kinds(&b->v[i]);
+		list_steps_find(&b->v[i]);
 	qsort(b->v, b->n, sizeof(*b->v), order_entries);
 	for (uint32_t i = 0, end; i < b->n; i = end) {
 		end = part_end(b, i);
@@ -395,7 +256,7 @@ value_row(struct list *l, struct list_place *place, const struct list_value *v, 
 
 /* Rows for all values of window @win. */
 static void
-make_place(struct builder *b, uint8_t win)
+make_place(struct list_builder *b, uint8_t win)
 {
 	struct list *l = b->l;
 	struct list_place *place = &l->places[l->n_places++];
@@ -408,27 +269,36 @@ make_place(struct builder *b, uint8_t win)
 			first = MIN(first, b->l->values[i].at.off);
 	for (uint32_t i = 0; i < b->l->n_values; i++)
 		if (b->l->values[i].at.win == win)
-			b->rows[i] = ROW_OF(value_row(l, place, &b->l->values[i],
+			b->rows[i] = LIST_ROW_OF(value_row(l, place, &b->l->values[i],
 				(uint32_t)(b->l->values[i].at.off - first) % 4));
 	l->windows |= UINT32_C(1) << win;
 	l->any_ether |= b->items->windows[win].space == SPACE_ETHER;
 }
 
+/* Pieces right behind the columns, so that code reaches all of them with short offsets. */
 static void
-make_rows(struct builder *b)
+close_up(struct list_builder *b)
+{
+	struct list *l = b->l;
+	const uint32_t gap = LIST_COLUMNS - l->n_columns;
+
+	for (uint32_t i = 0; i < l->n_pieces; i++)
+		l->pieces[i].row = (uint8_t)(l->pieces[i].row - gap);
+	for (uint32_t i = 0; i < l->n_values; i++)
+		if (b->rows[i] >= LIST_ROW_OF(LIST_COLUMNS))
+			b->rows[i] = (uint16_t)(b->rows[i] - LIST_ROW_OF(gap));
+}
+
+static void
+make_rows(struct list_builder *b)
 {
 	for (uint32_t i = 0; i < b->l->n_values; i++)
 		if ((b->l->windows >> b->l->values[i].at.win & 1) == 0)
 			make_place(b, b->l->values[i].at.win);
+	close_up(b);
 }
 
 /* ---- parts ---- */
-
-static uint16_t
-start_row(struct builder *b, const struct entry *e)
-{
-	return b->rows[value_number(b, &e->lane.start, false)];
-}
 
 /* Leave in @a what @b asks, too. */
 static void
@@ -438,105 +308,56 @@ test_join(struct scope_test *a, const struct scope_test *b)
 	a->val &= a->mask;
 }
 
-/* Behind the lanes from @i on, before @end, that go together, and *@ret_n, their steps. */
-static uint32_t
-four_end(const struct builder *b, uint32_t i, uint32_t end, uint32_t *ret_n)
-{
-	uint32_t to = i;
-
-	*ret_n = 0;
-	for (; to < MIN(i + LIST_FOUR, end) && goes_with(&b->v[i], &b->v[to]); to++)
-		*ret_n = MAX(*ret_n, b->v[to].n_steps);
-	return to;
-}
-
-/* The rows that the lanes from @i to @end start with. */
-static void
-put_starts(struct builder *b, uint16_t start[LIST_FOUR], uint32_t i, uint32_t end)
-{
-	for (uint32_t k = 0; k < LIST_FOUR; k++)
-		start[k] = i + k < end ? start_row(b, &b->v[i + k]) : ROW_OF(LIST_ZERO);
-}
-
-/* A part of the lanes from @i to @end. */
-static void
-make_part(struct builder *b, struct list_part *part, uint32_t i, uint32_t end)
-{
-	struct list *l = b->l;
-	uint16_t *start = part->start;
-	uint32_t n;
-
-	part->test = b->v[i].test;
-	part->step = l->n_steps;
-	for (uint32_t to; i < end; i = to) {
-		struct list_step *s = &l->steps[l->n_steps];
-
-		to = four_end(b, i, end, &n);
-		put_starts(b, start, i, to);
-		clear_steps(s, n + 1);
-		for (uint32_t k = 0; k < LIST_FOUR; k++) {
-			const struct entry *e = i + k < to ? &b->v[i + k] : NULL;
-
-			put_test(&s[n], k, e);
-			if (e == NULL)
-				continue;
-			put_lane(b, s, k, e);
-			test_join(&part->test, &e->test);
-		}
-		s[n].kind = LIST_TEST;
-		start = s[n].v;
-		l->n_steps += n + 1;
-	}
-	l->steps[l->n_steps++] = (struct list_step){.kind = LIST_END};
-}
-
-/* Room for all parts. */
 static int
-alloc_parts(struct builder *b)
+make_parts(struct list_builder *b)
 {
 	struct list *l = b->l;
-	uint32_t n_parts = 0, n_steps = 0, n;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0, end; i < b->n; i = end) {
-		end = part_end(b, i);
-		for (uint32_t k = i; k < end; n_steps += n + 1)
-			k = four_end(b, k, end, &n);
-		n_steps++;
-		n_parts++;
-	}
-	l->parts = mem_calloc(n_parts, sizeof(*l->parts));
-	l->steps = mem_zalloc_aligned(BASE_CACHE_LINE, n_steps * sizeof(*l->steps));
-	if (l->parts == NULL || l->steps == NULL)
+	for (uint32_t i = 0; i < b->n; i = part_end(b, i))
+		n++;
+	l->parts = mem_calloc(n, sizeof(*l->parts));
+	l->rules = mem_calloc(b->n, sizeof(*l->rules));
+	if (l->parts == NULL || l->rules == NULL)
 		return -ENOMEM;
-	l->bytes = n_parts * sizeof(*l->parts) + n_steps * sizeof(*l->steps);
-	return 0;
-}
-
-static int
-make_parts(struct builder *b)
-{
-	struct list *l = b->l;
-	const int r = alloc_parts(b);
-
-	if (r < 0)
-		return r;
+	l->n_lanes = b->n;
+	l->bytes = n * sizeof(*l->parts) + b->n * sizeof(*l->rules);
 	l->test = b->v[0].test;
 	for (uint32_t i = 0, end; i < b->n; i = end) {
 		struct list_part *part = &l->parts[l->n_parts++];
 
 		end = part_end(b, i);
-		make_part(b, part, i, end);
+		*part = (struct list_part){.test = b->v[i].test, .lane = i, .n_lanes = end - i};
+		for (uint32_t k = i; k < end; k++) {
+			l->rules[k] = b->v[k].rule;
+			test_join(&part->test, &b->v[k].test);
+		}
 		test_join(&l->test, &part->test);
 	}
 	return 0;
 }
 
+/* To see that tests notice. */
+static void
+spoil(struct list_builder *b)
+{
+	for (uint32_t i = 0; i < b->n; i += 2)
+		b->v[i].lane.val ^= b->v[i].lane.mask & -b->v[i].lane.mask;
+}
+
+/* All lanes as code or as steps. */
+static int
+make_lanes(struct list_builder *b)
+{
+	return b->how->code != NULL ? list_code_make(b) : list_steps_make(b);
+}
+
 /* ---- the list ---- */
 
 int
-list_init(struct list *l, const struct items *items, uint32_t least, bool *residual, bool fault)
+list_init(struct list *l, const struct items *items, const struct list_how *how, bool *residual)
 {
-	struct builder b = {.l = l, .items = items, .residual = residual};
+	struct list_builder b = {.l = l, .how = how, .items = items, .residual = residual};
 	int r = -ENOMEM;
 
 	memset(l, 0, sizeof(*l));
@@ -548,7 +369,7 @@ list_init(struct list *l, const struct items *items, uint32_t least, bool *resid
 	r = 0;
 	for (uint32_t i = 0; i < items->n && r == 0;)
 		r = take_rule(&b, i, &i);
-	if (r == 0 && l->n_rules < least) {
+	if (r == 0 && l->n_rules < how->least) {
 		for (uint32_t i = 0; i < b.n; i++)
 			residual[b.v[i].rule] = true;
 		memset(l, 0, sizeof(*l));
@@ -558,12 +379,11 @@ list_init(struct list *l, const struct items *items, uint32_t least, bool *resid
 		goto out;
 	make_rows(&b);
 	order_lanes(&b);
-	l->n_lanes = b.n;
 	r = make_parts(&b);
-	for (uint32_t i = 0; r == 0 && fault && i < l->n_steps; i++)
-		for (uint32_t k = 0; l->steps[i].kind == LIST_TEST && k < LIST_FOUR; k += 2)
-			if (l->steps[i].rule[k] != LIST_NO_RULE)
-				l->steps[i].val[k] ^= l->steps[i].mask[k] & -l->steps[i].mask[k];
+	if (how->fault)
+		spoil(&b);
+	if (r == 0)
+		r = make_lanes(&b);
 out:
 	mem_free(b.seen);
 	mem_free(b.v);
@@ -574,7 +394,9 @@ void
 list_fini(struct list *l)
 {
 	mem_free(l->parts);
+	mem_free(l->rules);
 	mem_free(l->steps);
+	mem_free(l->blocks);
 	memset(l, 0, sizeof(*l));
 }
 

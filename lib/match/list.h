@@ -15,8 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cbpf/lanes.h"
 #include "item.h"
 #include "lane.h"
+#include "match/image.h"
 #include "scope.h"
 
 struct probe;
@@ -67,8 +69,18 @@ struct list_step {
 /* Lanes that ask the same of pkt_key(), one behind another. */
 struct list_part {
 	struct scope_test test;
+	uint32_t lane, n_lanes; /* the first of its lanes, and how many they are */
 	uint32_t step; /* the first of its steps */
 	uint16_t start[LIST_FOUR]; /* rows that its first lanes start with */
+	uint32_t block, n_blocks; /* of code, instead of steps */
+};
+
+/* Lanes that are one function of machine code: as much as the first cache holds. */
+#define LIST_BLOCK 128
+
+struct list_block {
+	cbpf_lanes_fn fn;
+	uint32_t lane, n; /* the first of its lanes, and how many they are */
 };
 
 /* Big-endian numbers of 4 bytes of one window, in rows one behind another. */
@@ -92,8 +104,10 @@ struct list_value {
 
 struct list {
 	struct list_part *parts;
-	struct list_step *steps;
-	uint32_t n_parts, n_steps;
+	struct list_step *steps; /* or */
+	struct list_block *blocks;
+	uint32_t *rules; /* by lane */
+	uint32_t n_parts, n_steps, n_blocks;
 	struct list_place places[LIST_VALUES];
 	int32_t column[LIST_COLUMNS]; /* by row: offset in its window */
 	struct list_piece pieces[LIST_VALUES];
@@ -107,13 +121,20 @@ struct list {
 	size_t bytes; /* of memory */
 };
 
+/* How to make a list. */
+struct list_how {
+	uint32_t least; /* rules; else there is none */
+	struct cbpf_arena *code; /* for machine code, with room for all lanes; NULL: steps */
+	enum cbpf_vectors vectors; /* of the code */
+	bool fault; /* spoil lanes, to see that tests notice */
+};
+
 /*
  * Make a list of such rules in @residual (by rule; 0: not looked at) as it can
- * take, and clear them there; none where it would be fewer than @least. @fault: spoil
- * lanes, to see that tests notice. Returns 0 or -ENOMEM; list_fini() in any case.
+ * take, and clear them there. Returns 0 or -ENOMEM; list_fini() in any case.
  */
 int list_init(
-	struct list *l, const struct items *items, uint32_t least, bool *residual, bool fault);
+	struct list *l, const struct items *items, const struct list_how *how, bool *residual);
 void list_fini(struct list *l);
 
 /*

@@ -12,6 +12,7 @@
 #define LIST_WIDTH 32
 #define LIST_VECS 4
 #define LIST_AT_ONCE 2
+#define LIST_HAS_CODE
 #include "list_vec.h"
 
 static inline list_vec
@@ -26,7 +27,15 @@ bits_of(list_vec v)
 	return (uint32_t)_mm256_movemask_ps((__m256)v);
 }
 
+static inline bool
+list_some(list_vec v)
+{
+	return _mm256_testz_si256((__m256i)v, (__m256i)v) == 0;
+}
+
 #include "list_equal.h"
+#include "list_run.h"
+
 #include "list_probe.h"
 
 #endif

@@ -12,6 +12,7 @@
 #define LIST_WIDTH 64
 #define LIST_VECS 2
 #define LIST_AT_ONCE 4
+#define LIST_HAS_CODE
 #include "list_vec.h"
 
 static inline list_vec
@@ -50,6 +51,14 @@ list_any(const list_vec *r, uint32_t vecs, const uint32_t *mask, const uint32_t 
 		least = _mm512_min_epu32(least, differs(r[i], mask[i / vecs], val[i / vecs]));
 	return _mm512_testn_epi32_mask(least, least) != 0;
 }
+
+static inline bool
+list_some(list_vec v)
+{
+	return _mm512_test_epi32_mask((__m512i)v, (__m512i)v) != 0;
+}
+
+#include "list_run.h"
 
 #include "list_probe.h"
 

@@ -112,14 +112,32 @@ list_put_pieces(const struct list *l, struct list_frames *f)
 	}
 }
 
+/* Ask the lanes of @part; only frames in @some count. */
+static inline void
+list_ask_part(const struct list *l, const struct list_part *part, struct probe *p,
+	const struct list_frames *f, uint64_t some, struct list_hits *h)
+{
+	for (uint32_t at = 0; at < f->n; at += LIST_GROUP) {
+		const uint64_t left = some >> at;
+
+		for (uint32_t g = 0; g < LIST_FOUR; g += LIST_AT_ONCE)
+			if (left >> LIST_LANES != 0)
+				list_ask(l, part, g, p, f, at, left, LIST_VECS, h);
+			else if (left != 0)
+				list_ask(l, part, g, p, f, at, left, 1, h);
+	}
+}
+
 void
 LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 {
+	const bool is_code = l->n_blocks > 0;
 	struct list_frames f;
 	struct list_hits h;
 
 	h.n = 0;
-	list_take(l, p, some, LIST_LANES, LIST_GROUP, &f);
+	list_take(l, p, some, is_code ? CBPF_LANES_PACKETS : LIST_LANES,
+		is_code ? CBPF_LANES_PACKETS : LIST_GROUP, &f);
 	list_put_pieces(l, &f);
 	for (uint32_t k = 0; k < l->n_parts; k++) {
 		const struct list_part *part = &l->parts[k];
@@ -127,15 +145,15 @@ LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 
 		if (!scope_test_equal(&part->test, &l->test))
 			asked = list_taken(&f, search_keys_test(p->key, p->n, part->test));
-		for (uint32_t at = 0; at < f.n; at += LIST_GROUP) {
-			const uint64_t left = asked >> at;
-
-			for (uint32_t g = 0; g < LIST_FOUR; g += LIST_AT_ONCE)
-				if (left >> LIST_LANES != 0)
-					list_ask(l, part, g, p, &f, at, left, LIST_VECS, &h);
-				else if (left != 0)
-					list_ask(l, part, g, p, &f, at, left, 1, &h);
+		if (asked == 0)
+			continue;
+#ifdef LIST_HAS_CODE
+		if (is_code) {
+			run_part(l, part, p, &f, asked, &h);
+			continue;
 		}
+#endif
+		list_ask_part(l, part, p, &f, asked, &h);
 	}
 	list_try(&h, p, f.frame);
 }

@@ -36,6 +36,16 @@ static const struct option {
 	{"c", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C, .only_lists = true}},
 	{"avx2", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX2, .only_lists = true}},
 	{"avx512", {.merge = MATCH_MERGE_ALWAYS, .isa = ISA_AVX512, .only_lists = true}},
+	{"avx2, step by step",
+		{.merge = MATCH_MERGE_ALWAYS,
+			.isa = ISA_AVX2,
+			.only_lists = true,
+			.no_list_code = true}},
+	{"avx512, step by step",
+		{.merge = MATCH_MERGE_ALWAYS,
+			.isa = ISA_AVX512,
+			.only_lists = true,
+			.no_list_code = true}},
 	{"tables", {.merge = MATCH_MERGE_ALWAYS}},
 };
 
