@@ -48,6 +48,20 @@ item_proto(const struct item *it)
 	return (int)(key->val / PKT_KEY_PROTO(1) & 0xff);
 }
 
+bool
+item_of_walk(const struct items *items, uint32_t i)
+{
+	const uint32_t rule = items->v[i].rule;
+	uint32_t first = i;
+
+	while (first > 0 && items->v[first - 1].rule == rule)
+		first--;
+	for (i = first; i < items->n && items->v[i].rule == rule; i++)
+		if (items->v[i].steps_win != 0)
+			return true;
+	return false;
+}
+
 /* ---- words ---- */
 
 static void

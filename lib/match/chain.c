@@ -163,6 +163,35 @@ add(struct draft *d, const struct cbpf_prog *prog, struct scope_test test, uint3
 		l->room += asks[i].n * CODE_PER_CHOICE;
 }
 
+static bool
+walks(const struct cbpf_prog *prog)
+{
+	size_t n = 0;
+
+	if (prog != NULL)
+		(void)cbpf_prog_insns(prog, &n);
+	return n > INSNS_OF_WALK;
+}
+
+/* What of *@prog is to be in a chain, if it walks. Returns what says where that is not all, or NULL. */
+static const struct cbpf_prog *
+cut_walk(struct chain_links *l, const struct cbpf_prog **prog)
+{
+	struct cbpf_prog **cut = &l->cut[l->n_cut];
+	int r;
+
+	if (!l->cuts || !walks(*prog))
+		return NULL;
+	r = chain_walk_cut(*prog, &cut[0], &cut[1]);
+	l->failed |= r == -ENOMEM;
+	l->uncut |= r < 0;
+	if (r < 0)
+		return NULL;
+	*prog = cut[0];
+	l->n_cut += 2;
+	return cut[1];
+}
+
 /* Rule @i for frames of family @family, or for all with 0. */
 static void
 add_links(struct chain_links *l, const struct match_entry *e, const struct match_rule *rule,
@@ -174,8 +203,12 @@ add_links(struct chain_links *l, const struct match_entry *e, const struct match
 
 	if ((family == 0 || of_family(&test, family)) &&
 		(e->run == MATCH_RUN_NONE || prog != NULL)) {
+		const struct cbpf_prog *far = cut_walk(l, &prog);
+
 		ask_more(&now, e, &rule->scope, true);
 		add(&now, prog, test, i);
+		if (far != NULL)
+			add(&now, far, test, CHAIN_FAR);
 	}
 	if (e->scope.more == NULL)
 		return;
@@ -199,16 +232,6 @@ chain_can(const struct match_entry *e, const struct match_rule *rule)
 
 	return e->run != MATCH_RUN_ETHER && is_short(&s->src) && is_short(&s->dst) &&
 		s->proto.n <= CHOICES_MAX && s->sport.n <= CHOICES_MAX && s->dport.n <= CHOICES_MAX;
-}
-
-static bool
-walks(const struct cbpf_prog *prog)
-{
-	size_t n = 0;
-
-	if (prog != NULL)
-		(void)cbpf_prog_insns(prog, &n);
-	return n > INSNS_OF_WALK;
 }
 
 bool
@@ -292,12 +315,21 @@ chain_links_drop(struct chain_links *l, uint32_t number)
 	l->n = kept;
 }
 
+void
+chain_links_fini(struct chain_links *l)
+{
+	for (size_t i = 0; i < l->n_cut; i++)
+		cbpf_prog_free(l->cut[i]);
+	arena_fini(&l->mem);
+}
+
 /* All of @im, or an error as of chain_new(). */
 static int
 add_rules(struct chain_links *l, const struct match_image *im, const struct match_rule *rules,
 	size_t insns_max)
 {
 	l->wants_odd = im->any_generated;
+	l->cuts = im->index != NULL;
 	for (uint32_t i = 0; i < im->n; i++) {
 		if (!chain_can(&im->entries[i], &rules[i]))
 			return -EOPNOTSUPP;
@@ -305,12 +337,12 @@ add_rules(struct chain_links *l, const struct match_image *im, const struct matc
 	}
 	if (l->failed)
 		return -ENOMEM;
-	return l->n_insns > insns_max ? -EOPNOTSUPP : 0;
+	return l->uncut || l->n_insns > insns_max ? -EOPNOTSUPP : 0;
 }
 
 int
-chain_new(
-	const struct match_image *im, const struct match_rule *rules, size_t insns_max, bool fault)
+chain_new(const struct match_image *im, const struct match_rule *rules, size_t insns_max,
+	uint32_t fault, bool *ret_whole)
 {
 	struct chain_links links = CHAIN_LINKS_INIT;
 	struct match_base *base = im->base;
@@ -318,14 +350,16 @@ chain_new(
 	int r = add_rules(&links, im, rules, insns_max);
 
 	chain_links_sort(&links);
-	if (fault)
-		chain_links_drop(&links, (uint32_t)im->n - 1);
+	if (fault != CBPF_CHAIN_NONE)
+		chain_links_drop(&links, fault);
 	if (r == 0)
 		r = cbpf_arena_new(links.room, &base->chain_code, &diag);
 	if (r == 0)
 		r = cbpf_jit_chain(base->chain_code, links.v, links.n, &chain_records, &base->chain,
 			NULL, &diag);
-	arena_fini(&links.mem);
+	if (r == 0)
+		*ret_whole = links.n_cut == 0;
+	chain_links_fini(&links);
 	if (r == 0)
 		return 0;
 	cbpf_arena_free(base->chain_code);

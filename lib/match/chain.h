@@ -27,8 +27,11 @@ extern const struct cbpf_records chain_records;
 /* What is found for frames that are search_is_odd(), where they have to go alone. */
 #define CHAIN_ODD CBPF_CHAIN_NUMBERS
 
-/* Of each rule for each family, and for later fragments; and one for CHAIN_ODD. */
-#define CHAIN_LINKS_PLAIN (4 * CHAIN_MAX + 1)
+/* What is found for frames that tables are to be asked about: see chain_walk.c. */
+#define CHAIN_FAR (CBPF_CHAIN_NUMBERS + 1)
+
+/* Of each rule for each family, for later fragments, and for CHAIN_FAR; and one for CHAIN_ODD. */
+#define CHAIN_LINKS_PLAIN (6 * CHAIN_MAX + 1)
 /* The same again, and an end, for each of the kinds of frames that have links of their own. */
 #define CHAIN_KINDS 7
 #define CHAIN_LINKS_MAX ((1 + CHAIN_KINDS) * (CHAIN_LINKS_PLAIN + 1))
@@ -40,7 +43,11 @@ struct chain_links {
 	size_t n_insns;
 	size_t room; /* bytes of code, at most */
 	struct arena mem;
+	struct cbpf_prog *cut[4 * CHAIN_MAX]; /* made for links, of programs that walk */
+	size_t n_cut;
 	bool wants_odd; /* CHAIN_ODD is yet to be asked, before a link that could match such frames */
+	bool cuts; /* programs that walk are cut */
+	bool uncut; /* there is one that cannot be */
 	bool failed; /* out of memory */
 };
 
@@ -66,6 +73,17 @@ void chain_links_sort(struct chain_links *l);
 /* The links before those of @l that are for kinds of frames of their own. */
 void chain_kinds_add(struct chain_links *l);
 
+/*
+ * Cut @prog, which walks, behind so many labels as most names have. Where it matches, *@ret_near
+ * does, or otherwise *@ret_far; both are the caller's. Returns 0, -EOPNOTSUPP: it has no rounds
+ * that are alike, -ENOMEM.
+ */
+int chain_walk_cut(
+	const struct cbpf_prog *prog, struct cbpf_prog **ret_near, struct cbpf_prog **ret_far);
+
+/* Free what @l holds. */
+void chain_links_fini(struct chain_links *l);
+
 /* Leave number @number out: for tests. */
 void chain_links_drop(struct chain_links *l, uint32_t number);
 
@@ -73,14 +91,17 @@ void chain_links_drop(struct chain_links *l, uint32_t number);
  * Compile the rules of @im, whose entries are complete but for code, of which
  * there are at most CHAIN_MAX, into @im->base.
  *
+ * Programs that walk are cut where @im has tables, to which the chain then leaves frames.
+ *
  * @insns_max:	instructions of all programs; with more it is not worth it
- * @fault:	for tests: leave the last rule out
+ * @fault:	for tests: leave rule or link number so and so out, or CBPF_CHAIN_NONE
+ * @ret_whole:	nothing is left to tables
  *
  * Returns 0; -EOPNOTSUPP where a chain cannot say what a rule asks: long
  * lists, whole frames; or it is not worth it; -EPERM, -ENOSYS: no machine code; -ENOMEM.
  */
-int chain_new(
-	const struct match_image *im, const struct match_rule *rules, size_t insns_max, bool fault);
+int chain_new(const struct match_image *im, const struct match_rule *rules, size_t insns_max,
+	uint32_t fault, bool *ret_whole);
 
 /* The rules in force for frames from @port whose state has the bits @want, as bits. */
 uint32_t chain_allowed(const struct match_image *im, uint32_t port, uint8_t want);

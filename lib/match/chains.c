@@ -145,7 +145,7 @@ make_chain(struct chains *c, struct chains_part *part, const struct match_image 
 	else
 		r = cbpf_jit_chain(
 			c->code, links.v, links.n, &chain_records, &part->fn, NULL, &diag);
-	arena_fini(&links.mem);
+	chain_links_fini(&links);
 	return r;
 }
 

@@ -409,10 +409,13 @@ tables_of(const struct dump *d, const struct match_image *im, uint32_t before)
 
 	if (one == NULL)
 		sbuf_addf(d->out, "%zu rules: ", im->n);
+	if (im->base->chain != NULL && one == NULL)
+		sbuf_adds(d->out,
+			ix != NULL ? "one function, and for names of many labels "
+				   : "one function\n");
 	if (ix == NULL) {
-		if (one == NULL)
-			sbuf_adds(d->out,
-				im->base->chain != NULL ? "one function\n" : "one by one\n");
+		if (im->base->chain == NULL && one == NULL)
+			sbuf_adds(d->out, "one by one\n");
 		return 0;
 	}
 	if (one == NULL)

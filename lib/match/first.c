@@ -197,14 +197,55 @@ is_all(const uint8_t *which, const uint32_t *from, uint32_t n)
 	return other == 0;
 }
 
+/* Whether @found is no rule, but says that the frame is to be asked another way. */
 static bool
-any_odd(const uint32_t *found, uint32_t n)
+is_other_way(uint32_t found)
+{
+	return found == CHAIN_ODD || found == CHAIN_FAR;
+}
+
+static bool
+any_other_way(const uint32_t *found, uint32_t n)
 {
 	uint32_t any = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		any |= found[i] == CHAIN_ODD;
+		any |= is_other_way(found[i]);
 	return any != 0;
+}
+
+/* The same where rules are compiled together, and not as one function. */
+static void
+first_tables(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
+{
+	if (im->index->straight != NULL && are_new(from, n))
+		first_straight(im, views, which, n, port, ret);
+	else
+		first_merged(im, views, which, n, port, from, ret);
+}
+
+/* The same of those of @ret that a chain leaves to others. */
+static __attribute__((noinline)) void
+first_other_ways(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
+{
+	uint8_t far[MATCH_BURST], place[MATCH_BURST];
+	uint32_t far_from[MATCH_BURST], found[MATCH_BURST], n_far = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (ret[i] == CHAIN_ODD && im->index == NULL) {
+			first_alone(im, &views[which[i]], port, from[i], &ret[i]);
+		} else if (is_other_way(ret[i])) {
+			far[n_far] = which[i];
+			far_from[n_far] = from[i];
+			place[n_far++] = (uint8_t)i;
+		}
+	}
+	if (n_far > 0)
+		first_tables(im, views, far, n_far, port, far_from, found);
+	for (uint32_t k = 0; k < n_far; k++)
+		ret[place[k]] = found[k];
 }
 
 /* The same as one function. */
@@ -213,21 +254,19 @@ first_chain(const struct match_image *im, const struct pkt_view *views, const ui
 	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
 {
 	const uint32_t allowed = chain_allowed(im, port, MATCH_STATE_ENABLED);
+	uint32_t found[MATCH_BURST];
 
-	if (n > 0 && is_all(which, from, n)) {
-		chain_ask_all(im, views + which[0], n, allowed, ret);
-		for (uint32_t i = any_odd(ret, n) ? 0 : n; i < n; i++)
-			if (ret[i] == CHAIN_ODD)
-				first_alone(im, &views[which[i]], port, 0, &ret[i]);
+	if (n == 0)
 		return;
+	if (is_all(which, from, n)) {
+		chain_ask_all(im, views + which[0], n, allowed, found);
+	} else {
+		for (uint32_t i = 0; i < n; i++)
+			found[i] = chain_ask(im, &views[which[i]], chain_from(allowed, from[i]));
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t first = from[i];
-
-		ret[i] = chain_ask(im, &views[which[i]], chain_from(allowed, first));
-		if (ret[i] == CHAIN_ODD)
-			first_alone(im, &views[which[i]], port, first, &ret[i]);
-	}
+	if (any_other_way(found, n))
+		first_other_ways(im, views, which, n, port, from, found);
+	memcpy(ret, found, n * sizeof(*ret));
 }
 
 void
@@ -236,12 +275,10 @@ match_image_first(const struct match_image *image, const struct pkt_view *views,
 {
 	if (image->parts != NULL)
 		first_parts(image, views, which, n, port, from, ret);
-	else if (image->index != NULL && image->index->straight != NULL && are_new(from, n))
-		first_straight(image, views, which, n, port, ret);
-	else if (image->index != NULL)
-		first_merged(image, views, which, n, port, from, ret);
 	else if (image->base->chain != NULL)
 		first_chain(image, views, which, n, port, from, ret);
+	else if (image->index != NULL)
+		first_tables(image, views, which, n, port, from, ret);
 	else
 		first_by_rule(image, views, which, n, port, from, ret);
 }

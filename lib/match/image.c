@@ -307,31 +307,50 @@ may_be_chain(const struct match_image *im, const struct match_rule *rules, enum 
 	return false;
 }
 
-/* Whether a chain would beat what @im was compiled to. */
+/* Whether a chain would beat what @im was compiled to, or is to be had anyway. */
 static bool
 is_chain_better(
 	const struct match_image *im, enum match_engine engine, const struct match_options *options)
 {
-	if (options->merge != MATCH_MERGE_AUTO || options->no_chain ||
-		engine == MATCH_ENGINE_INTERP || !cbpf_jit_available() || im->base->chain != NULL ||
-		im->n > CHAIN_MAX)
+	if (options->no_chain || engine == MATCH_ENGINE_INTERP || !cbpf_jit_available() ||
+		im->base->chain != NULL || im->n == 0 || im->n > CHAIN_MAX)
 		return false;
+	if (options->merge != MATCH_MERGE_AUTO)
+		return options->chain_first;
 	if (im->index == NULL)
 		return true;
-	/*
-	 * A name of a hundred labels, which an adversary sends, costs 200 ns where each rule
-	 * walks over it, and 50 where tables walk for all of theirs.
-	 */
-	return !index_walks(im->index) &&
-		CHAIN_COST + CHAIN_COST_RULE * (uint32_t)im->n +
-			CHAIN_COST_LISTED * index_n_listed(im->index) <
+	return CHAIN_COST + CHAIN_COST_RULE * (uint32_t)im->n +
+		CHAIN_COST_LISTED * index_n_listed(im->index) <
 		index_cost(im->index);
 }
 
-static size_t
-chain_insns(const struct match_options *options)
+/*
+ * A chain of all rules of @im in place of its index, if it has one; or in front of it, where
+ * programs walk: a name of a hundred labels, which an adversary sends, costs 200 ns where each
+ * rule walks over it, and 30 where tables walk for all of theirs. Returns 0, also where there
+ * is none, or -ENOMEM.
+ */
+static int
+add_chain(
+	struct match_image *im, const struct match_rule *rules, const struct match_options *options)
 {
-	return options->merge == MATCH_MERGE_AUTO ? CHAIN_INSNS : SIZE_MAX;
+	const size_t insns = options->merge == MATCH_MERGE_AUTO ? CHAIN_INSNS : SIZE_MAX;
+	uint32_t fault = CBPF_CHAIN_NONE;
+	bool whole;
+	int r;
+
+	if (options->chain_fault)
+		fault = (uint32_t)im->n - 1;
+	if (options->far_fault)
+		fault = CHAIN_FAR;
+	r = chain_new(im, rules, insns, fault, &whole);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	if (whole) {
+		index_free(im->index);
+		im->index = NULL;
+	}
+	return 0;
 }
 
 int
@@ -369,21 +388,17 @@ match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine
 	r = make_entries(im, rules, diag);
 	build_note_pass(notes, "scopes", start);
 	start = build_now_us();
-	if (r == 0 && may_be_chain(im, rules, engine, options) &&
-		chain_new(im, rules, chain_insns(options), options->chain_fault) == -ENOMEM)
+	if (r == 0 && may_be_chain(im, rules, engine, options) && add_chain(im, rules, options) < 0)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
 	build_note_pass(notes, "chain", start);
 	/* As far as is known yet. */
 	im->is_jit = engine != MATCH_ENGINE_INTERP && cbpf_jit_available();
 	if (r == 0 && index_new(im, rules, options, notes, &im->index) < 0)
 		r = diag_fail(diag, -ENOMEM, "out of memory");
-	if (r == 0 && is_chain_better(im, engine, options)) {
-		r = chain_new(im, rules, chain_insns(options), options->chain_fault);
-		if (r == 0 || r == -ENOMEM) {
-			index_free(im->index);
-			im->index = NULL;
-		}
-		r = r == -ENOMEM ? diag_fail(diag, r, "out of memory") : 0;
+	if (r == 0 && is_chain_better(im, engine, options) && add_chain(im, rules, options) < 0) {
+		index_free(im->index);
+		im->index = NULL;
+		r = diag_fail(diag, -ENOMEM, "out of memory");
 	}
 	start = build_now_us();
 	if (r == 0) {

@@ -62,7 +62,11 @@ struct match_base {
 	struct match_index *lone_index; /* the same as one by one, for updates; or NULL */
 	struct arena arena; /* of scopes */
 	struct cbpf_arena *code;
-	cbpf_chain_fn chain; /* chain.h; NULL: there is none */
+	/*
+	 * chain.h; NULL: there is none. It is asked before the index, where there are both, and
+	 * says which frames go on there.
+	 */
+	cbpf_chain_fn chain;
 	struct cbpf_arena *chain_code;
 	struct cbpf_prog **progs; /* copies, for the interpreter */
 	size_t n_progs;
@@ -104,7 +108,9 @@ struct match_options {
 	bool no_list_code; /* lists go step by step */
 	bool no_chain;
 	bool chains; /* of all that lists could compute; with MATCH_MERGE_ALWAYS, too */
+	bool chain_first; /* with MATCH_MERGE_ALWAYS: one in front of tables, where that can be */
 	bool chain_fault; /* it lacks the last rule */
+	bool far_fault; /* it leaves nothing to tables */
 	bool rank_fault; /* an update gives rules behind the first change wrong numbers */
 	bool no_findings; /* rules that never decide are not looked for */
 	bool update_always; /* also where a full build takes no longer */

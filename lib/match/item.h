@@ -185,6 +185,9 @@ int canon(const struct match_image *im, const struct match_rule *rules, struct a
 /* The L4 protocol that @it asks of the key, or -1. */
 int item_proto(const struct item *it);
 
+/* Whether item number @i of @items, or another one of its rule, is one of a walk. */
+bool item_of_walk(const struct items *items, uint32_t i);
+
 static inline bool
 item_word_before(const struct item_word *a, const struct item_word *b)
 {

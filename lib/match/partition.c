@@ -685,16 +685,15 @@ static bool
 is_worth_it(
 	const struct items *items, const struct partition_limits *limits, const struct cluster *c)
 {
-	bool exact = true;
+	bool exact = true, walks = false;
 
-	if (c->n_rules >= limits->rules_min)
-		return true;
-	/* A program that walks costs more than a table. */
-	if (items->v[c->items[0]].steps_win != 0)
-		return true;
-	for (uint32_t i = 0; i < c->n_items; i++)
+	for (uint32_t i = 0; i < c->n_items; i++) {
 		exact = exact && (items->v[c->items[i]].flags & ITEM_ASKS) == 0;
-	return exact && c->n_rules >= limits->exact_min;
+		walks = walks || item_of_walk(items, c->items[i]);
+	}
+	/* A program that walks costs more than a table. */
+	return walks || c->n_rules >= limits->rules_min ||
+		(exact && c->n_rules >= limits->exact_min);
 }
 
 /* Dissolve clusters that are not worth it until all that are left are. */

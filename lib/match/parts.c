@@ -52,11 +52,13 @@ part_from(const struct match_part *part, uint32_t from)
 	return lo;
 }
 
-/* Whether part @k is asked as a chain. Of the first one keys of frames are known. */
+/* Whether part @k is asked as a chain, which leaves nothing to tables. Of the first one keys of frames are known. */
 static bool
 is_chain(const struct match_parts *parts, uint32_t k)
 {
-	return k > 0 && parts->v[k].im->base->chain != NULL;
+	const struct match_base *base = parts->v[k].im->base;
+
+	return k > 0 && base->chain != NULL && base->index == NULL;
 }
 
 void

@@ -74,14 +74,15 @@ report_kernels(const struct match_image *image, struct match_rule_report *ret)
 
 	memset(ret, 0, image->n * sizeof(*ret));
 	for (size_t i = 0; i < image->n; i++)
-		if (ix == NULL)
-			ret[i].kernel = image->base->chain != NULL ? MATCH_KERNEL_CHAIN
-								   : MATCH_KERNEL_ONE_BY_ONE;
+		if (image->base->chain != NULL)
+			ret[i].kernel = MATCH_KERNEL_CHAIN;
+		else if (ix == NULL)
+			ret[i].kernel = MATCH_KERNEL_ONE_BY_ONE;
 		else if (ix->in_bits[i])
 			ret[i].kernel = MATCH_KERNEL_BITS;
 		else if (ix->in_tuple[i])
 			ret[i].kernel = MATCH_KERNEL_TUPLE;
-	if (ix == NULL)
+	if (ix == NULL || image->base->chain != NULL)
 		return;
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		report_table(&ix->tables[k], k, ret);

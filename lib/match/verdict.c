@@ -323,9 +323,47 @@ settle_all(struct burst *b, struct probe *p, uint64_t alive)
 }
 
 /*
- * Where rules are compiled together: first match by first match. Returns the frames
- * that have to go alone. A call of its own: its 10 KiB of stack are not for bursts
- * that go rule by rule.
+ * Go on with the frames in @alive, of which @p says where, first match by first match. Returns
+ * those that have to go alone. @again: some do not begin.
+ */
+static uint64_t
+go_on_merged(struct burst *b, struct probe *p, uint64_t alive, bool again)
+{
+	uint64_t odd;
+
+	merged_init(p, b->image, b->search.views, NULL, b->search.n, b->port);
+	p->again = again;
+	odd = merged_odd(p) & alive;
+	alive &= ~odd;
+	while (alive != 0) {
+		merged_first(p, alive);
+		alive = settle_all(b, p, alive);
+		p->again = true;
+	}
+	return odd;
+}
+
+/* Go the straight way with the frames in @some, which begin. Returns those that it leaves out. */
+static uint64_t
+go_straight(struct burst *b, struct probe *p, uint64_t some)
+{
+	uint32_t found[MATCH_BURST], n = 0;
+	uint8_t which[MATCH_BURST] = {0};
+	uint64_t out, odd = 0;
+
+	for (uint64_t m = some; m != 0; m &= m - 1)
+		which[n++] = (uint8_t)__builtin_ctzll(m);
+	out = b->image->index->straight(b->image, b->search.views, which, n, found);
+	for (uint32_t k = 0; k < n; k++) {
+		p->best[which[k]] = found[k];
+		odd |= (out >> k & 1) << which[k];
+	}
+	return odd;
+}
+
+/*
+ * Where rules are compiled together. Returns the frames that have to go alone. A call of
+ * its own: its 10 KiB of stack are not for bursts that go rule by rule.
  */
 static __attribute__((noinline)) uint64_t
 go_merged(struct burst *b)
@@ -341,19 +379,24 @@ go_merged(struct burst *b)
 		p.n = n;
 		odd = ix->straight(b->image, b->search.views, NULL, n, p.best);
 		alive = settle_all(b, &p, alive & ~odd);
-		if (alive == 0)
-			return odd;
 	}
-	merged_init(&p, b->image, b->search.views, NULL, n, b->port);
-	p.again = ix->straight != NULL;
-	/* The straight way leaves out some more. */
-	odd |= merged_odd(&p);
-	alive &= ~odd;
-	while (alive != 0) {
-		merged_first(&p, alive);
-		alive = settle_all(b, &p, alive);
-		p.again = true;
+	if (alive != 0)
+		odd |= go_on_merged(b, &p, alive, ix->straight != NULL);
+	return odd;
+}
+
+/* The frames in @new, which begin, and in @on, which go on, that a chain left to tables. */
+static __attribute__((noinline)) uint64_t
+go_far(struct burst *b, struct probe *p, uint64_t new, uint64_t on)
+{
+	uint64_t odd = 0;
+
+	if (b->image->index->straight != NULL && new != 0) {
+		odd = go_straight(b, p, new);
+		new = settle_all(b, p, new & ~odd);
 	}
+	if ((new | on) != 0)
+		odd |= go_on_merged(b, p, new | on, true);
 	return odd;
 }
 
@@ -384,7 +427,7 @@ go_chain(struct burst *b)
 	const struct match_image *im = b->image;
 	const struct pkt_view *views = b->search.views;
 	const uint32_t allowed = chain_allowed(im, b->port, MATCH_STATE_ENABLED);
-	uint64_t alive = b->search.alive, odd;
+	uint64_t alive = b->search.alive, odd, far, late = 0;
 	struct probe p; /* of which little is used */
 
 	p.n = b->search.n;
@@ -393,8 +436,9 @@ go_chain(struct burst *b)
 	if (p.n > 0)
 		chain_ask_all(im, views, p.n, allowed, p.best);
 	odd = merged_equal(&p, p.best, CHAIN_ODD);
-	alive &= ~odd;
-	while ((alive = settle_all(b, &p, alive)) != 0)
+	far = merged_equal(&p, p.best, CHAIN_FAR);
+	alive &= ~odd & ~far;
+	while ((alive = settle_all(b, &p, alive)) != 0) {
 		for (uint64_t m = alive; m != 0; m &= m - 1) {
 			const uint32_t i = (uint32_t)__builtin_ctzll(m);
 			const uint32_t some = p.want[i] == MATCH_STATE_ENABLED
@@ -403,7 +447,10 @@ go_chain(struct burst *b)
 
 			p.best[i] = chain_ask(im, &views[i], chain_from(some, p.from[i]));
 		}
-	return odd;
+		late |= merged_equal(&p, p.best, CHAIN_FAR) & alive;
+		alive &= ~late;
+	}
+	return (far | late) != 0 ? odd | go_far(b, &p, far, late) : odd;
 }
 
 /* A frame that goes alone, the only one in the search. */
@@ -470,12 +517,15 @@ match_verdicts(const struct match_image *image, const struct pkt_view *views, ui
 	b.notes = notes;
 	b.has_seen = b.tired = 0;
 
-	if (image->index != NULL) {
+	if (image->parts != NULL) {
 		search_init_frames(&b.search, views, n);
-		odd = image->parts != NULL ? go_parts(&b) : go_merged(&b);
+		odd = go_parts(&b);
 	} else if (image->base->chain != NULL) {
 		search_init_frames(&b.search, views, n);
 		odd = go_chain(&b);
+	} else if (image->index != NULL) {
+		search_init_frames(&b.search, views, n);
+		odd = go_merged(&b);
 	} else {
 		search_init(&b.search, views, n);
 		odd = search_odd(&b.search, image);

@@ -31,6 +31,8 @@ const struct judge_way judge_ways[JUDGE_WAYS] = {
 	{"merged, chains", MATCH_ENGINE_AUTO,
 		{.merge = MATCH_MERGE_ALWAYS, .isa = ISA_C, .chains = true}},
 	{"a chain", MATCH_ENGINE_AUTO, {.merge = MATCH_MERGE_NEVER}},
+	{"a chain before tables", MATCH_ENGINE_AUTO,
+		{.merge = MATCH_MERGE_ALWAYS, .chain_first = true}},
 };
 
 bool

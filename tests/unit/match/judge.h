@@ -27,7 +27,7 @@ struct judge_way {
 	struct match_options options;
 };
 
-#define JUDGE_WAYS 12
+#define JUDGE_WAYS 13
 extern const struct judge_way judge_ways[JUDGE_WAYS];
 
 /* Whether @n rules may go that way: the slowest are not for the largest sets. */

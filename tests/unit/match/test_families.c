@@ -280,6 +280,7 @@ ways_with(int k, uint32_t *ret_ways)
 	*ret_ways = 0;
 	for (size_t w = 0; w < JUDGE_WAYS; w++) {
 		if (judge_ways[w].options.merge != MATCH_MERGE_ALWAYS ||
+			judge_ways[w].options.chain_first ||
 			judge_ways[w].options.chains != (k == MATCH_KERNEL_CHAIN) ||
 			(judge_ways[w].options.no_tuple && k == MATCH_KERNEL_TUPLE))
 			continue;

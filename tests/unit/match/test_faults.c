@@ -239,7 +239,7 @@ is_way(unsigned int where, const struct match_options *options)
 		return (where & CHAIN) != 0 && cbpf_jit_available();
 	if (options->merge == MATCH_MERGE_NEVER)
 		return (where & ALONE) != 0;
-	if (options->merge != MATCH_MERGE_ALWAYS)
+	if (options->merge != MATCH_MERGE_ALWAYS || options->chain_first)
 		return false;
 	if (where == STRAIGHT)
 		return isa_kernels(options->isa)->straight != NULL && !options->only_lists;

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/util.h"
 #include "cbpf/insn.h"
+#include "cbpf/jit.h"
 #include "cbpf/prog.h"
 #include "image_impl.h"
 #include "match/report.h"
@@ -68,6 +69,7 @@ static const char *const patterns[] = {
 	"dns **",
 };
 
+static uint32_t n_rules = RULES;
 static struct match_rule rules[RULES];
 static struct cbpf_prog *progs[RULES];
 static uint8_t bytes[FRAMES][LEN_MAX];
@@ -196,27 +198,35 @@ make_frames(uint32_t cut, bool plain)
 	}
 }
 
-static uint32_t
-check(const struct match_image *image, const char *name)
+/* Frames that ask all rules of @from, or each those from another one on. */
+static struct plain_burst
+burst(uint32_t from[FRAMES], uint8_t which[FRAMES])
 {
-	uint32_t from[FRAMES];
-	uint8_t which[FRAMES];
-	const struct plain_burst b = {views, which, from, FRAMES};
-	/* Only bursts that have just begun go straight. */
+	/* Only bursts that have just begun go straight, or through chains all at once. */
 	const bool new = rng_below(&rng, 2) == 0;
 
 	for (uint32_t i = 0; i < FRAMES; i++) {
 		which[i] = (uint8_t)i;
 		/* So that no rule hides behind those before it. */
-		from[i] = new ? 0 : rng_below(&rng, RULES);
+		from[i] = new ? 0 : rng_below(&rng, n_rules);
 	}
-	return plain_check(image, name, rules, RULES, &b);
+	return (struct plain_burst){views, which, from, FRAMES};
+}
+
+static uint32_t
+check(const struct match_image *image, const char *name)
+{
+	uint32_t from[FRAMES];
+	uint8_t which[FRAMES];
+	const struct plain_burst b = burst(from, which);
+
+	return plain_check(image, name, rules, n_rules, &b);
 }
 
 static void
 free_progs(void)
 {
-	for (uint32_t i = 0; i < RULES; i++)
+	for (uint32_t i = 0; i < n_rules; i++)
 		cbpf_prog_free(progs[i]);
 }
 
@@ -410,6 +420,111 @@ frames_that_are_left_out_get_verdicts(void **state)
 	assert_true(hits > FRAMES / 4);
 }
 
+/* ---- chains, which leave long names to tables ---- */
+
+#define CHAIN_RULES 6
+#define COUNTERS_OF_RULES (RULES + 1)
+
+static const struct option chains[] = {
+	{"chain, c", {.merge = MATCH_MERGE_ALWAYS, .chain_first = true, .isa = ISA_C}},
+	{"chain, avx512", {.merge = MATCH_MERGE_ALWAYS, .chain_first = true, .isa = ISA_AVX512}},
+	{"chain, as it is", {.merge = MATCH_MERGE_AUTO}},
+};
+
+static bool
+leaves_to_tables(const struct match_image *image)
+{
+	return image->base->chain != NULL && image->base->index != NULL;
+}
+
+static struct match_image *
+chain_image(const struct match_options *options)
+{
+	struct match_image *image = NULL;
+
+	assert_int_equal(
+		match_image_new_with(rules, n_rules, MATCH_ENGINE_JIT, options, &image, NULL), 0);
+	return image;
+}
+
+/* Frames of which @image says something else than programs. */
+static uint32_t
+count_wrong(const struct match_image *image)
+{
+	uint32_t from[FRAMES], got[FRAMES], n = 0;
+	uint8_t which[FRAMES];
+	const struct plain_burst b = burst(from, which);
+
+	match_image_first(image, b.views, b.which, b.n, 0, b.from, got);
+	for (uint32_t i = 0; i < b.n; i++)
+		n += got[i] != plain_first(rules, n_rules, &views[i], from[i]);
+	return n;
+}
+
+/* What decides on frames, where some rules only count. */
+static void
+check_verdicts(const struct match_image *image, const char *name, struct match_counters *counters)
+{
+	struct match_verdict v[FRAMES];
+	struct match_notes notes = {0};
+
+	match_verdicts(image, views, FRAMES, 0, 0, true, counters, 99, v, &notes);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		uint32_t want = plain_first(rules, n_rules, &views[i], 0);
+
+		while (want != MATCH_NONE && rules[want].action == MATCH_COUNT)
+			want = plain_first(rules, n_rules, &views[i], want + 1);
+		if (v[i].index != want)
+			print_error("%s: frame %u: rule %d, not %d\n", name, i, (int)v[i].index,
+				(int)want);
+		assert_int_equal(v[i].index, want);
+	}
+}
+
+static void
+chains_leave_long_names_to_tables(void **state)
+{
+	const char *is_long = getenv("SLUICE_LONG");
+	const uint32_t rounds = is_long != NULL && strcmp(is_long, "1") == 0 ? 3000 : QUICK(120);
+	struct match_counters *counters =
+		mem_zalloc_aligned(64, COUNTERS_OF_RULES * sizeof(struct match_counters));
+	uint32_t hits = 0, found = 0, wrong = 0;
+
+	(void)state;
+	if (!cbpf_jit_available())
+		skip();
+	for (uint32_t k = 0; k < rounds; k++) {
+		struct match_options spoilt = chains[k % DIM(chains)].options;
+		struct match_image *image, *bad;
+
+		n_rules = 1 + rng_below(&rng, CHAIN_RULES);
+		for (uint32_t i = 0; i < n_rules; i++) {
+			make_rule(i, k % 2 == 0);
+			rules[i].action = rng_below(&rng, 3) == 0 ? MATCH_COUNT : MATCH_DROP;
+		}
+		image = chain_image(&spoilt);
+		spoilt.far_fault = true;
+		bad = chain_image(&spoilt);
+		found += leaves_to_tables(image);
+		for (uint32_t b = 0; b < 6; b++) {
+			make_frames(b < 4 ? 0 : 1 + rng_below(&rng, 2) * 40, k % 2 == 0);
+			hits += check(image, chains[k % DIM(chains)].name);
+			check_verdicts(image, chains[k % DIM(chains)].name, counters);
+			wrong += count_wrong(bad);
+		}
+		match_image_free(image);
+		match_image_free(bad);
+		free_progs();
+	}
+	mem_free(counters);
+	n_rules = RULES;
+	print_message("%u of %u chains before tables\n", found, rounds);
+	assert_true(found > rounds / 4);
+	assert_true(hits > rounds);
+	/* One that keeps them to itself is noticed. */
+	assert_true(wrong > 0);
+}
+
 int
 main(void)
 {
@@ -417,6 +532,7 @@ main(void)
 		cmocka_unit_test(walks_are_those_of_programs),
 		cmocka_unit_test(steps_of_one_byte_are_steps),
 		cmocka_unit_test(frames_that_are_left_out_get_verdicts),
+		cmocka_unit_test(chains_leave_long_names_to_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
