@@ -41,15 +41,17 @@ walks_on(struct walks *w, __m512i lo, __m512i span, __m512i behind)
 	w->on = _mm512_mask_cmplt_epi64_mask(w->on, w->place, w->last);
 }
 
-/* Note which of the frames from @i on may have items at their ends. */
+/* Note which of the frames from @i on may have items at their ends, and where others are. */
 static inline void
 walks_note(struct walk_ends *v, const struct hash_table *t, const struct walks *w, uint32_t i)
 {
 	const __mmask8 in =
 		_mm512_mask_cmplt_epi64_mask(w->all & (__mmask8)~w->on, w->place, w->last);
+	const __m512i may = _mm512_and_si512(ends_of_items(t, w->start, w->place, in), w->starts);
 
-	ends_put(v, i, 0xff, w->place,
-		_mm512_and_si512(ends_of_items(t, w->start, w->place, in), w->starts));
+	ends_put(v, i, (__mmask8)~w->on, w->place, may);
+	_mm512_mask_store_epi64(&v->end[i], w->on, w->place);
+	_mm512_mask_store_epi64(&v->may[i], w->on, w->starts);
 }
 
 uint64_t
@@ -143,15 +145,17 @@ ends_note(struct walk_ends *v, const struct hash_table *t, const struct many *l,
 		_mm512_and_si512(ends_of_items(t, l->start, l->place, in), l->starts));
 }
 
+/* Eight frames from where few steps led them. */
 static inline struct many
-many_of(const struct burst_window *from, uint32_t i, int32_t off, uint64_t some)
+many_of(const struct walk_ends *v, const struct burst_window *from, uint32_t i, int32_t off,
+	uint64_t some)
 {
 	const struct ends_lanes l = ends_lanes(from, off, i, (__mmask8)(some >> i));
 
 	return (struct many){.start = l.start,
-		.place = l.start,
+		.place = _mm512_load_si512(&v->end[i]),
 		.last = _mm512_sub_epi64(l.last, _mm512_set1_epi64(8)),
-		.starts = _mm512_setzero_si512(),
+		.starts = _mm512_load_si512(&v->may[i]),
 		.some = l.on};
 }
 
@@ -164,8 +168,8 @@ ends_many_avx512(struct walk_ends *v, const struct hash_table *t, const struct s
 	const __m512i behind = _mm512_set1_epi8((char)step->behind);
 
 	for (uint32_t i = 0; i < MATCH_BURST && some >> i != 0; i += LANES * ENDS_VECTORS) {
-		struct many a = many_of(from, i, off, some);
-		struct many b = many_of(from, i + LANES, off, some);
+		struct many a = many_of(v, from, i, off, some);
+		struct many b = many_of(v, from, i + LANES, off, some);
 		uint32_t rounds = t->steps_max + ENDS_BITS;
 		__mmask8 on;
 

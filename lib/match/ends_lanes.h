@@ -77,11 +77,14 @@ ends_put(struct walk_ends *v, uint32_t i, __mmask8 some, __m512i end, __m512i ma
 	v->some |= (uint64_t)_mm512_mask_test_epi64_mask(some, may, may) << i;
 }
 
-/* Set @v for those of @some, as ends_fn does, that have few labels. Returns the others. */
+/*
+ * Set @v for those of @some, as ends_fn does, that have few labels. Returns the others: end[] is
+ * where they are, and may[] where they came by, a bit for each number of bytes before that.
+ */
 uint64_t ends_few_avx512(struct walk_ends *v, const struct hash_table *t,
 	const struct sym_step *step, const struct burst_window *from, int32_t off, uint64_t some);
 
-/* Add to @v those of @some, which are not odd, however many labels they have. */
+/* Go on with those of @some, which ends_few_avx512() returned. */
 void ends_many_avx512(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
 	const struct burst_window *from, int32_t off, uint64_t some);
 

@@ -92,9 +92,9 @@ jumps_of(struct jumps *j, const struct steps *s, const uint8_t *block, const uin
 static inline uint32_t
 out_of_block(const struct jumps *j, uint32_t from)
 {
-	uint8_t to[BLOCK];
+	uint8_t to[BLOCK] __attribute__((aligned(64)));
 
-	_mm512_storeu_si512(to, j->by[DOUBLINGS]);
+	_mm512_store_si512(to, j->by[DOUBLINGS]);
 	return to[from];
 }
 
@@ -114,37 +114,22 @@ places_of(const struct jumps *j, uint32_t from)
 	return at;
 }
 
-/* Those of @may, as of struct walk_ends, that the walk from @start to @end comes by. */
-static __attribute__((noinline)) uint64_t
-may_of_walk(const struct steps *s, const uint8_t *start, const uint8_t *end, const uint8_t *last,
-	uint64_t may)
-{
-	uint64_t some = 0;
-	uint32_t to = 0;
+/* ---- frames ---- */
 
-	for (const uint8_t *block = start; to < INSIDE && block + to <= end; block += BLOCK) {
-		struct jumps j;
-		__m512i at;
+/* One on its way: what a block led to, and where it was entered, and the one before. */
+struct way {
+	const uint8_t *block;
+	uint8_t in, before;
+};
 
-		jumps_of(&j, s, block, last);
-		at = places_of(&j, to);
-		for (uint64_t m = may; m != 0; m &= m - 1) {
-			const ptrdiff_t place = end - __builtin_ctzll(m) - block;
-			const __m512i all = _mm512_set1_epi8((char)(INSIDE + place));
-
-			if (place >= 0 && place < BLOCK && _mm512_cmpeq_epi8_mask(at, all) != 0)
-				some |= m & -m;
-		}
-		to = out_of_block(&j, to);
-	}
-	return some;
-}
-
-static inline const uint8_t *
-start_of(const struct burst_window *from, uint32_t i, int32_t off)
-{
-	return (const uint8_t *)(uintptr_t)from->bytes[i] + off;
-}
+/* Frames on their way through blocks. */
+struct ways {
+	struct way of[MATCH_BURST];
+	uint64_t starts[MATCH_BURST]; /* as of ends_few_avx512() */
+	const uint8_t *from[MATCH_BURST]; /* where that was */
+	uint8_t frame[MATCH_BURST]; /* those that go on */
+	uint32_t n;
+};
 
 static inline const uint8_t *
 last_of(const struct burst_window *from, uint32_t i)
@@ -152,23 +137,94 @@ last_of(const struct burst_window *from, uint32_t i)
 	return (const uint8_t *)(uintptr_t)from->bytes[i] + (int32_t)(uint32_t)from->rest[i];
 }
 
-/* The end of the walk from @start, or where it is after so many blocks; bytes end at @last. */
-static inline const uint8_t *
-end_of(const struct steps *s, const uint8_t *start, const uint8_t *last, uint32_t blocks)
+static inline void
+ways_init(struct ways *w, const struct walk_ends *v, uint64_t some)
 {
-	const uint8_t *block = start;
-	uint32_t to = 0;
+	w->n = 0;
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
-	for (; blocks > 0 && block + to < last; blocks--) {
+		w->from[i] = (const uint8_t *)(uintptr_t)v->end[i];
+		w->of[i] = (struct way){w->from[i], 0, 0};
+		w->starts[i] = v->may[i];
+		w->frame[w->n++] = (uint8_t)i;
+	}
+}
+
+/*
+ * Through a block with all that go on. All frames before the next block: how many one has is
+ * anybody's guess, and one block waits for another only by where it is entered.
+ */
+static inline void
+ways_on(struct ways *w, struct walk_ends *v, const struct steps *s, const struct burst_window *from)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t k = 0; k < w->n; k++) {
+		const uint32_t i = w->frame[k];
+		const uint8_t *last = last_of(from, i), *block = w->of[i].block;
+		const uint32_t in = w->of[i].in;
 		struct jumps j;
+		uint32_t to;
+		bool on;
 
 		jumps_of(&j, s, block, last);
-		to = out_of_block(&j, to);
-		if (to >= INSIDE)
-			return block + to % BLOCK;
-		block += BLOCK;
+		to = out_of_block(&j, in);
+		on = to < INSIDE && block + BLOCK + to < last;
+		v->end[i] = (uintptr_t)block + (to < INSIDE ? BLOCK : 0) + to % BLOCK;
+		w->of[i] = on ? (struct way){block + BLOCK, (uint8_t)to, (uint8_t)in}
+			      : (struct way){block, (uint8_t)in, w->of[i].before};
+		w->frame[kept] = (uint8_t)i;
+		kept += on;
 	}
-	return block + to;
+	w->n = kept;
+}
+
+/* Those of @may, as of struct walk_ends, that are in @block and a walk comes by that enters at @in. */
+static inline uint64_t
+may_in_block(const struct steps *s, const uint8_t *block, uint32_t in, const uint8_t *last,
+	const uint8_t *end, uint64_t may)
+{
+	uint64_t some = 0;
+	struct jumps j;
+	__m512i at;
+
+	jumps_of(&j, s, block, last);
+	at = places_of(&j, in);
+	for (uint64_t m = may; m != 0; m &= m - 1) {
+		const ptrdiff_t place = end - __builtin_ctzll(m) - block;
+		const __m512i all = _mm512_set1_epi8((char)(INSIDE + place));
+
+		if (place >= 0 && place < BLOCK && _mm512_cmpeq_epi8_mask(at, all) != 0)
+			some |= m & -m;
+	}
+	return some;
+}
+
+/* The bits of numbers up to @n. */
+static inline uint64_t
+up_to(uint64_t n)
+{
+	return n < 63 ? (UINT64_C(2) << n) - 1 : UINT64_MAX;
+}
+
+/* Those of @may that frame @i, which is at its end, came by. */
+static uint64_t
+may_of_way(const struct ways *w, const struct steps *s, uint32_t i, const uint8_t *last,
+	const uint8_t *end, uint64_t may)
+{
+	const struct way *way = &w->of[i];
+	/* Bytes before the end: to where few steps led, to the last block and to that before. */
+	const uint64_t few = (uint64_t)(end - w->from[i]), own = (uint64_t)(end - way->block);
+	const uint64_t by_few = few < ENDS_BITS ? w->starts[i] << few : 0;
+	const uint64_t here = may & up_to(own), before = may & up_to(few) & ~up_to(own);
+	uint64_t some = may & by_few;
+
+	if (here != 0)
+		some |= may_in_block(s, way->block, way->in, last, end, here);
+	if (before != 0)
+		some |= may_in_block(s, way->block - BLOCK, way->before, last, end, before);
+	return some;
 }
 
 /* The same for frames whose names have many labels. */
@@ -177,14 +233,12 @@ ends_many(struct walk_ends *v, const struct hash_table *t, const struct sym_step
 	const struct burst_window *from, int32_t off, uint64_t some)
 {
 	const struct steps s = steps_of(step);
+	uint32_t blocks = t->steps_max + ENDS_BITS;
+	struct ways w;
 
-	/* All of them: an end is read as one of a vector when it has long been written. */
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		v->end[i] = (uintptr_t)end_of(
-			&s, start_of(from, i, off), last_of(from, i), t->steps_max + ENDS_BITS);
-	}
+	ways_init(&w, v, some);
+	for (; w.n > 0 && blocks > 0; blocks--)
+		ways_on(&w, v, &s, from);
 	for (uint32_t i = 0; i < MATCH_BURST && some >> i != 0; i += LANES) {
 		const struct ends_lanes l = ends_lanes(from, off, i, (__mmask8)(some >> i));
 		const __m512i end = _mm512_load_si512(&v->end[i]);
@@ -195,8 +249,8 @@ ends_many(struct walk_ends *v, const struct hash_table *t, const struct sym_step
 	for (uint64_t m = v->some & some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 
-		v->may[i] = may_of_walk(&s, start_of(from, i, off),
-			(const uint8_t *)(uintptr_t)v->end[i], last_of(from, i), v->may[i]);
+		v->may[i] = may_of_way(&w, &s, i, last_of(from, i),
+			(const uint8_t *)(uintptr_t)v->end[i], v->may[i]);
 		v->some ^= (uint64_t)(v->may[i] == 0) << i;
 	}
 }
