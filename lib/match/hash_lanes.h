@@ -24,21 +24,30 @@ lane_adds(const struct hash_table *t, uint32_t i, __m512i v)
 	return lane_pairs(_mm512_and_si512(v, mask), t->seed[i]);
 }
 
-/* The sum of the @n_words words of @t, which is together, in the windows @w of the frames @some. */
+/*
+ * What words @first to @n_words - 1 of @t, which is together, in the windows @w of the frames
+ * @some add to @sum.
+ */
 static inline __attribute__((always_inline)) __m512i
-lane_sums(const struct hash_table *t, struct lane_windows w, __mmask8 some, uint32_t n_words)
+lane_sums_from(const struct hash_table *t, __m512i sum, uint32_t first, struct lane_windows w,
+	__mmask8 some, uint32_t n_words)
 {
-	__m512i sum = _mm512_setzero_si512();
-
 	if (__builtin_expect(lanes_have(w.rest, t->before, t->left, some), 1)) {
-		for (uint32_t i = 0; i < n_words; i++)
+		for (uint32_t i = first; i < n_words; i++)
 			sum = _mm512_add_epi64(sum,
 				lane_adds(t, i, lane_words_there(w.bytes, t->words[i].off, some)));
 		return sum;
 	}
-	for (uint32_t i = 0; i < n_words; i++)
+	for (uint32_t i = first; i < n_words; i++)
 		sum = _mm512_add_epi64(sum, lane_adds(t, i, lane_words(w, t->words[i].off, some)));
 	return sum;
+}
+
+/* The sum of all @n_words words. */
+static inline __attribute__((always_inline)) __m512i
+lane_sums(const struct hash_table *t, struct lane_windows w, __mmask8 some, uint32_t n_words)
+{
+	return lane_sums_from(t, _mm512_setzero_si512(), 0, w, some, n_words);
 }
 
 /* hash_finish(). */

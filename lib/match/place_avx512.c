@@ -55,8 +55,9 @@ step_on(const struct probe_at *start, const struct probe_at *from, int32_t off,
 {
 	const struct lane_windows at = lane_windows(from);
 	const struct lane_windows base = kind == WINDOW_WALK ? at : lane_windows(start);
+	__m512i words;
 
-	lane_windows_store(ret, lane_step(base, at, off, kind, some), some);
+	lane_windows_store(ret, lane_step(base, at, off, kind, some, &words), some);
 }
 
 /* Called with constants, so that each kind is a loop of its own. */

@@ -190,35 +190,50 @@ lane_steps(struct lane_windows from, int32_t off, __mmask8 some)
 	return lane_words(from, off, some);
 }
 
-/*
- * The windows of kind @kind, which start by the byte at @from + @off, of the frames @some.
- * @base: what they are counted from. Called with a constant kind.
- */
+/* The windows of kind @kind, counted from @base, that start by the first bytes of @words. */
 static inline __attribute__((always_inline)) struct lane_windows
-lane_step(struct lane_windows base, struct lane_windows from, int32_t off, enum window_kind kind,
-	__mmask8 some)
+lane_by_words(struct lane_windows base, __m512i words, enum window_kind kind)
 {
-	/* left is the lower half. */
-	const __mmask8 there =
-		(__mmask8)_pext_u32(
-			_mm512_cmpgt_epi32_mask(from.rest, _mm512_set1_epi32(off)), 0x5555) &
-		some;
-	__m512i step = lane_steps(from, off, there), rest;
-	__mmask8 is_6;
+	const __mmask8 is_6 = _mm512_cmpeq_epi64_mask(
+		_mm512_and_si512(words, _mm512_set1_epi64(0xf0)), _mm512_set1_epi64(0x60));
+	__m512i step, rest;
 
-	is_6 = _mm512_cmpeq_epi64_mask(
-		_mm512_and_si512(step, _mm512_set1_epi64(0xf0)), _mm512_set1_epi64(0x60));
 	if (kind == WINDOW_IHL || kind == WINDOW_L4)
-		step = _mm512_slli_epi64(_mm512_and_si512(step, _mm512_set1_epi64(15)), 2);
+		step = _mm512_slli_epi64(_mm512_and_si512(words, _mm512_set1_epi64(15)), 2);
 	else
-		step = _mm512_and_si512(step, _mm512_set1_epi64(UINT8_MAX));
+		step = _mm512_and_si512(words, _mm512_set1_epi64(UINT8_MAX));
 	if (kind == WINDOW_L4)
 		step = _mm512_mask_mov_epi64(step, is_6, _mm512_set1_epi64(WINDOW_L4_IP6));
 	/* left less the step, and above it pos and the step. */
 	rest = _mm512_add_epi32(base.rest, _mm512_slli_epi64(step, 32));
-	rest = _mm512_mask_sub_epi32(rest, 0x5555, rest, step);
-	return (struct lane_windows){_mm512_maskz_add_epi64(there, base.bytes, step),
-		_mm512_mask_mov_epi64(lane_nowhere(), there, rest)};
+	return (struct lane_windows){_mm512_add_epi64(base.bytes, step),
+		_mm512_mask_sub_epi32(rest, 0x5555, rest, step)};
+}
+
+/*
+ * The windows of kind @kind, which start by the byte at @from + @off, of the frames @some.
+ * @base: what they are counted from. *@ret_words: lane_words() at @from + @off. Called with a
+ * constant kind.
+ */
+static inline __attribute__((always_inline)) struct lane_windows
+lane_step(struct lane_windows base, struct lane_windows from, int32_t off, enum window_kind kind,
+	__mmask8 some, __m512i *ret_words)
+{
+	struct lane_windows w;
+	__mmask8 there;
+
+	if (__builtin_expect(lanes_have(from.rest, 0, off + (int32_t)sizeof(uint64_t), some), 1)) {
+		*ret_words = lane_words_there(from.bytes, off, some);
+		return lane_by_words(base, *ret_words, kind);
+	}
+	/* left is the lower half. */
+	there = (__mmask8)_pext_u32(
+			_mm512_cmpgt_epi32_mask(from.rest, _mm512_set1_epi32(off)), 0x5555) &
+		some;
+	*ret_words = lane_steps(from, off, there);
+	w = lane_by_words(base, *ret_words, kind);
+	return (struct lane_windows){_mm512_maskz_mov_epi64(there, w.bytes),
+		_mm512_mask_mov_epi64(lane_nowhere(), there, w.rest)};
 }
 
 #endif

@@ -31,6 +31,10 @@ struct straight {
 	uint64_t layers[MATCH_BURST] __attribute__((aligned(64))); /* as of struct lane_views */
 	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
 	struct burst_window at[WINDOWS_MAX];
+	/* The words at the byte that the last such window starts by, which tables may hash, too. */
+	uint32_t words_win; /* WINDOW_OF_KEY: none */
+	int32_t words_off;
+	uint64_t words[MATCH_BURST] __attribute__((aligned(64)));
 	/* Of the table whose places are walked to: where, and the number of steps to at[]. */
 	struct walk_ends ends;
 	uint8_t steps[MATCH_BURST] __attribute__((aligned(64)));
@@ -86,6 +90,26 @@ take_frames(struct straight *s)
 	s->found = 1u << WINDOW_OF_START(SPACE_RAW);
 }
 
+/*
+ * The frames for whose keys @test holds; eight at once, as they were stored: a load of sixteen
+ * would wait for both stores to come to the cache.
+ */
+static inline uint64_t
+frames_of(const struct straight *s, struct scope_test test)
+{
+	const __m256i mask = _mm256_set1_epi32((int)test.mask);
+	const __m256i val = _mm256_set1_epi32((int)test.val);
+	uint64_t hold = 0;
+
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __m256i key = _mm256_load_si256((const void *)&s->key[g * LANES]);
+
+		hold |= (uint64_t)_mm256_cmpeq_epi32_mask(_mm256_and_si256(key, mask), val)
+			<< g * LANES;
+	}
+	return hold & s->all;
+}
+
 /* ---- windows ---- */
 
 /* Called with constants, so that each kind is a loop of its own. */
@@ -98,12 +122,17 @@ find_all(struct straight *s, uint32_t win, enum window_kind kind)
 
 	for (uint32_t g = 0; g < s->n_groups; g++) {
 		const __mmask8 on = lanes_of(s->asked, g);
+		__m512i words;
 
-		if (on != 0)
-			window_set(s, win, g,
-				lane_step(window_get(s, base, g), window_get(s, w->parent, g), off,
-					kind, on));
+		if (on == 0)
+			continue;
+		window_set(s, win, g,
+			lane_step(window_get(s, base, g), window_get(s, w->parent, g), off, kind,
+				on, &words));
+		_mm512_store_si512(&s->words[g * LANES], words);
 	}
+	s->words_win = w->parent;
+	s->words_off = off;
 }
 
 /*
@@ -248,17 +277,23 @@ find_places(struct straight *s, const struct hash_table *t, uint64_t some)
 
 /* ---- tables ---- */
 
+/* @known: the first word is at hand. */
 static inline __attribute__((always_inline)) void
-hash_all(const struct straight *s, const struct hash_table *t, uint64_t some,
-	struct straight_items *ret, uint32_t n_words)
+hash_all(const struct straight *restrict s, const struct hash_table *restrict t, uint64_t some,
+	struct straight_items *restrict ret, uint32_t n_words, bool known)
 {
 	for (uint32_t g = 0; g < s->n_groups; g++) {
 		const __mmask8 on = lanes_of(some, g);
+		__m512i sum = _mm512_setzero_si512();
 
-		if (on != 0)
-			_mm512_store_si512(&ret->hash[g * LANES],
-				lane_hashes(lane_sums(
-					t, window_get(s, t->run_at.win, g), on, n_words)));
+		if (on == 0)
+			continue;
+		if (known)
+			sum = lane_adds(t, 0, _mm512_load_si512(&s->words[g * LANES]));
+		if (n_words > known)
+			sum = lane_sums_from(
+				t, sum, known, window_get(s, t->run_at.win, g), on, n_words);
+		_mm512_store_si512(&ret->hash[g * LANES], lane_hashes(sum));
 	}
 }
 
@@ -266,15 +301,22 @@ static void
 hash_frames(const struct straight *s, const struct hash_table *t, uint64_t some,
 	struct straight_items *ret)
 {
+	const struct hash_word *w = &t->words[0];
+	const bool known = w->win == s->words_win && w->off == s->words_off;
+
 	/* With constants: as many gathers, and no loop around them. */
 	if (t->n_lanes > 0)
 		return; /* see have() */
-	if (t->n_words == 1)
-		hash_all(s, t, some, ret, 1);
+	if (t->n_words == 1 && known)
+		hash_all(s, t, some, ret, 1, true);
+	else if (t->n_words == 1)
+		hash_all(s, t, some, ret, 1, false);
+	else if (t->n_words == 2 && known)
+		hash_all(s, t, some, ret, 2, true);
 	else if (t->n_words == 2)
-		hash_all(s, t, some, ret, 2);
+		hash_all(s, t, some, ret, 2, false);
 	else
-		hash_all(s, t, some, ret, HASH_DATA_WORDS);
+		hash_all(s, t, some, ret, HASH_DATA_WORDS, false);
 }
 
 /* What the buckets of the frames @some have for them. Returns for which they have something. */
@@ -565,20 +607,22 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 	s.n_groups = (n + LANES - 1) / LANES;
 	s.all = search_mask(n);
 	s.asked = 0;
+	s.words_win = WINDOW_OF_KEY;
 	s.ends.some = 0;
 	s.far = false;
 	s.ends.odd = 0;
 	take_frames(&s);
 	if (im->any_generated)
-		odd = search_keys_odd(s.key, n);
-	masks_tests_avx512(s.key, n, ix->tests, ix->n_tests, has);
+		odd = frames_of(&s, search_odd_test());
+	for (uint32_t k = 0; k < ix->n_tests; k++)
+		has[k] = frames_of(&s, ix->tests[k]);
 	for (uint32_t k = 0; k < ix->n_tables; k++)
-		s.asked |= some[k] = has[ix->table_test[k]] & s.all & ~odd;
+		s.asked |= some[k] = has[ix->table_test[k]] & ~odd;
 	/* Each stage for all tables, which do not wait for each other. */
-	for (uint32_t k = 0; k < ix->n_tables; k++) {
+	for (uint32_t k = 0; k < ix->n_tables; k++)
 		some[k] = find_places(&s, &ix->tables[k], some[k]);
+	for (uint32_t k = 0; k < ix->n_tables; k++)
 		hash_frames(&s, &ix->tables[k], some[k], &items[k]);
-	}
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		some[k] = look_up(&s, &ix->tables[k], some[k], &items[k]);
 	for (uint32_t k = 0; k < ix->n_tables; k++)

@@ -46,14 +46,20 @@ frames_with(
 	return same & some;
 }
 
-/* hash_run_is_there() of the windows with @rest. */
-static inline __mmask8
-lanes_reach(__m512i rest, const struct item_need *need, bool at_tail)
+/* What windows must have that the bytes of @need are there: left, and above it pos. */
+static inline __m512i
+asked_by(const struct item_need *need, bool at_tail)
 {
 	const int32_t left = at_tail ? -(int32_t)need->b : need->a;
 	const int32_t pos = at_tail ? need->a : INT32_MIN;
-	const __m512i asked =
-		_mm512_set1_epi64((long long)((uint64_t)(uint32_t)pos << 32 | (uint32_t)left));
+
+	return _mm512_set1_epi64((long long)((uint64_t)(uint32_t)pos << 32 | (uint32_t)left));
+}
+
+/* Which windows with @rest have what is @asked. */
+static inline __mmask8
+lanes_reach(__m512i rest, __m512i asked)
+{
 	const __m512i lacks = _mm512_maskz_set1_epi32(_mm512_cmplt_epi32_mask(rest, asked), -1);
 
 	return _mm512_testn_epi64_mask(lacks, lacks);
@@ -63,21 +69,23 @@ lanes_reach(__m512i rest, const struct item_need *need, bool at_tail)
 static inline void
 find_runs(const struct straight *s, const struct hash_table *t, uint64_t some, struct flood *f)
 {
+	const __m512i asked = asked_by(&f->it->needs[0], t->run_at_tail);
 	const __m512i off = _mm512_set1_epi64(t->run_at.off);
+	const uint32_t n_groups = s->n_groups;
+	uint64_t there = 0;
 
-	f->there = 0;
-	for (uint32_t g = 0; g < s->n_groups; g++) {
+	for (uint32_t g = 0; g < n_groups; g++) {
 		const uint64_t *bytes = &f->w->bytes[g * LANES];
 		const __m512i rest = _mm512_load_si512(&f->w->rest[g * LANES]);
-		const __mmask8 on =
-			lanes_of(some, g) & lanes_reach(rest, &f->it->needs[0], t->run_at_tail);
+		const __mmask8 on = lanes_of(some, g) & lanes_reach(rest, asked);
 		/* For frames that are not asked about one that is. */
-		const __m512i one = _mm512_set1_epi64((long long)bytes[__builtin_ctz(on | 0x80)]);
+		const __m512i one = _mm512_set1_epi64((long long)bytes[__builtin_ctz(on | 0x80u)]);
 		const __m512i start = _mm512_mask_loadu_epi64(one, on, bytes);
 
-		f->there |= (uint64_t)on << g * LANES;
+		there |= (uint64_t)on << g * LANES;
 		_mm512_store_si512(&f->start[g * LANES], _mm512_add_epi64(start, off));
 	}
+	f->there = there;
 }
 
 /* What the runs of @run bytes at the eight places @start have that is not as in @val, of bytes @asked. */
