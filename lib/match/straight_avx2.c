@@ -327,8 +327,19 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 	return (const void *)&all[items->place[i]];
 }
 
+#include "straight_flood4.h"
 #include "straight_have.h"
 #include "straight_pieces.h"
+
+/* Verify what was looked up in @t for the frames @some. */
+static void
+have(struct straight *s, const struct hash_table *t, const struct straight_items *items,
+	uint64_t some)
+{
+	some &= ~have_most(s, t, items, some);
+	if (some != 0)
+		haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, items, some);
+}
 
 /* ---- all ---- */
 
@@ -360,13 +371,8 @@ straight_avx2(const struct match_image *im, const struct pkt_view *views, const 
 	}
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		some[k] = look_up(&s, &ix->tables[k], some[k], &items[k]);
-	for (uint32_t k = 0; k < ix->n_tables; k++) {
-		const struct hash_table *t = &ix->tables[k];
-
-		if (some[k] != 0)
-			haves[t->run > 32][t->run_at_tail][!t->all_simple](
-				&s, t, &items[k], some[k]);
-	}
+	for (uint32_t k = 0; k < ix->n_tables; k++)
+		have(&s, &ix->tables[k], &items[k], some[k]);
 	memcpy(ret, s.best, n * sizeof(s.best[0]));
 	return odd;
 }

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The last stage of the straight way for AVX2 where many frames of a burst have the same item, as
+ * in a flood, as straight_flood.h: what is asked of it is read once, and four frames are compared
+ * without a branch. Included by straight_avx2.c, behind windows_of().
+ */
+
+/* So many frames with one item take less together than one by one. */
+#define FLOOD_MIN 12
+
+#define FLOOD_PIECES (64 / RUN_PIECE)
+
+/* An item that many frames have. */
+struct flood {
+	const struct hash_item *it;
+	const struct hash_shape *shape;
+	const struct burst_window *w;
+};
+
+/* The pieces of four frames: where each is, and in the run. */
+struct flood_pieces {
+	uint64_t start[FLOOD_PIECES][LANES], from[FLOOD_PIECES][LANES];
+};
+
+/* The place that two of three of the frames @some have, three at least; or 0. */
+static inline uint32_t
+place_of_most(const struct straight_items *items, uint64_t some)
+{
+	const uint32_t a = items->place[__builtin_ctzll(some)];
+	const uint32_t b = items->place[__builtin_ctzll(some & (some - 1))];
+	const uint32_t c = items->place[63 - __builtin_clzll(some)];
+
+	return a == b || a == c ? a : b == c ? b : 0;
+}
+
+/* Which of the frames @some have the item at @place. */
+static inline uint64_t
+frames_with(
+	const struct straight *s, const struct straight_items *items, uint32_t place, uint64_t some)
+{
+	const __m256i one = _mm256_set1_epi32((int)place);
+	uint64_t same = 0;
+
+	for (uint32_t i = 0; i < s->n; i += 8) {
+		const __m256i v = _mm256_load_si256((const void *)&items->place[i]);
+		const __m256i is = _mm256_cmpeq_epi32(one, v);
+
+		same |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(is)) << i;
+	}
+	return same & some;
+}
+
+/* hash_run_is_there() and hash_run_fits() of the windows with @rest, as lanes. */
+static inline uint32_t
+lanes_fit(__m256i rest, const struct hash_table *t, const struct item_need *need)
+{
+	const int32_t left = t->run_at_tail ? -(int32_t)need->b : (int32_t)need->a;
+	const int32_t pos = t->run_at_tail ? (int32_t)need->a : INT32_MIN;
+	const __m256i asked =
+		_mm256_set1_epi64x((long long)((uint64_t)(uint32_t)pos << 32 | (uint32_t)left));
+	/* Bytes from the frame's start on, and above them those in front of the window. */
+	const __m256i has = _mm256_add_epi32(rest, _mm256_srli_epi64(rest, 32));
+	const uint32_t before = (uint32_t)-t->run_at.off;
+	const __m256i least =
+		_mm256_set1_epi64x((long long)((uint64_t)before << 32 | (uint32_t)RUN_PIECE));
+	const __m256i lacks =
+		_mm256_or_si256(_mm256_cmpgt_epi32(asked, rest), _mm256_cmpgt_epi32(least, has));
+
+	return lanes_set(_mm256_cmpeq_epi64(lacks, _mm256_setzero_si256()));
+}
+
+/*
+ * Where the pieces of the lanes @on of @at are, @run bytes from @off on; those of other lanes are
+ * one of these. As hash_run_holds() has it: near the end the last bytes of the frame.
+ */
+static inline __attribute__((always_inline)) void
+set_pieces(struct lane_windows at, int32_t off, uint32_t run, uint32_t on, struct flood_pieces *ret)
+{
+	const __m128i last =
+		_mm_sub_epi32(lane_lows(at.rest), _mm_set1_epi32(off + (int32_t)RUN_PIECE));
+	const __m256i start = _mm256_add_epi64(at.bytes, _mm256_set1_epi64x(off));
+
+	for (uint32_t k = 0; k < run / RUN_PIECE; k++) {
+		const __m128i least = _mm_min_epi32(_mm_set1_epi32((int32_t)(k * RUN_PIECE)), last);
+		const __m256i from = _mm256_cvtepi32_epi64(least);
+
+		_mm256_storeu_si256((void *)ret->from[k], from);
+		_mm256_storeu_si256((void *)ret->start[k], _mm256_add_epi64(start, from));
+		for (uint32_t m = on ^ LANES_ALL; m != 0; m &= m - 1) {
+			const uint32_t lane = (uint32_t)__builtin_ctz(m);
+			const uint32_t other = (uint32_t)__builtin_ctz(on);
+
+			ret->from[k][lane] = ret->from[k][other];
+			ret->start[k][lane] = ret->start[k][other];
+		}
+	}
+}
+
+/* Whether the pieces @p of all four frames are those of @f. */
+static inline __attribute__((always_inline)) bool
+pieces_hold(const struct flood *f, const struct flood_pieces *p, uint32_t run)
+{
+	const uint8_t *val = (const uint8_t *)&f->it->val[1], *mask = f->shape->run_mask;
+	__m256i differ = _mm256_setzero_si256();
+
+	for (uint32_t k = 0; k < run / RUN_PIECE; k++)
+		for (uint32_t lane = 0; lane < LANES; lane++) {
+			const int64_t from = (int64_t)p->from[k][lane];
+			const void *start = (const void *)(uintptr_t)p->start[k][lane];
+			const __m256i v = _mm256_loadu_si256(start);
+			const __m256i w = _mm256_loadu_si256((const void *)(val + from));
+			const __m256i m = _mm256_loadu_si256((const void *)(mask + from));
+
+			differ = _mm256_or_si256(
+				differ, _mm256_and_si256(_mm256_xor_si256(v, w), m));
+		}
+	return _mm256_testz_si256(differ, differ) != 0;
+}
+
+/* The ones of the frames @some that have the run of @f. Groups in which one has not are left out. */
+static inline __attribute__((always_inline)) uint64_t
+equal_runs(const struct straight *s, const struct hash_table *t, const struct flood *f,
+	uint64_t some, uint32_t run)
+{
+	uint64_t equal = 0;
+
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const struct lane_windows at = window_get(s, t->run_at.win, g);
+		const uint32_t on = group_of(some, g) & lanes_fit(at.rest, t, &f->it->needs[0]);
+		struct flood_pieces p;
+
+		if (on == 0)
+			continue;
+		set_pieces(at, t->run_at.off, run, on, &p);
+		if (pieces_hold(f, &p, run))
+			equal |= (uint64_t)on << g * LANES;
+	}
+	return equal;
+}
+
+/* The ones of the frames @some for which the ranges of @f hold. */
+static inline uint64_t
+ranges_of_flood(const struct flood *f, uint64_t some)
+{
+	const uint64_t *range = &f->it->val[1 + f->shape->n_words];
+	uint64_t hold = 0;
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+		const uint8_t *bytes = (const void *)(uintptr_t)f->w->bytes[i];
+
+		hold |= (uint64_t)hash_near_hold(f->shape, range, bytes) << i;
+	}
+	return hold;
+}
+
+/* Let @rule be the first one of the frames @some that have no earlier one. */
+static inline void
+set_rule(struct straight *s, uint32_t rule, uint64_t some)
+{
+	const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+
+	for (uint32_t i = 0; i < s->n; i += 8) {
+		const __m256i on = _mm256_and_si256(_mm256_set1_epi32((uint8_t)(some >> i)), bits);
+		/* All ones, which is later than any rule, in the others. */
+		const __m256i none = _mm256_cmpeq_epi32(on, _mm256_setzero_si256());
+		const __m256i r = _mm256_or_si256(none, _mm256_set1_epi32((int)rule));
+		void *best = &s->best[i];
+
+		_mm256_store_si256(best, _mm256_min_epu32(r, _mm256_load_si256(best)));
+	}
+}
+
+/*
+ * Let the item at @place be the first rule of those of the frames @some, which all have it, that
+ * it is found to hold for. Returns these.
+ */
+static __attribute__((noinline)) uint64_t
+have_flood(struct straight *s, const struct hash_table *t, uint32_t place, uint64_t some)
+{
+	const struct hash_item *it = (const void *)&t->items[place];
+	const struct flood f = {it, &t->shapes[it->shape], windows_of(s, t->run_at.win)};
+	uint64_t hold;
+
+	/* Pairs with match_image_enable(); nothing else depends on it. */
+	if ((atomic_load_explicit(&s->im->state[it->rule], memory_order_relaxed) &
+		    MATCH_STATE_ENABLED) == 0)
+		return 0;
+	hold = f.shape->run == 32 ? equal_runs(s, t, &f, some, 32) : equal_runs(s, t, &f, some, 64);
+	if (f.shape->n_ranges > 0)
+		hold = ranges_of_flood(&f, hold);
+	set_rule(s, it->rule, hold);
+	return hold;
+}
+
+/* The same for what most of the frames @some have, if most have one. */
+static inline uint64_t
+have_most(struct straight *s, const struct hash_table *t, const struct straight_items *items,
+	uint64_t some)
+{
+	uint32_t place;
+	uint64_t same;
+
+	if (__builtin_popcountll(some) < FLOOD_MIN)
+		return 0;
+	place = place_of_most(items, some);
+	if (place == 0)
+		return 0;
+	same = frames_with(s, items, place, some);
+	return __builtin_popcountll(same) < FLOOD_MIN ? 0 : have_flood(s, t, place, same);
+}
