@@ -123,29 +123,47 @@ lane_words_of_edges(__m256i v, struct lane_windows w, int32_t off, __m256i some)
 }
 
 /*
+ * Which of the lanes have 8 bytes from their frame's start on, and @before in front of their
+ * window: so many are enough for lane_words_near(). All ones in both halves.
+ */
+static inline __m256i
+lanes_near(__m256i rest, int32_t before)
+{
+	/* A frame's bytes, and above them pos. */
+	const __m256i has = _mm256_add_epi32(rest, _mm256_srli_epi64(rest, 32));
+	const uint64_t least = 7 | (uint64_t)(before - 1) << 32;
+
+	return _mm256_cmpgt_epi32(has, _mm256_set1_epi64x((long long)least));
+}
+
+/* probe_load() at @off of windows for whose lanes @some lanes_near() is so; 0 in others. */
+static inline __m256i
+lane_words_near(__m256i bytes, __m256i rest, int32_t off, __m256i some)
+{
+	const __m256i zero = _mm256_setzero_si256();
+	const __m256i left = _mm256_blend_epi32(rest, zero, 0xaa);
+	const __m256i end = _mm256_set1_epi64x((uint32_t)(off + 8));
+	/* Bytes behind the end: so much before its place the word is read, and shifted. */
+	const __m256i lacks = _mm256_max_epi32(_mm256_sub_epi32(end, left), zero);
+	const __m256i v = lane_words_there(_mm256_sub_epi64(bytes, lacks), off, some);
+
+	/* Where nothing is left the shift is by 64 and more, which gives 0. */
+	return _mm256_srlv_epi64(v, _mm256_slli_epi64(lacks, 3));
+}
+
+/*
  * lane_words() of frames of which some end before. A call, to keep loops free of it; with the
  * fields in registers, where a struct would be stored.
  */
 static __attribute__((noinline)) __m256i
 lane_words_near_end(__m256i bytes, __m256i rest, int32_t off, __m256i some)
 {
-	const __m256i zero = _mm256_setzero_si256();
-	const __m256i left = _mm256_blend_epi32(rest, zero, 0xaa);
-	/* Bytes behind the end: so much before its place the word is read, and shifted. */
-	const __m256i lacks = _mm256_max_epi32(
-		_mm256_blend_epi32(_mm256_sub_epi32(_mm256_set1_epi32(off + 8), left), zero, 0xaa),
-		zero);
-	/* A frame's bytes, and above them pos: 8 there must be, and as many as @off is before. */
-	const __m256i has = _mm256_add_epi32(rest, _mm256_srli_epi64(rest, 32));
-	const __m256i least = _mm256_set1_epi64x((long long)(7 | (uint64_t)(-off - 1) << 32));
-	const __m256i in = _mm256_cmpgt_epi32(has, least);
+	const __m256i in = lanes_near(rest, -off);
 	const __m256i near = _mm256_and_si256(_mm256_cmpeq_epi64(in, _mm256_set1_epi64x(-1)), some);
 	const __m256i nowhere = _mm256_cmpeq_epi64(rest, _mm256_set1_epi32(INT32_MIN));
 	const __m256i edge = _mm256_andnot_si256(_mm256_or_si256(near, nowhere), some);
-	__m256i v = lane_words_there(_mm256_sub_epi64(bytes, lacks), off, near);
+	const __m256i v = lane_words_near(bytes, rest, off, near);
 
-	/* Where nothing is left the shift is by 64 and more, which gives 0. */
-	v = _mm256_srlv_epi64(v, _mm256_slli_epi64(lacks, 3));
 	return _mm256_testz_si256(edge, edge) != 0
 		? v
 		: lane_words_of_edges(v, (struct lane_windows){bytes, rest}, off, edge);

@@ -200,51 +200,84 @@ find_window(struct straight *s, uint32_t win)
 
 /* ---- tables ---- */
 
-/* sums() of frames of which some end before; as lane_words_near_end(). */
+/* What word @i of @t adds to the sums of lanes, of which it is @v. */
+static inline __m256i
+word_adds(const struct hash_table *t, uint32_t i, __m256i v)
+{
+	const __m256i mask = _mm256_set1_epi64x((long long)t->words[i].mask);
+
+	return pairs(_mm256_and_si256(v, mask), t->seed[i]);
+}
+
+/* sums_near() of frames of which some are next to nothing; as lane_words_near_end(). */
 static __attribute__((noinline)) __m256i
 sums_at_edge(const struct hash_table *t, __m256i bytes, __m256i rest, __m256i some)
 {
 	const struct lane_windows w = {bytes, rest};
 	__m256i sum = _mm256_setzero_si256();
 
-	for (uint32_t i = 0; i < t->n_words; i++) {
-		const __m256i mask = _mm256_set1_epi64x((long long)t->words[i].mask);
-		const __m256i v = lane_words(w, t->words[i].off, some);
-
-		sum = _mm256_add_epi64(sum, pairs(_mm256_and_si256(v, mask), t->seed[i]));
-	}
+	for (uint32_t i = 0; i < t->n_words; i++)
+		sum = _mm256_add_epi64(sum, word_adds(t, i, lane_words(w, t->words[i].off, some)));
 	return sum;
 }
 
-/* The sums that @t hashes of the lanes @some of the windows @w. */
+/* The sums that @t hashes of the lanes @some of the windows @w, whose words are there. */
 static inline __attribute__((always_inline)) __m256i
-sums(const struct hash_table *t, struct lane_windows w, __m256i some, uint32_t n_words)
+sums_there(const struct hash_table *t, struct lane_windows w, __m256i some, uint32_t n_words)
 {
-	const struct probe_bound all = {t->left, (uint32_t)t->before};
 	__m256i sum = _mm256_setzero_si256();
 
-	if (__builtin_expect(!lanes_within(w.rest, all, some), 0))
-		return sums_at_edge(t, w.bytes, w.rest, some);
-	for (uint32_t i = 0; i < n_words; i++) {
-		const __m256i mask = _mm256_set1_epi64x((long long)t->words[i].mask);
-		const __m256i v = lane_words_there(w.bytes, t->words[i].off, some);
-
-		sum = _mm256_add_epi64(sum, pairs(_mm256_and_si256(v, mask), t->seed[i]));
-	}
+	for (uint32_t i = 0; i < n_words; i++)
+		sum = _mm256_add_epi64(
+			sum, word_adds(t, i, lane_words_there(w.bytes, t->words[i].off, some)));
 	return sum;
 }
 
+/* The same of words of which some may be behind the end. */
+static inline __attribute__((always_inline)) __m256i
+sums_near(const struct hash_table *t, struct lane_windows w, __m256i some, uint32_t n_words)
+{
+	__m256i sum = _mm256_setzero_si256();
+
+	if (__builtin_expect(_mm256_testc_si256(lanes_near(w.rest, t->before), some) == 0, 0))
+		return sums_at_edge(t, w.bytes, w.rest, some);
+	for (uint32_t i = 0; i < n_words; i++)
+		sum = _mm256_add_epi64(sum,
+			word_adds(t, i, lane_words_near(w.bytes, w.rest, t->words[i].off, some)));
+	return sum;
+}
+
+/*
+ * Called with constants: as many gathers, and no loop around them. Names end where they like:
+ * which frames end before what is hashed is anybody's guess, so behind the first one that does
+ * no frame is asked.
+ */
 static inline __attribute__((always_inline)) void
 hash_all(const struct straight *s, const struct hash_table *t, uint64_t some,
 	struct straight_items *ret, uint32_t n_words)
 {
-	for (uint32_t g = 0; g < s->n_groups; g++) {
+	const struct probe_bound all = {t->left, (uint32_t)t->before};
+	uint32_t g;
+
+	for (g = 0; g < s->n_groups; g++) {
+		const struct lane_windows w = window_get(s, t->run_at.win, g);
+		const uint32_t on = group_of(some, g);
+		const __m256i lanes = lanes_in_row_of(on);
+
+		if (on == 0)
+			continue;
+		if (!lanes_within(w.rest, all, lanes))
+			break;
+		_mm256_store_si256(
+			(void *)&ret->hash[g * LANES], finish(sums_there(t, w, lanes, n_words)));
+	}
+	for (; g < s->n_groups; g++) {
+		const struct lane_windows w = window_get(s, t->run_at.win, g);
 		const uint32_t on = group_of(some, g);
 
 		if (on != 0)
 			_mm256_store_si256((void *)&ret->hash[g * LANES],
-				finish(sums(t, window_get(s, t->run_at.win, g), lanes_in_row_of(on),
-					n_words)));
+				finish(sums_near(t, w, lanes_in_row_of(on), n_words)));
 	}
 }
 
@@ -252,7 +285,6 @@ static void
 hash_frames(const struct straight *s, const struct hash_table *t, uint64_t some,
 	struct straight_items *ret)
 {
-	/* With constants: as many gathers, and no loop around them. */
 	if (t->n_words == 1)
 		hash_all(s, t, some, ret, 1);
 	else if (t->n_words == 2)
