@@ -42,6 +42,8 @@ static const char *const kinds[][2] = {
 	{"dns @.@", "dns @"},
 	{"dns -i *.@", "dns -i @.@"},
 	{"dns *.@", "dns @.*"},
+	{"dns *.@",
+		"asm ldx $; ldb [x+21]; jne #0x%, no; ldb [x+29]; jne #0x%, no; ret #1; no: ret #0"},
 	{"suffix % 61", "suffix 61 %"},
 	{"asm ldx $; ldb [x+12]; jne #0x%, no; ldh [x+14]; jne #0x6161, no; ret #1; "
 	 "no: ret #0",
@@ -54,7 +56,6 @@ static const char *const kinds[][2] = {
 
 static struct match_rule rules[RULES];
 static struct cbpf_prog *progs[RULES][2];
-static uint8_t bytes[FRAMES][LEN_MAX];
 static struct pkt_view views[FRAMES];
 static struct rng rng;
 
@@ -138,9 +139,7 @@ make_datagram(uint8_t *p)
 static void
 put_frame(uint32_t i, const uint8_t *p, uint32_t len)
 {
-	/* At the end of its memory, so that a look behind it is seen. */
-	memcpy(bytes[i] + LEN_MAX - len, p, len);
-	pkt_parse_ip(bytes[i] + LEN_MAX - len, len, LEN_MAX, &views[i]);
+	pkt_parse_ip(world_frame_copy(p, len, LEN_MAX).data, len, LEN_MAX, &views[i]);
 }
 
 static void
