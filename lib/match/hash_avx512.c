@@ -143,4 +143,6 @@ find_ends(struct walk_ends *v, const struct hash_table *t, const struct probe *p
 
 #include "hash_probe.h"
 
+#include "hash_bundle.h"
+
 #endif

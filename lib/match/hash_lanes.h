@@ -64,17 +64,24 @@ lane_buckets(const struct hash_table *t, __m512i hash)
 		_mm512_set1_epi64((long long)t->bucket_mask));
 }
 
-/* Which bytes of the buckets @bucket, one at most of each, are the tags of @hash. */
+/* Which bytes of @tags, those of a bucket each, are the tags of @hash, one at most of each. */
+static inline __mmask64
+lane_tags_equal(__m512i tags, __m512i hash)
+{
+	const __m512i first = _mm512_set4_epi32(0x08080808, 0x08080808, 0, 0);
+
+	_Static_assert(HASH_TAG_SHIFT == 0, "the first byte");
+	return _mm512_cmpeq_epi8_mask(
+		tags, _mm512_max_epu8(_mm512_shuffle_epi8(hash, first), _mm512_set1_epi8(1)));
+}
+
+/* The same of the buckets @bucket of @t. */
 static inline __mmask64
 lane_tags(const struct hash_table *t, __m512i bucket, __m512i hash, __mmask8 some)
 {
-	const __m512i first = _mm512_set4_epi32(0x08080808, 0x08080808, 0, 0);
-	const __m512i tags = _mm512_max_epu8(_mm512_shuffle_epi8(hash, first), _mm512_set1_epi8(1));
-
-	_Static_assert(HASH_TAG_SHIFT == 0, "the first byte");
-	return _mm512_cmpeq_epi8_mask(_mm512_mask_i64gather_epi64(_mm512_setzero_si512(), some,
-					      bucket, (const void *)t->tags, sizeof(*t->tags)),
-		tags);
+	return lane_tags_equal(_mm512_mask_i64gather_epi64(_mm512_setzero_si512(), some, bucket,
+				       (const void *)t->tags, sizeof(*t->tags)),
+		hash);
 }
 
 /* The places of items of slots @equal, as of lane_tags(); *@ret_some: of which frames. */

@@ -419,13 +419,10 @@ try_for(const struct hash_table *t, const struct probe *p)
 }
 #endif
 
-void
-HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
+/* Ask the items of @n candidates of @t. */
+static inline void
+try_candidates(const struct hash_table *t, struct probe *p, const struct candidate *c, uint32_t n)
 {
-	/* Of each lane of a fan one. */
-	struct candidate c[FAN_KEYS_MAX * MATCH_BURST + CANDIDATES_MORE];
-	const uint32_t n = t->n_lanes > 0 ? find_in_fan(t, p, some, c) : find_for(t)(t, p, some, c);
-
 #ifdef HASH_RUNS
 	if (t->run != 0 && (HAS_HALVES || !t->halves)) {
 		try_for(t, p)(t, p, c, n);
@@ -434,6 +431,16 @@ HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
 #endif
 	for (uint32_t k = 0; k < n; k++)
 		try_chain(t, p, c[k].i, c[k].place);
+}
+
+void
+HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
+{
+	/* Of each lane of a fan one. */
+	struct candidate c[FAN_KEYS_MAX * MATCH_BURST + CANDIDATES_MORE];
+	const uint32_t n = t->n_lanes > 0 ? find_in_fan(t, p, some, c) : find_for(t)(t, p, some, c);
+
+	try_candidates(t, p, c, n);
 }
 
 #include "hash_steps.h"

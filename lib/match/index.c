@@ -401,6 +401,22 @@ pass_residual(struct build *b)
 	return 0;
 }
 
+/* Tables that are asked at once, where there is no straight way past them. */
+static int
+pass_bundles(struct build *b)
+{
+	const struct isa_kernels *kernels = isa_kernels(b->options->isa);
+	struct match_index *ix = b->index;
+	int r;
+
+	ix->apart = (UINT64_C(1) << ix->n_tables) - 1;
+	if (kernels->bundle == NULL || straight_fits(ix, kernels->straight_all))
+		return 0;
+	r = bundles_new(ix, &ix->bundles, &ix->n_bundles, &ix->apart);
+	ix->bytes += ix->n_bundles * sizeof(*ix->bundles);
+	return r;
+}
+
 /* In this order. Each returns 0 or -ENOMEM. */
 static const struct pass {
 	const char *name;
@@ -416,6 +432,7 @@ static const struct pass {
 	{"lists", pass_lists}, /* what is left to lanes of vectors */
 	{"chains", pass_chains}, /* or to functions of many rules */
 	{"residual", pass_residual}, /* what is left goes one by one */
+	{"bundles", pass_bundles}, /* tables that are asked at once */
 };
 #define PASSES_FOR_FINDINGS 2
 
@@ -551,6 +568,7 @@ set_kernels(struct match_index *ix, const struct isa_kernels *kernels)
 	ix->probe_tuple = kernels->tuple;
 	ix->probe_bits = kernels->bits;
 	ix->probe_list = kernels->list;
+	ix->probe_bundle = kernels->bundle;
 }
 
 int
@@ -632,6 +650,7 @@ index_free(struct match_index *index)
 	for (uint32_t i = 0; i < index->n_tables; i++)
 		hash_fini(&index->tables[i]);
 	mem_free(index->tables);
+	mem_free(index->bundles);
 	tuple_free(index->tuple);
 	bits_free(index->bits);
 	for (uint32_t i = 0; i < index->n_lists; i++)

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "bits.h"
+#include "bundle.h"
 #include "chains.h"
 #include "cover.h"
 #include "ends.h"
@@ -43,6 +44,10 @@ struct match_index {
 	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
+	struct bundle *bundles; /* tables that are asked at once; from the heap */
+	uint32_t n_bundles;
+	bundle_probe_fn probe_bundle;
+	uint64_t apart; /* bit k: table k is asked on its own */
 	/* What tables and lists ask of pkt_key(), each test once; and its number. */
 	struct scope_test tests[INDEX_TESTS_MAX];
 	uint32_t n_tests;
@@ -123,6 +128,7 @@ struct isa_kernels {
 	tuple_probe_fn tuple;
 	list_probe_fn list;
 	enum cbpf_vectors vectors; /* that code may use */
+	bundle_probe_fn bundle; /* or NULL */
 	bool straight_all; /* straight() goes every way that straight_fits() */
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */

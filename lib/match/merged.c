@@ -100,6 +100,13 @@ need_window(struct probe *p, uint32_t win, uint64_t some)
 		find_window(p, win, new);
 }
 
+void
+merged_need_windows(struct probe *p, uint32_t windows, uint64_t some)
+{
+	for (uint32_t w = windows; w != 0; w &= w - 1)
+		need_window(p, (uint32_t)__builtin_ctz(w), some);
+}
+
 /* ---- tables ---- */
 
 #define LOOK_EVERY 4 /* tables, at what is known of earlier rules */
@@ -198,15 +205,18 @@ ask_tables(struct probe *p, const uint64_t *has, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
 	const uint8_t *test = ix->table_test;
-	const uint32_t n = ix->n_tables;
+	uint32_t asked = 0;
 
-	for (uint32_t k = 0; k < n; k++) {
+	for (uint32_t k = 0; k < ix->n_bundles; k++)
+		ix->probe_bundle(&ix->bundles[k], p, has, alive);
+	for (uint64_t apart = ix->apart; apart != 0; apart &= apart - 1) {
+		const uint32_t k = (uint32_t)__builtin_ctzll(apart);
 		const struct hash_table *t = &ix->tables[k];
 		uint64_t some;
 
 		/* Tables come by their first rule: nothing behind has an earlier one. A look now and then
 		 * does: a frame that has its rule is seldom one of the first. */
-		if (k % LOOK_EVERY == LOOK_EVERY - 1)
+		if (++asked % LOOK_EVERY == 0)
 			alive &= without_rule(p, t->first_rule);
 		some = has[test[k]] & alive;
 		if (some != 0)

@@ -29,6 +29,9 @@ void merged_first(struct probe *p, uint64_t alive);
 uint32_t merged_first_odd(const struct match_image *im, const struct pkt_view *v, uint32_t port,
 	uint32_t from, uint8_t want);
 
+/* Find those of @windows, a bit each, that are not found for all frames in @some. */
+void merged_need_windows(struct probe *p, uint32_t windows, uint64_t some);
+
 /* The numbers i < p->n with v[i] == @x; @v is one of the aligned arrays of struct probe. */
 uint64_t merged_equal(const struct probe *p, const uint32_t *v, uint32_t x);
 uint64_t merged_at_most(const struct probe *p, const uint32_t *v, uint32_t x); /* v[i] <= x */

@@ -220,6 +220,22 @@ spoil_straight(struct match_image *im)
 	return has;
 }
 
+/* What is found in bundles belongs to no table; of a whole burst it is looked for there. */
+static bool
+spoil_bundles(struct match_image *im)
+{
+	const bool has = im->index != NULL && im->index->n_bundles > 0;
+
+	for (uint32_t k = 0; has && k < im->index->n_bundles; k++) {
+		struct bundle *b = &im->index->bundles[k];
+
+		b->n_lanes = BUNDLE_LANES;
+		for (uint32_t i = 0; i < b->n_tables; i++)
+			b->tables[i].slots = 0;
+	}
+	return has;
+}
+
 /* Ways in which it can be; TUPLE and BITS: of MERGED those in which that kernel has such rules. */
 enum {
 	MERGED = 1 << 0,
@@ -230,6 +246,7 @@ enum {
 	CHAINS = 1 << 5,
 	STRAIGHT = 1 << 6, /* of processors that have it */
 	VIEWS = 1 << 7, /* of those where views say where windows are */
+	BUNDLES = 1 << 8, /* of those that have bundles */
 };
 
 static bool
@@ -247,6 +264,9 @@ is_way(unsigned int where, const struct match_options *options)
 		return isa_kernels(options->isa)->place_frames !=
 			isa_kernels(ISA_C)->place_frames &&
 			!options->only_lists;
+	if (where == BUNDLES)
+		return isa_kernels(options->isa)->bundle != NULL && !options->only_lists &&
+			!options->chains;
 	if (options->chains)
 		return (where & CHAINS) != 0 && cbpf_jit_available();
 	return (where & (MERGED | (options->no_tuple ? BITS : TUPLE))) != 0;
@@ -277,6 +297,7 @@ static const struct fault {
 	{"windows: views mixed up", VIEWS, spoil_views, {0}},
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
 	{"straight: a way that finds nothing", STRAIGHT, spoil_straight, {0}},
+	{"bundles: nothing is found", BUNDLES, spoil_bundles, {0}},
 	{"residual: every second rule forgotten", MERGED, spoil_residual, {0}},
 	{"chain: a rule forgotten", CHAIN, NULL, {.chain_fault = true}},
 	{"chains: a rule of each forgotten", CHAINS, NULL, {.chain_fault = true}},
