@@ -347,6 +347,20 @@ look_up(const struct straight *s, const struct hash_table *t, uint64_t some,
 	return found;
 }
 
+#define NEAR_ITEMS 4096 /* that are likely to be in the nearer caches */
+
+/* Fetch the items of the frames @some, where they are not likely to be near. */
+static inline void
+fetch_items(const struct straight *s, const struct hash_table *t, const struct straight_items *it,
+	uint64_t some)
+{
+	if (t->n_items <= NEAR_ITEMS)
+		return;
+	for (uint32_t g = 0; g < s->n_groups; g++)
+		for (uint32_t i = g * LANES; lanes_of(some, g) != 0 && i < (g + 1) * LANES; i++)
+			__builtin_prefetch((const void *)(uintptr_t)it->item[i]);
+}
+
 #define STRAIGHT_WINDOWS struct burst_window
 
 static inline const struct burst_window *
@@ -570,6 +584,7 @@ have(struct straight *s, const struct hash_table *t, const struct straight_items
 		return;
 	}
 	some &= ~have_most(s, t, items, some);
+	fetch_items(s, t, items, some);
 	if (some != 0)
 		haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, items, some);
 }
