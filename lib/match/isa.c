@@ -60,9 +60,9 @@ static const struct isa_kernels kernels[] = {
 		hash_probe_c, hash_steps_c, NULL, bits_probe_c, tuple_probe_c, list_probe_c,
 		CBPF_VECTORS_NONE, .look_up = 7, .exact_min = 3, .fan_keys = 0},
 #if defined(__x86_64__)
-	[ISA_AVX2] = {place_frames_c, place_windows_c, straight_avx2, masks_tests_c, masks_above_c,
-		hash_probe_avx2, hash_steps_avx2, NULL, bits_probe_avx2, tuple_probe_avx2,
-		list_probe_avx2, CBPF_VECTORS_AVX2, .look_up = 7, .exact_min = 3,
+	[ISA_AVX2] = {place_frames_avx2, place_windows_avx2, straight_avx2, masks_tests_c,
+		masks_above_c, hash_probe_avx2, hash_steps_avx2, NULL, bits_probe_avx2,
+		tuple_probe_avx2, list_probe_avx2, CBPF_VECTORS_AVX2, .look_up = 7, .exact_min = 3,
 		.fan_keys = FAN_KEYS},
 	[ISA_AVX512] = KERNELS_AVX512(ends_avx512),
 	[ISA_VBMI] = KERNELS_AVX512(ends_vbmi),

@@ -84,6 +84,14 @@ lane_windows(const struct probe_at *at)
 	return (struct lane_windows){lane_bytes(at), lane_rest(at)};
 }
 
+/* @w, whose lanes are in the order that lane_windows() leaves, to four of @at. */
+static inline void
+lane_windows_store(struct probe_at *at, struct lane_windows w)
+{
+	_mm256_storeu_si256((void *)&at[0], _mm256_unpacklo_epi64(w.bytes, w.rest));
+	_mm256_storeu_si256((void *)&at[2], _mm256_unpackhi_epi64(w.bytes, w.rest));
+}
+
 /* probe_within() of all lanes @some. */
 static inline bool
 lanes_within(__m256i rest, struct probe_bound bound, __m256i some)

@@ -16,6 +16,7 @@ struct window;
  */
 typedef void (*place_frames_fn)(struct probe *p, const uint8_t *which);
 void place_frames_c(struct probe *p, const uint8_t *which);
+void place_frames_avx2(struct probe *p, const uint8_t *which);
 void place_frames_avx512(struct probe *p, const uint8_t *which);
 
 /*
@@ -25,6 +26,8 @@ void place_frames_avx512(struct probe *p, const uint8_t *which);
 typedef uint64_t (*place_windows_fn)(
 	const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret);
 uint64_t place_windows_c(
+	const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret);
+uint64_t place_windows_avx2(
 	const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret);
 uint64_t place_windows_avx512(
 	const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret);

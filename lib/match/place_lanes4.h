@@ -10,7 +10,7 @@
 #include "lanes4.h"
 #include "pkt/view.h"
 
-/* Words of four views: from frame, flags, key on. In the order of frames. */
+/* Words of four views: from frame, flags, key on. In the order of these. */
 struct lane_views {
 	__m256i frame, layers, key;
 };
