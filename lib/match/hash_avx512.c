@@ -16,6 +16,7 @@
 #define HASH_STEPS hash_steps_avx512
 #define HASH_RUNS
 #define HASH_LANES
+#define HASH_FLOOD
 
 /* Whether hash_run_holds() can say it. */
 static inline bool

@@ -419,10 +419,18 @@ try_for(const struct hash_table *t, const struct probe *p)
 }
 #endif
 
-/* Ask the items of @n candidates of @t. */
+#ifdef HASH_FLOOD
+#include "hash_flood.h"
+#endif
+
+/* Ask the items of the @n candidates @c of @t, which are of no use any more. */
 static inline void
-try_candidates(const struct hash_table *t, struct probe *p, const struct candidate *c, uint32_t n)
+try_candidates(const struct hash_table *t, struct probe *p, struct candidate *c, uint32_t n)
 {
+#ifdef HASH_FLOOD
+	if (t->run != 0)
+		n = try_flood(t, p, c, n);
+#endif
 #ifdef HASH_RUNS
 	if (t->run != 0 && (HAS_HALVES || !t->halves)) {
 		try_for(t, p)(t, p, c, n);
