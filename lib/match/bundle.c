@@ -9,19 +9,6 @@
 
 #define LINE_WORDS 8
 
-static uint32_t
-lanes_of(const struct hash_table *t)
-{
-	return t->n_lanes > 0 ? t->n_lanes : 1;
-}
-
-/* What is hashed and looked into for lane @k of @t. */
-static const struct hash_table *
-keys_of(const struct hash_table *t, uint32_t k)
-{
-	return t->n_lanes > 0 ? &t->lanes[k] : t;
-}
-
 /* The protocol that @t asks for, or -1. */
 static int
 proto_of(const struct hash_table *t)
@@ -62,23 +49,19 @@ add_table(struct bundle *b, const struct match_index *ix, uint32_t number)
 	const struct hash_table *t = &ix->tables[number];
 	struct bundle_table *e = &b->tables[b->n_tables];
 
-	if (t->steps_win != 0 || b->n_lanes + lanes_of(t) > BUNDLE_LANES)
+	/* A fan has no tags, and keys enough. */
+	if (t->fan != NULL || t->steps_win != 0 || b->n_lanes == BUNDLE_LANES || hash_has_key(t) ||
+		t->n_words > BUNDLE_WORDS)
 		return false;
 	*e = (struct bundle_table){
 		.table = t, .number = (uint8_t)number, .test = ix->table_test[number]};
 	b->n_tables++;
-	for (uint32_t k = 0; k < lanes_of(t); k++) {
-		const struct hash_table *keys = keys_of(t, k);
-
-		if (hash_has_key(keys) || keys->n_words > BUNDLE_WORDS)
+	for (uint32_t i = 0; i < t->n_words; i++)
+		if (!add_word(b, ix, &t->words[i]))
 			return false;
-		for (uint32_t i = 0; i < keys->n_words; i++)
-			if (!add_word(b, ix, &keys->words[i]))
-				return false;
-		e->slots |= UINT64_C(0xff) << 8 * b->n_lanes;
-		b->keys[b->n_lanes++] = keys;
-		b->n_words = MAX(b->n_words, keys->n_words);
-	}
+	e->slots = UINT64_C(0xff) << 8 * b->n_lanes;
+	b->keys[b->n_lanes++] = t;
+	b->n_words = MAX(b->n_words, t->n_words);
 	return true;
 }
 

@@ -42,7 +42,7 @@ struct bundle {
 	uint64_t buckets[BUNDLE_LANES]; /* as hash_table.bucket_mask */
 	uint64_t tags[BUNDLE_LANES]; /* addresses, in units of a bucket's */
 	const uint32_t (*places[BUNDLE_LANES])[HASH_SLOTS];
-	const struct hash_table *keys[BUNDLE_LANES]; /* a table, or a lane of a fan */
+	const struct hash_table *keys[BUNDLE_LANES]; /* what lanes are of */
 	struct bundle_line {
 		int32_t off, last; /* of its first and last word */
 		uint8_t win;

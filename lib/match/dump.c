@@ -337,6 +337,15 @@ dump_clusters(struct dump *d)
 	return r;
 }
 
+/* Key @k of @f as a word. */
+static struct hash_word
+fan_word_of(const struct hash_fan *f, uint32_t k)
+{
+	return (struct hash_word){.win = f->win,
+		.off = f->off + 4 * (int32_t)f->low[k],
+		.mask = f->low_mask[k] | (uint64_t)f->high_mask[k] << 32};
+}
+
 static void
 table_text(
 	const struct match_index *ix, const struct hash_table *t, uint32_t number, struct sbuf *out)
@@ -354,11 +363,11 @@ table_text(
 		sbuf_adds(out, i > 0 || t->key_mask != 0 ? "; " : " ");
 		place_text(ix->windows, t->words[i].win, t->words[i].off, t->words[i].mask, out);
 	}
-	for (uint32_t k = 0; k < t->n_lanes; k++) {
-		const struct hash_word *w = &t->lanes[k].words[0];
+	for (uint32_t k = 0; t->fan != NULL && k < t->fan->n; k++) {
+		const struct hash_word w = fan_word_of(t->fan, k);
 
 		sbuf_adds(out, k > 0 ? " or " : " ");
-		place_text(ix->windows, w->win, w->off, w->mask, out);
+		place_text(ix->windows, w.win, w.off, w.mask, out);
 	}
 	sbuf_addc(out, '\n');
 }

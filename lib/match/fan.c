@@ -7,7 +7,6 @@
 
 #include "base/util.h"
 
-#define FAN_MIN 3 /* clusters; fewer are looked up as fast one by one */
 #define SHAPES_MAX 160 /* that keys are made for, the first ones */
 #define MASKS_MAX 256 /* looked at for one more key */
 
@@ -15,7 +14,9 @@
 #define RATE_ONE (1u << 20)
 /* Keys beyond FAN_KEYS cost as much as looking at items in vain in such a share of frames. */
 #define RATE_MORE (RATE_ONE / 2)
-#define RATE_LEAST (RATE_ONE / 256) /* less is not worth a key */
+/* Less is not worth a key that is one of those that cost next to nothing, or not. */
+#define RATE_LEAST (RATE_ONE / 256)
+#define RATE_KEY (RATE_ONE / 8)
 
 /* A place for a key: one of the words, and which of its bits. */
 struct key {
@@ -88,6 +89,23 @@ fan_of(const struct items *items, const struct cluster *c, struct fan *f)
 			return false;
 	}
 	return f->first >= 0 && f->last - f->first < 8 * FAN_WORDS;
+}
+
+uint32_t
+fan_window(const struct items *items, const struct cluster *c)
+{
+	struct fan f;
+
+	return c->n_items > 0 && fan_of(items, c, &f) ? f.win : WINDOW_OF_KEY;
+}
+
+void
+fan_count(const struct items *items, const struct cluster *c, uint32_t n, uint32_t ret[WINDOWS_MAX])
+{
+	memset(ret, 0, WINDOWS_MAX * sizeof(*ret));
+	for (uint32_t i = 0; i < n; i++)
+		ret[fan_window(items, &c[i])]++;
+	ret[WINDOW_OF_KEY] = 0;
 }
 
 /* Take cluster @k, which is @of on its own, into @f. */
@@ -194,25 +212,34 @@ find_shapes(struct fan *f, const struct items *items, const struct cluster *clus
 	}
 }
 
-/* Masks that several shapes have, at places of keys. Returns how many. */
+/* Put @k to the @n keys @v if it is none of them and two shapes can be looked up by it. */
+static uint32_t
+put_mask(
+	const struct fan *f, uint32_t i, uint32_t j, const struct key *k, struct key *v, uint32_t n)
+{
+	if (n == MASKS_MAX || !key_suits(k, &f->shapes[i]) || !key_suits(k, &f->shapes[j]))
+		return n;
+	for (uint32_t at = 0; at < n; at++)
+		if (same_key(&v[at], k))
+			return n;
+	v[n++] = *k;
+	return n;
+}
+
+/* Masks that several shapes have, at places of keys, whole and by halves. Returns how many. */
 static uint32_t
 find_masks(const struct fan *f, struct key ret[MASKS_MAX])
 {
+	static const uint64_t parts[] = {UINT64_MAX, UINT32_MAX, ~(uint64_t)UINT32_MAX};
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < f->n_shapes; i++)
 		for (uint32_t j = i; j < f->n_shapes && n < MASKS_MAX; j++) {
 			const uint32_t word = f->shapes[i].least.word;
-			const struct key k = {
-				word, f->shapes[i].mask[word] & f->shapes[j].mask[word]};
-			uint32_t at = 0;
+			const uint64_t both = f->shapes[i].mask[word] & f->shapes[j].mask[word];
 
-			if (!key_suits(&k, &f->shapes[i]) || !key_suits(&k, &f->shapes[j]))
-				continue;
-			while (at < n && !same_key(&ret[at], &k))
-				at++;
-			if (at == n)
-				ret[n++] = k;
+			for (size_t k = 0; k < DIM(parts); k++)
+				n = put_mask(f, i, j, &(struct key){word, both & parts[k]}, ret, n);
 		}
 	return n;
 }
@@ -230,7 +257,8 @@ gain(const struct fan *f, const struct key *k)
 		if (key_suits(k, s) && bits_of(k) > bits)
 			sum += rate(s->n, bits) - rate(s->n, bits_of(k));
 	}
-	return sum;
+	/* One word of 4 bytes is looked up faster than two. */
+	return (uint32_t)k->mask != 0 && k->mask >> 32 != 0 ? sum - sum / 8 : sum;
 }
 
 /* Let all shapes have their best keys, and drop those that no shape has. */
@@ -264,12 +292,12 @@ rate_of(const struct fan *f)
 	return sum;
 }
 
-/* Add keys that say more as long as that helps, up to @max of them. */
+/* Add keys that say more as long as each gains more than @least, up to @max of them. */
 static void
-refine(struct fan *f, const struct key *masks, uint32_t n_masks, uint32_t max)
+refine(struct fan *f, const struct key *masks, uint32_t n_masks, uint32_t max, uint64_t least)
 {
 	while (f->n_keys < max) {
-		uint64_t most = RATE_LEAST;
+		uint64_t most = least;
 		const struct key *best = NULL;
 
 		for (uint32_t m = 0; m < n_masks; m++) {
@@ -288,7 +316,7 @@ refine(struct fan *f, const struct key *masks, uint32_t n_masks, uint32_t max)
 }
 
 static void
-choose_keys(struct fan *f, const struct items *items, const struct cluster *clusters, uint32_t max)
+choose_keys(struct fan *f, const struct items *items, const struct cluster *clusters, uint32_t free)
 {
 	struct key masks[MASKS_MAX];
 	uint32_t n_masks;
@@ -298,20 +326,14 @@ choose_keys(struct fan *f, const struct items *items, const struct cluster *clus
 		f->keys[f->n_keys++] = key_of_cluster(f, &clusters[f->clusters[i]]);
 	settle(f);
 	n_masks = find_masks(f, masks);
-	refine(f, masks, n_masks, MIN(max, FAN_KEYS));
-	if (rate_of(f) > RATE_MORE)
-		refine(f, masks, n_masks, MIN(max, FAN_KEYS_MAX));
+	if (free == 0)
+		refine(f, masks, n_masks, FAN_KEYS_MAX, RATE_KEY);
+	refine(f, masks, n_masks, free, RATE_LEAST);
+	if (free > 0 && rate_of(f) > RATE_MORE)
+		refine(f, masks, n_masks, FAN_KEYS_MAX, RATE_LEAST);
 }
 
 /* ---- the cluster ---- */
-
-static int
-order_numbers(const void *pa, const void *pb)
-{
-	const uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
-
-	return (a > b) - (a < b);
-}
 
 /* All items of @f to @ret, by rule, each with the key that says most of it. */
 static int
@@ -335,7 +357,7 @@ take_items(const struct fan *f, const struct items *items, const struct cluster 
 		}
 	}
 	/* Items are made rule by rule, so that is the order of rules. */
-	qsort(ret->items, ret->n_items, sizeof(*ret->items), order_numbers);
+	qsort(ret->items, ret->n_items, sizeof(*ret->items), item_order_numbers);
 	for (uint32_t i = 0; i < ret->n_items; i++) {
 		const uint32_t rule = items->v[ret->items[i]].rule;
 
@@ -375,7 +397,7 @@ make_cluster(const struct fan *f, const struct items *items, const struct cluste
 }
 
 int
-fans(const struct items *items, struct cluster *c, uint32_t *n, uint32_t keys_max,
+fans(const struct items *items, struct cluster *c, uint32_t *n, uint32_t keys_free,
 	struct arena *arena)
 {
 	const uint32_t all = *n;
@@ -395,7 +417,7 @@ fans(const struct items *items, struct cluster *c, uint32_t *n, uint32_t keys_ma
 				(void)fan_take(&f, &of[k], k);
 		if (f.n < FAN_MIN)
 			continue;
-		choose_keys(&f, items, c, keys_max);
+		choose_keys(&f, items, c, keys_free);
 		/* The first rule of all is in cluster i, so that is where it comes. */
 		r = make_cluster(&f, items, c, &c[i], arena);
 		if (r < 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "fan.h"
 #include "item.h"
 #include "lane.h"
 #include "pkt/proto.h"
@@ -34,6 +35,7 @@ struct asked {
 struct few {
 	struct few_cluster {
 		bool is_few, in_list;
+		uint32_t fan_win; /* as of fan_window() */
 		struct asked of[DIM(classes)];
 	} * clusters;
 	uint32_t n;
@@ -78,6 +80,7 @@ few_init(struct few *f, const struct items *items, const struct cluster *c, uint
 	for (uint32_t k = 0; k < n; k++) {
 		struct few_cluster *fc = &f->clusters[k];
 
+		fc->fan_win = fan_window(items, &c[k]);
 		fc->is_few = c[k].n_items > 0 && c[k].n_items <= FEW;
 		for (uint32_t i = 0; i < c[k].n_items; i++) {
 			fc->is_few = fc->is_few && can[v[c[k].items[i]].rule];
@@ -93,6 +96,24 @@ list_cost(uint32_t lanes)
 	return COST_LIST + COST_BLOCK * ((lanes + 31) / 32);
 }
 
+/* What the tables cost that frames of class @k are asked for. */
+static uint32_t
+tables_cost(const struct few *f, size_t k)
+{
+	uint32_t in_fan[WINDOWS_MAX] = {0}, n = 0;
+
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct few_cluster *fc = &f->clusters[i];
+
+		if (fc->in_list || fc->of[k].lanes == 0)
+			continue;
+		/* Of those of a fan, which costs as much as two, the others are nearly free. */
+		if (fc->fan_win == WINDOW_OF_KEY || ++in_fan[fc->fan_win] < FAN_MIN)
+			n++;
+	}
+	return n * f->look_up;
+}
+
 /* What frames of each class cost, summed. */
 static uint32_t
 few_cost(const struct few *f)
@@ -105,9 +126,8 @@ few_cost(const struct few *f)
 		for (uint32_t i = 0; i < f->n; i++) {
 			if (f->clusters[i].in_list)
 				lanes += f->clusters[i].of[k].lanes;
-			else if (f->clusters[i].of[k].lanes > 0)
-				cost += f->look_up;
 		}
+		cost += tables_cost(f, k);
 		if (lanes > 0)
 			cost += list_cost(lanes + f->left[k].lanes);
 		else

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/util.h"
+#include "match/image.h"
 #include "scope.h"
 
 #define SEEDS_TRIED 8 /* before there are twice the buckets */
@@ -165,11 +166,11 @@ find_keys(struct hash_builder *b)
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
 		const struct item *it = hash_item_of(b, i);
 
-		if (t->n_lanes > 0) {
-			const struct hash_word *w = &t->lanes[b->c->key_of[i]].words[0];
+		if (t->fan != NULL) {
+			const struct item_word *w = &b->c->keys[b->c->key_of[i]];
 
 			b->keys[i][0] = hash_masked_word(it, w->win, w->off, w->mask);
-			/* Not hashed, but what tells lanes apart. */
+			/* Not hashed, but what tells keys apart. */
 			b->keys[i][HASH_DATA_WORDS] = b->c->key_of[i];
 			continue;
 		}
@@ -180,6 +181,16 @@ find_keys(struct hash_builder *b)
 	}
 }
 
+/* The hash of an item of a fan with @key, word @w of which has the bits of it. */
+static uint32_t
+hash_of_key(const struct hash_fan *f, uint32_t key, uint64_t w)
+{
+	/* A key of one word has it in front, wherever in the 8 bytes it is. */
+	if (f->high_mask[key] == 0 && (uint32_t)w == 0)
+		w >>= 32;
+	return fan_hash(f, key, (uint32_t)w, (uint32_t)(w >> 32));
+}
+
 static void
 hash_items(struct hash_builder *b)
 {
@@ -187,12 +198,13 @@ hash_items(struct hash_builder *b)
 
 	for (uint32_t k = 0; k < DIM(t->seed); k++)
 		t->seed[k] = rng_next(&b->rng);
-	for (uint32_t k = 0; k < t->n_lanes; k++)
-		t->lanes[k].seed[0] = rng_next(&b->rng);
+	for (uint32_t k = 0; t->fan != NULL && k < t->fan->n; k++) {
+		t->fan->low_mul[k] = (uint32_t)rng_next(&b->rng) | 1;
+		t->fan->high_mul[k] = (uint32_t)rng_next(&b->rng) | 1;
+	}
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
-		if (t->n_lanes > 0)
-			b->hash[i] =
-				hash_words(t->lanes[b->c->key_of[i]].seed, b->keys[i], 1, 0, false);
+		if (t->fan != NULL)
+			b->hash[i] = hash_of_key(t->fan, b->c->key_of[i], b->keys[i][0]);
 		else
 			b->hash[i] = hash_words(t->seed, b->keys[i], t->n_words,
 				b->keys[i][HASH_DATA_WORDS], hash_has_key(t));
@@ -244,20 +256,54 @@ put_key(struct hash_builder *b, uint32_t i, uint32_t *tails, const uint32_t *num
 	return false;
 }
 
+#define FAN_CHAIN 4 /* items of other keys in front of one, at most */
+
+/* The same in a fan, where each hash has a place of its own. */
+static bool
+put_in_fan(struct hash_builder *b, uint32_t i, uint32_t *tails, const uint32_t *number, bool picky)
+{
+	struct hash_table *t = b->t;
+	const uint32_t h = (uint32_t)b->hash[i], at = fan_head(h, t->fan->shift);
+	uint32_t *head = &t->places[at / HASH_SLOTS][at % HASH_SLOTS], first, others = 0;
+	bool same;
+
+	if (b->fault != HASH_FAULT_PASS || i > 0)
+		t->fan->filter[fan_bucket(h, t->fan->shift)] |= fan_filter_bits(h);
+	if (*head == 0) {
+		*head = b->place[i];
+		tails[i] = i;
+		return true;
+	}
+	first = number[*head / LINE_UNITS];
+	same = same_key(b, first, i);
+	for (uint32_t place = *head; place != 0 && !same; place = item_at(t, place)->next)
+		others++;
+	if (others > (picky ? 0 : FAN_CHAIN))
+		return false;
+	t->n_chained += same;
+	if (b->fault != HASH_FAULT_CHAIN || !same)
+		item_at(t, b->place[tails[first]])->next = b->place[i];
+	tails[first] = i;
+	return true;
+}
+
 /* False when a bucket overflowed, or as of put_key(). */
 static bool
 fill(struct hash_builder *b, uint32_t *tails, const uint32_t *number, bool picky)
 {
 	struct hash_table *t = b->t;
 
-	memset(t->tags, 0, (t->bucket_mask + 1) * sizeof(*t->tags));
+	if (t->fan != NULL)
+		memset(t->fan->filter, 0, (t->bucket_mask + 1) * sizeof(*t->fan->filter));
+	else
+		memset(t->tags, 0, (t->bucket_mask + 1) * sizeof(*t->tags));
 	memset(t->places, 0, (t->bucket_mask + 1) * sizeof(*t->places));
 	t->n_chained = 0;
 	for (uint32_t i = 0; i < b->c->n_items; i++)
 		item_at(t, b->place[i])->next = 0;
 	hash_items(b);
 	for (uint32_t i = 0; i < b->c->n_items; i++)
-		if (!put_key(b, i, tails, number, picky))
+		if (!(t->fan != NULL ? put_in_fan : put_key)(b, i, tails, number, picky))
 			return false;
 	return true;
 }
@@ -275,16 +321,39 @@ numbers(const struct hash_builder *b)
 	return number;
 }
 
+#define FAN_BUCKETS 4 /* an item; with few items filters are small anyway */
+#define FAN_NEAR 8192 /* buckets, whose filter is half of the first cache */
+
+/* How many buckets to try first. */
+static uint32_t
+least_buckets(const struct hash_builder *b)
+{
+	uint64_t n = b->c->n_items;
+
+	if (b->t->fan == NULL)
+		return (uint32_t)power_of_2((n + LOAD - 1) / LOAD);
+	n = MAX(MIN(power_of_2(FAN_BUCKETS * n), FAN_NEAR), power_of_2(n / 2));
+	return (uint32_t)MAX(FAN_BUCKETS_MIN, MIN(n, FAN_BUCKETS_MAX >> DOUBLED_MAX));
+}
+
 /* Room for @n buckets. Returns 0 or -ENOMEM. */
 static int
 new_buckets(struct hash_table *t, uint32_t n)
 {
 	mem_free(t->tags);
 	mem_free(t->places);
-	t->tags = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->tags));
+	t->tags = NULL;
 	t->places = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->places));
 	t->bucket_mask = n - 1;
-	return t->tags != NULL && t->places != NULL ? 0 : -ENOMEM;
+	if (t->fan == NULL) {
+		t->tags = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->tags));
+		return t->tags != NULL && t->places != NULL ? 0 : -ENOMEM;
+	}
+	t->fan->n_buckets = n;
+	t->fan->shift = 32 - (uint32_t)__builtin_ctz(n);
+	mem_free(t->fan->filter);
+	t->fan->filter = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->fan->filter));
+	return t->fan->filter != NULL && t->places != NULL ? 0 : -ENOMEM;
 }
 
 static int
@@ -293,7 +362,7 @@ make_buckets(struct hash_builder *b)
 	struct hash_table *t = b->t;
 	uint32_t *number = numbers(b), *tails = mem_calloc(b->c->n_items + 1, sizeof(*tails));
 	const int picky = b->c->n_items <= SMALL ? SEEDS_PICKY : 0;
-	uint32_t n = (uint32_t)power_of_2((b->c->n_items + LOAD - 1) / LOAD);
+	uint32_t n = least_buckets(b);
 	int r = number != NULL && tails != NULL ? -EAGAIN : -ENOMEM;
 
 	for (int i = 0; i < DOUBLED_MAX && r == -EAGAIN; i++, n *= 2) {
@@ -304,7 +373,8 @@ make_buckets(struct hash_builder *b)
 				r = 0;
 	}
 	t->n_buckets = t->bucket_mask + 1;
-	t->bytes += t->n_buckets * (sizeof(*t->tags) + sizeof(*t->places));
+	t->bytes += t->n_buckets * sizeof(*t->places) +
+		t->n_buckets * (t->fan != NULL ? sizeof(*t->fan->filter) : sizeof(*t->tags));
 	mem_free(number);
 	mem_free(tails);
 	/* Never seen; with 256 times the buckets needed and 64 seeds it would be a bug. */
@@ -337,60 +407,63 @@ choose_words(
 		t->words[i] = (struct hash_word){.win = WINDOW_OF_START(SPACE_RAW)};
 }
 
-/* The lanes of a fan, if the cluster is one. */
+/* Where the words of 4 bytes of key @w start that it has bits of, from its window on. */
+static int32_t
+key_start(const struct item_word *w)
+{
+	return w->off + ((uint32_t)w->mask == 0 ? 4 : 0);
+}
+
+/* Number @k of the keys of @f. */
+static void
+put_fan_key(struct hash_fan *f, uint32_t k, const struct item_word *w)
+{
+	const int32_t start = key_start(w);
+	const uint64_t mask = start > w->off ? w->mask >> 32 : w->mask;
+
+	f->low[k] = (uint32_t)(start - f->off) / 4;
+	f->low_mask[k] = (uint32_t)mask;
+	f->high_mask[k] = (uint32_t)(mask >> 32);
+	f->high[k] = f->low[k] + (f->high_mask[k] != 0);
+	f->reach = MAX(f->reach, f->high[k] + 1);
+	f->two |= f->high_mask[k] != 0;
+}
+
+/* The keys of a fan, if the cluster is one. */
 static int
-choose_lanes(struct hash_builder *b)
+choose_keys(struct hash_builder *b)
 {
 	const struct cluster *c = b->c;
-	struct hash_table *t = b->t;
+	struct hash_fan *f;
 
 	if (c->n_keys == 0)
 		return 0;
-	t->lanes = mem_calloc(c->n_keys, sizeof(*t->lanes));
-	if (t->lanes == NULL)
+	b->t->fan = f = mem_zalloc_aligned(BASE_CACHE_LINE, sizeof(*f));
+	if (f == NULL)
 		return -ENOMEM;
-	t->n_lanes = c->n_keys;
-	t->bytes += c->n_keys * sizeof(*t->lanes);
-	for (uint32_t k = 0; k < c->n_keys; k++)
-		choose_words(&t->lanes[k], b->items, &c->keys[k], 1);
+	b->t->bytes += sizeof(*f);
+	f->n = c->n_keys;
+	f->win = c->keys[0].win;
+	f->off = INT32_MAX;
+	for (uint32_t k = 0; k < f->n; k++)
+		f->off = MIN(f->off, key_start(&c->keys[k]));
+	for (uint32_t k = 0; k < f->n; k++)
+		put_fan_key(f, k, &c->keys[k]);
 	return 0;
 }
 
-/* What kernels take of the lanes when all else is made. */
-static int
-make_fans(struct hash_builder *b)
+/* What kernels take of the table when all else is made. */
+static void
+finish_fan(struct hash_builder *b)
 {
-	struct hash_table *t = b->t;
-	const uint32_t n = (t->n_lanes + FAN_KEYS - 1) / FAN_KEYS;
-	int32_t first = INT32_MAX;
+	struct hash_fan *f = b->t->fan;
 
-	if (n == 0)
-		return 0;
-	t->fans = mem_zalloc_aligned(BASE_CACHE_LINE, n * sizeof(*t->fans));
-	if (t->fans == NULL)
-		return -ENOMEM;
-	t->bytes += n * sizeof(*t->fans);
-	t->n_lanes -= b->fault == HASH_FAULT_FAN;
-	for (uint32_t k = 0; k < t->n_lanes; k++)
-		first = MIN(first, t->lanes[k].words[0].off);
-	for (uint32_t k = 0; k < t->n_lanes; k++) {
-		struct hash_table *lane = &t->lanes[k];
-		struct hash_fan *fan = &t->fans[k / FAN_KEYS];
-		const uint32_t at = k % FAN_KEYS;
-
-		lane->tags = t->tags;
-		lane->places = t->places;
-		lane->items = t->items;
-		lane->bucket_mask = t->bucket_mask;
-		lane->n_buckets = t->n_buckets;
-		fan->off = first;
-		fan->win = lane->words[0].win;
-		fan->word[at] = (uint64_t)(lane->words[0].off - first) / 8;
-		fan->mask[at] = lane->words[0].mask;
-		fan->seed[at] = lane->seed[0];
-		fan->slots |= UINT64_C(0xff) << 8 * at;
-	}
-	return 0;
+	if (f == NULL)
+		return;
+	f->n -= b->fault == HASH_FAULT_FAN;
+	f->heads = b->t->places[0];
+	/* Where a place is none: an item that is nobody's. */
+	item_at(b->t, 0)->rule = MATCH_NONE;
 }
 
 /* What all items ask of the key, and the windows that they use. */
@@ -623,7 +696,7 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 	choose_words(t, items, c->hash, c->n_hash);
 	describe(&b);
 	hash_shape_init(&b);
-	r = choose_lanes(&b);
+	r = choose_keys(&b);
 	if (r == 0)
 		r = builder_init(&b);
 	if (r == 0)
@@ -635,7 +708,7 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 	if (r == 0)
 		r = make_ends(&b);
 	if (r == 0)
-		r = make_fans(&b);
+		finish_fan(&b);
 	mem_free(b.keys);
 	mem_free(b.hash);
 	mem_free(b.place);
@@ -651,8 +724,9 @@ hash_fini(struct hash_table *t)
 	mem_free(t->items);
 	mem_free(t->filter);
 	mem_free(t->ends);
-	mem_free(t->lanes);
-	mem_free(t->fans);
+	if (t->fan != NULL)
+		mem_free(t->fan->filter);
+	mem_free(t->fan);
 	mem_free(t->shapes);
 	memset(t, 0, sizeof(*t));
 }

@@ -93,13 +93,30 @@ _Static_assert(offsetof(struct hash_shape, run_mask) % 64 == 0, "one line");
 
 #define HASH_DATA_WORDS 3
 
-/* What up to eight of a fan's lanes hash, all in the window of the first. */
+#define FAN_SLOT_BITS 3 /* of a hash, next to those of the bucket */
+
+_Static_assert(1 << FAN_SLOT_BITS == HASH_SLOTS, "a place each");
+
+#define FAN_LINE 64 /* bytes in which all words of all keys lie */
+
+/*
+ * The keys of a fan, all in one window. Of 64 bytes of it each hashes one or two words of 4
+ * bytes. The hash says a bucket, which has a word of filter, two bits of it, and one of its places,
+ * where the items start that may be meant: by rule, as chained. Filters are what all frames
+ * look into, so they are small; places are for those that pass.
+ */
 struct hash_fan {
-	uint64_t word[FAN_KEYS]; /* which of eight behind each other, the first of them at off */
-	uint64_t mask[FAN_KEYS], seed[FAN_KEYS];
-	uint64_t slots; /* a byte of bits each lane that is one */
-	int32_t off;
+	uint32_t low[FAN_KEYS_MAX], high[FAN_KEYS_MAX]; /* numbers of words */
+	uint32_t low_mask[FAN_KEYS_MAX], high_mask[FAN_KEYS_MAX]; /* 0: none */
+	uint32_t low_mul[FAN_KEYS_MAX], high_mul[FAN_KEYS_MAX]; /* odd, secret */
+	uint32_t n; /* keys */
+	uint32_t reach; /* words from the first on that some key has */
+	bool two; /* some key has two */
 	uint8_t win;
+	int32_t off; /* of word 0, not less than 0 */
+	uint32_t n_buckets, shift; /* of a hash to the number of its bucket */
+	uint32_t *filter; /* by bucket */
+	const uint32_t *heads; /* the table's places, HASH_SLOTS a bucket */
 } __attribute__((aligned(BASE_CACHE_LINE)));
 
 struct hash_table {
@@ -132,13 +149,8 @@ struct hash_table {
 	uint32_t windows; /* bit w: window w is used */
 	/* A WINDOW_STEPS, at each of whose places frames are looked up, or 0; steps at most. */
 	uint32_t steps_win, steps_max;
-	/*
-	 * Of a fan: tables of one word each that have tags, places and items in common, which
-	 * are this one's. A frame is looked up in all. 0: it is none.
-	 */
-	struct hash_table *lanes;
-	uint32_t n_lanes;
-	struct hash_fan *fans; /* the same for kernels that look up in eight at once */
+	/* Of several keys, by which items lie, as of cluster.keys; NULL: it is no fan. No tags then. */
+	struct hash_fan *fan;
 	/* Bits by the masked 8 bytes at such a place: 0 where no item has them. NULL: it takes more. */
 	uint64_t *filter;
 	uint64_t filter_word; /* mask of these */
@@ -167,6 +179,7 @@ enum hash_fault {
 	HASH_FAULT_FILTER,
 	HASH_FAULT_ENDS,
 	HASH_FAULT_FAN,
+	HASH_FAULT_PASS,
 };
 
 /* Build the table of @c. Returns 0 or -ENOMEM; hash_fini() in any case. */
@@ -291,5 +304,53 @@ hash_tag(uint64_t h)
 
 	return tag != 0 ? tag : 1;
 }
+
+/* ---- fans ---- */
+
+/* What key @k of @f hashes to of a frame that has @low and @high, before they are masked. */
+static inline uint32_t
+fan_hash(const struct hash_fan *f, uint32_t k, uint32_t low, uint32_t high)
+{
+	return (low & f->low_mask[k]) * f->low_mul[k] + (high & f->high_mask[k]) * f->high_mul[k];
+}
+
+/* The number of its bucket, @shift as of the fan: the bits of products that most of a key's say something of. */
+static inline uint32_t
+fan_bucket(uint32_t h, uint32_t shift)
+{
+	return h >> shift;
+}
+
+/* Where the items start that are meant: a number in heads[], a bucket's one behind the other. */
+static inline uint32_t
+fan_head(uint32_t h, uint32_t shift)
+{
+	return h >> (shift - FAN_SLOT_BITS);
+}
+
+/* The bits that say which ones of the filter's word: of the lower half, and of what is above. */
+#define FAN_FOLD 16
+#define FAN_BIT_BITS 5
+
+static inline uint32_t
+fan_fold(uint32_t h)
+{
+	return h ^ h >> FAN_FOLD;
+}
+
+/* The bits of the filter's word that an item has. */
+static inline uint32_t
+fan_filter_bits(uint32_t h)
+{
+	const uint32_t x = fan_fold(h);
+
+	return 1u << (x & 31) | 1u << (x >> FAN_BIT_BITS & 31);
+}
+
+/* What kernels find: frames, and below them numbers in heads[]. */
+#define FAN_FRAME_SHIFT 26
+#define FAN_HEAD_MASK ((1u << FAN_FRAME_SHIFT) - 1)
+#define FAN_BUCKETS_MIN 64
+#define FAN_BUCKETS_MAX (1u << (FAN_FRAME_SHIFT - FAN_SLOT_BITS))
 
 #endif

@@ -6,7 +6,6 @@
  */
 
 #include "bundle.h"
-#include "hash_fan.h"
 #include "merged.h"
 
 /* What frames found, which of them @n have something; where they look is set for one more. */
@@ -30,6 +29,16 @@ bundle_adds(const struct bundle *b, uint32_t i, __m512i first, __m512i second, b
 	return _mm512_mul_epu32(v, _mm512_srli_epi64(v, 32));
 }
 
+/* Which of 64 bytes from @off on there are in a window that has @left of them. */
+static inline uint64_t
+bundle_there(int64_t off, int32_t left)
+{
+	/* Of a window that is not there nothing is left, and its place is a number that nobody follows. */
+	const int64_t rest = MAX(left - off, 0);
+
+	return _bzhi_u64(UINT64_MAX, (uint32_t)MIN(rest, 64));
+}
+
 /*
  * Line @k of @b in frame @i. Which of its bytes are there is better counted frame by frame: what
  * vectors do is what there is most of.
@@ -41,7 +50,7 @@ bundle_line(const struct bundle *b, const struct probe *p, uint32_t k, uint32_t 
 	const struct probe_at *at = &p->at[l->win][i];
 	const uintptr_t from = (uintptr_t)at->bytes + (uintptr_t)(intptr_t)l->off;
 
-	return _mm512_maskz_loadu_epi8(fan_there(l->off, at->left), (const void *)from);
+	return _mm512_maskz_loadu_epi8(bundle_there(l->off, at->left), (const void *)from);
 }
 
 /* Look the frames @some up. Returns the slots in which somebody has something. */

@@ -5,6 +5,8 @@
  * for processors that have no hash_find_lanes.h.
  */
 
+#include "hash_fan_c.h"
+
 /* A word that is hashed, at hand: stores of results could change the original for all the compiler knows. */
 struct hashed_word {
 	const struct probe_at *at;
@@ -180,4 +182,11 @@ find(const struct hash_table *t, const struct probe *p, uint64_t some, struct ha
 		n = find_now(t, p, some, false, f, ret);
 	take_places(t, ret, n);
 	return n;
+}
+
+/* What the keys of @t, which is a fan, find for the frames @some: fan_find(). */
+static uint32_t
+find_heads(const struct hash_table *t, const struct probe *p, uint64_t some, uint32_t *ret)
+{
+	return fan_find(t->fan, p->at[t->fan->win], p->n, some, ret);
 }

@@ -6,10 +6,8 @@
  * else is done lane by lane until some tag is equal.
  */
 
-#include "hash_fan.h"
+#include "hash_fan_avx512.h"
 #include "hash_lanes.h"
-
-#define HASH_FANS
 
 /* The key words of the frames @some from @k on, under the mask of @t. */
 static inline __m512i
@@ -124,41 +122,18 @@ find(const struct hash_table *t, const struct probe *p, uint64_t some, struct ha
 	return n;
 }
 
-/* The candidates of the frames @some for the lanes @f of @t. */
-static inline uint32_t
-find_in_lanes(const struct hash_table *t, const struct hash_fan *f, const struct probe *p,
-	uint64_t some, struct candidate *ret)
-{
-	const struct fan_at_hand at_hand = fan_at_hand(t, f);
-	const struct probe_at *at = p->at[f->win];
-	uint64_t bucket[MATCH_BURST][FAN_KEYS] __attribute__((aligned(64)));
-	uint64_t found[MATCH_BURST];
-	uint32_t n = 0;
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		found[i] = fan_look_up(&at_hand, (uint64_t)(uintptr_t)at[i].bytes,
-			fan_there(at_hand.off, at[i].left), bucket[i]);
-	}
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		for (uint64_t s = found[i]; s != 0; s &= s - 1)
-			ret[n++] = (struct candidate){i, fan_place(t, bucket[i], s)};
-	}
-	return n;
-}
-
-/* The same for all lanes of @t, which is a fan. */
+/* What the keys of @t, which is a fan, find for the frames @some: fan_find(). */
 static uint32_t
-find_in_fan(const struct hash_table *t, const struct probe *p, uint64_t some, struct candidate *ret)
+find_heads(const struct hash_table *t, const struct probe *p, uint64_t some, uint32_t *ret)
 {
-	uint32_t n = 0;
+	const struct probe_at *at = p->at[t->fan->win];
+	struct burst_window from;
 
-	for (uint32_t k = 0; k < t->n_lanes; k += FAN_KEYS)
-		n += find_in_lanes(t, &t->fans[k / FAN_KEYS], p, some, &ret[n]);
-	if (t->n_items > FAR_ITEMS)
-		fetch_items(t, ret, n);
-	return n;
+	for (uint32_t k = 0; k < p->n; k += LANES) {
+		const struct lane_windows w = lane_windows(&at[k]);
+
+		_mm512_store_si512(&from.bytes[k], w.bytes);
+		_mm512_store_si512(&from.rest[k], w.rest);
+	}
+	return fan_find(t->fan, &from, p->n, some, ret);
 }

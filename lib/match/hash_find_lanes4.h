@@ -5,6 +5,7 @@
  * hash_probe.h for processors with AVX2. As hash_find_lanes.h, without masks.
  */
 
+#include "hash_fan_avx2.h"
 #include "hash_lanes4.h"
 #include "lanes4.h"
 
@@ -113,4 +114,11 @@ find(const struct hash_table *t, const struct probe *p, uint64_t some, struct ha
 			n += put_candidates(t, k, bucket, equal, &ret[n]);
 	}
 	return n;
+}
+
+/* What the keys of @t, which is a fan, find for the frames @some: fan_find(). */
+static uint32_t
+find_heads(const struct hash_table *t, const struct probe *p, uint64_t some, uint32_t *ret)
+{
+	return fan_find(t->fan, p->at[t->fan->win], p->n, some, ret);
 }

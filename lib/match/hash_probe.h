@@ -226,18 +226,22 @@ find_for(const struct hash_table *t)
 	return by_words[t->n_words][hash_has_key(t)][t->together];
 }
 
-#ifndef HASH_FANS
-/* The candidates of the lanes of @t, which is a fan. */
+/* The candidates of @t, which is a fan. */
 static uint32_t
 find_in_fan(const struct hash_table *t, const struct probe *p, uint64_t some, struct candidate *ret)
 {
-	uint32_t n = 0;
+	uint32_t found[FAN_FOUND_MAX], n = 0;
+	const uint32_t n_found = find_heads(t, p, some, found);
 
-	for (uint32_t k = 0; k < t->n_lanes; k++)
-		n += find_1_together(&t->lanes[k], p, some, &ret[n]);
+	for (uint32_t k = 0; k < n_found; k++) {
+		const uint32_t place = t->fan->heads[found[k] & FAN_HEAD_MASK];
+
+		ret[n] = (struct candidate){found[k] >> FAN_FRAME_SHIFT, place};
+		__builtin_prefetch(&t->items[place]);
+		n += place != 0;
+	}
 	return n;
 }
-#endif
 
 #ifdef HASH_RUNS
 #ifdef HASH_HALVES
@@ -446,7 +450,7 @@ HASH_PROBE(const struct hash_table *t, struct probe *p, uint64_t some)
 {
 	/* Of each lane of a fan one. */
 	struct candidate c[FAN_KEYS_MAX * MATCH_BURST + CANDIDATES_MORE];
-	const uint32_t n = t->n_lanes > 0 ? find_in_fan(t, p, some, c) : find_for(t)(t, p, some, c);
+	const uint32_t n = t->fan != NULL ? find_in_fan(t, p, some, c) : find_for(t)(t, p, some, c);
 
 	try_candidates(t, p, c, n);
 }

@@ -132,7 +132,7 @@ struct isa_kernels {
 	bool straight_all; /* straight() goes every way that straight_fits() */
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */
-	uint32_t fan_keys; /* that are worth it where they say more than others */
+	uint32_t fan_keys; /* that cost next to nothing if they are so many, or 0 */
 };
 
 /*

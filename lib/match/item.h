@@ -188,6 +188,15 @@ int item_proto(const struct item *it);
 /* Whether item number @i of @items, or another one of its rule, is one of a walk. */
 bool item_of_walk(const struct items *items, uint32_t i);
 
+/* For qsort() of their numbers. */
+static inline int
+item_order_numbers(const void *pa, const void *pb)
+{
+	const uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+
+	return (a > b) - (a < b);
+}
+
 static inline bool
 item_word_before(const struct item_word *a, const struct item_word *b)
 {

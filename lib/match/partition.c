@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "fan.h"
 #include "few.h"
 #include "item.h"
 #include "pkt/proto.h"
@@ -635,14 +636,6 @@ make_groups(struct parting *p)
 /* ---- clusters ---- */
 
 static int
-order_numbers(const void *pa, const void *pb)
-{
-	const uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
-
-	return (a > b) - (a < b);
-}
-
-static int
 order_clusters(const void *pa, const void *pb)
 {
 	const struct cluster *a = pa, *b = pb;
@@ -680,33 +673,39 @@ dissolve(const struct items *items, struct cluster *c)
 	c->n_items = 0;
 }
 
-/* Whether cluster @c has enough rules, or such that a look-up is nearly all that they cost. */
+/*
+ * Whether cluster @c has enough rules, or such that a look-up is nearly all that they cost.
+ * @in_fan: as of fan_count().
+ */
 static bool
-is_worth_it(
-	const struct items *items, const struct partition_limits *limits, const struct cluster *c)
+is_worth_it(const struct items *items, const struct partition_limits *limits,
+	const struct cluster *c, const uint32_t *in_fan)
 {
+	const uint32_t win = fan_window(items, c);
 	bool exact = true, walks = false;
 
 	for (uint32_t i = 0; i < c->n_items; i++) {
 		exact = exact && (items->v[c->items[i]].flags & ITEM_ASKS) == 0;
 		walks = walks || item_of_walk(items, c->items[i]);
 	}
-	/* A program that walks costs more than a table. */
+	/* A program that walks costs more than a table; a key more of a fan next to nothing. */
 	return walks || c->n_rules >= limits->rules_min ||
-		(exact && c->n_rules >= limits->exact_min);
+		(exact && (c->n_rules >= limits->exact_min || in_fan[win] >= FAN_MIN));
 }
 
 /* Dissolve clusters that are not worth it until all that are left are. */
 static void
 settle(struct parting *p, const struct partition_limits *limits, struct cluster *c, uint32_t n)
 {
+	uint32_t in_fan[WINDOWS_MAX];
 	bool again = true;
 
 	while (again) {
 		again = false;
+		fan_count(p->items, c, n, in_fan);
 		for (uint32_t i = 0; i < n; i++) {
 			tidy(p->items, &c[i]);
-			if (c[i].n_items > 0 && !is_worth_it(p->items, limits, &c[i])) {
+			if (c[i].n_items > 0 && !is_worth_it(p->items, limits, &c[i], in_fan)) {
 				dissolve(p->items, &c[i]);
 				again = true;
 			}
@@ -755,7 +754,7 @@ make_clusters(struct parting *p, const struct partition_limits *limits, struct c
 			}
 		}
 		/* Items are made rule by rule, so that is the order of rules. */
-		qsort(c[i].items, c[i].n_items, sizeof(*c[i].items), order_numbers);
+		qsort(c[i].items, c[i].n_items, sizeof(*c[i].items), item_order_numbers);
 	}
 	for (uint32_t i = 0; i < p->items->n; i++)
 		if (!in[i])

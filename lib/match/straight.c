@@ -33,7 +33,7 @@ are_ranges_near(const struct hash_shape *s)
 static bool
 is_found_near(const struct hash_table *t)
 {
-	if (t->n_lanes > 0)
+	if (t->fan != NULL)
 		return t->all_simple;
 	return t->together && !hash_has_key(t) && t->words[0].win == t->run_at.win;
 }
@@ -51,11 +51,11 @@ is_table_plain(const struct match_index *ix, const struct hash_table *t)
 	return true;
 }
 
-/* Whether @t is a fan, or is walked to, or bytes lead to its run. */
+/* Whether @t is walked to, or bytes lead to its run. */
 static bool
 is_table_wide(const struct hash_table *t)
 {
-	if (t->n_lanes > 0 || t->steps_win != 0)
+	if (t->steps_win != 0)
 		return true;
 	for (uint32_t i = 0; i < t->n_shapes; i++)
 		if (t->shapes[i].led)

@@ -285,6 +285,8 @@ static void
 hash_frames(const struct straight *s, const struct hash_table *t, uint64_t some,
 	struct straight_items *ret)
 {
+	if (t->fan != NULL)
+		return; /* see have() */
 	if (t->n_words == 1)
 		hash_all(s, t, some, ret, 1);
 	else if (t->n_words == 2)
@@ -326,6 +328,8 @@ look_up(const struct straight *s, const struct hash_table *t, uint64_t some,
 {
 	uint64_t found = 0;
 
+	if (t->fan != NULL)
+		return some;
 	for (uint32_t g = 0; g < s->n_groups; g++)
 		if (group_of(some, g) != 0)
 			found |= (uint64_t)look_up_group(t,
@@ -359,15 +363,33 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 	return (const void *)&all[items->place[i]];
 }
 
+#define FAN_WINDOWS STRAIGHT_WINDOWS
+#define fan_window_at window_of
+
+#include "hash_fan_avx2.h"
 #include "straight_flood4.h"
 #include "straight_have.h"
 #include "straight_pieces.h"
 
-/* Verify what was looked up in @t for the frames @some. */
+/* What have_flood() calls the item at @place. */
+static inline uint32_t
+flood_of(const struct hash_table *t, uint32_t place)
+{
+	(void)t;
+	return place;
+}
+
+#include "straight_flood_fan.h"
+
+/* Verify what was looked up in @t for the frames @some. A fan is looked up here. */
 static void
 have(struct straight *s, const struct hash_table *t, const struct straight_items *items,
 	uint64_t some)
 {
+	if (t->fan != NULL) {
+		have_fan(s, t, some);
+		return;
+	}
 	some &= ~have_most(s, t, items, some);
 	if (some != 0)
 		haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, items, some);

@@ -9,7 +9,7 @@
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
 
 #include "ends.h"
-#include "hash_fan.h"
+#include "hash_fan_avx512.h"
 #include "hash_lanes.h"
 #include "hash_tags.h"
 #include "index.h"
@@ -305,7 +305,7 @@ hash_frames(const struct straight *s, const struct hash_table *t, uint64_t some,
 	const bool known = w->win == s->words_win && w->off == s->words_off;
 
 	/* With constants: as many gathers, and no loop around them. */
-	if (t->n_lanes > 0)
+	if (t->fan != NULL)
 		return; /* see have() */
 	if (t->n_words == 1 && known)
 		hash_all(s, t, some, ret, 1, true);
@@ -327,7 +327,7 @@ look_up(const struct straight *s, const struct hash_table *t, uint64_t some,
 	const __m512i items = _mm512_set1_epi64((long long)(uintptr_t)t->items);
 	uint64_t found = 0;
 
-	if (t->n_lanes > 0)
+	if (t->fan != NULL)
 		return some;
 	for (uint32_t g = 0; g < s->n_groups; g++) {
 		const __mmask8 on = lanes_of(some, g);
@@ -448,139 +448,24 @@ item_holds(const struct straight *s, const struct straight_table *t, const struc
 
 #include "straight_flood.h"
 
-/* ---- fans ---- */
-
-#define CANDIDATES_MAX (FAN_KEYS_MAX * MATCH_BURST + 1)
-
-/* What a fan may have for frames. */
-struct straight_fan {
-	uint64_t there[MATCH_BURST] __attribute__((aligned(64))); /* fan_there() */
-	uint64_t found[MATCH_BURST] __attribute__((aligned(64))); /* fan_look_up() */
-	uint64_t bucket[MATCH_BURST][FAN_KEYS] __attribute__((aligned(64)));
-	/* Frames, and above them places of items that may hold for them. */
-	uint64_t v[CANDIDATES_MAX];
-	uint32_t n;
-};
-
-/* fan_there() of the eight frames of group @g. */
-static inline void
-set_there(const struct burst_window *w, uint32_t g, int64_t off, struct straight_fan *f)
-{
-	const __m512i rest = _mm512_load_si512(&w->rest[g * LANES]);
-	const __m512i all = _mm512_set1_epi64(64);
-	__m512i left = _mm512_srai_epi64(_mm512_slli_epi64(rest, 32), 32);
-
-	left = _mm512_sub_epi64(left, _mm512_set1_epi64(off));
-	left = _mm512_min_epi64(_mm512_max_epi64(left, _mm512_setzero_si512()), all);
-	_mm512_store_si512(&f->there[g * LANES],
-		_mm512_srlv_epi64(_mm512_set1_epi64(-1), _mm512_sub_epi64(all, left)));
-}
-
-/* Look the frames @some up by the keys of @fan of @t. Returns for which something was found. */
-static inline uint64_t
-fan_frames(const struct burst_window *w, const struct hash_table *t, const struct hash_fan *fan,
-	uint64_t some, struct straight_fan *f)
-{
-	const struct fan_at_hand at_hand = fan_at_hand(t, fan);
-	uint64_t found = 0;
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		f->found[i] = fan_look_up(&at_hand, w->bytes[i], f->there[i], f->bucket[i]);
-	}
-	for (uint32_t g = 0; g < GROUPS; g++) {
-		const __m512i v = _mm512_load_si512(&f->found[g * LANES]);
-
-		found |= (uint64_t)_mm512_mask_test_epi64_mask(lanes_of(some, g), v, v)
-			<< g * LANES;
-	}
-	return found;
-}
-
-/* The candidates of the frames @some, which have one at least. */
-static inline void
-fan_put(const struct hash_table *t, uint64_t some, struct straight_fan *f)
-{
-	uint32_t n = f->n;
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		uint64_t found = f->found[i];
-
-		/* Which have two is anybody's guess: no branch on it. Three are rare. */
-		do {
-			const uint64_t next = found & (found - 1);
-
-			f->v[n] = i | (uint64_t)fan_place(t, f->bucket[i], found) << 32;
-			f->v[n + 1] = i |
-				(uint64_t)fan_place(t, f->bucket[i], next | UINT64_C(1) << 63)
-					<< 32;
-			n += 1 + (next != 0);
-			found = next & (next - 1);
-		} while (__builtin_expect(found != 0, 0));
-	}
-	f->n = n;
-}
-
-/* The first rules of frames, of what was found for them. */
-static inline __attribute__((always_inline)) void
-fan_have_all(
-	struct straight *s, const struct hash_table *t, const struct straight_fan *f, uint32_t run)
-{
-	const struct straight_table at_hand = {
-		t->shapes, s->im->state, t->run_at.off, run, false, false};
-	const struct burst_window *w = &s->at[t->run_at.win];
-	const uint64_t *const items = t->items;
-	const uint32_t n = f->n;
-
-	for (uint32_t k = 0; k < n; k++) {
-		const uint32_t i = (uint32_t)f->v[k];
-		const struct hash_item *it = (const void *)&items[f->v[k] >> 32];
-
-		have_item(s, t, &at_hand, w, i, it);
-	}
-}
-
-static __attribute__((noinline)) void
-fan_have_32(struct straight *s, const struct hash_table *t, const struct straight_fan *f)
-{
-	fan_have_all(s, t, f, 32);
-}
-
-static __attribute__((noinline)) void
-fan_have_64(struct straight *s, const struct hash_table *t, const struct straight_fan *f)
-{
-	fan_have_all(s, t, f, 64);
-}
-
-/* Ask @t, which is a fan, for the frames @some. */
-static __attribute__((noinline)) void
-ask_fan(struct straight *s, const struct hash_table *t, uint64_t some)
-{
-	const struct burst_window *w = &s->at[t->run_at.win];
-	struct straight_fan f;
-
-	f.n = 0;
-	for (uint32_t g = 0; g < s->n_groups; g++)
-		set_there(w, g, t->fans->off, &f);
-	for (uint32_t k = 0; k < t->n_lanes; k += FAN_KEYS)
-		fan_put(t, fan_frames(w, t, &t->fans[k / FAN_KEYS], some, &f), &f);
-	if (t->run > 32)
-		fan_have_64(s, t, &f);
-	else
-		fan_have_32(s, t, &f);
-}
-
 /* ---- all ---- */
+
+/* What have_flood() calls the item at @place. */
+static inline uint64_t
+flood_of(const struct hash_table *t, uint32_t place)
+{
+	return (uintptr_t)&t->items[place];
+}
+
+#include "straight_flood_fan.h"
 
 /* Verify what was looked up in @t for the frames @some. A fan is looked up here. */
 static void
 have(struct straight *s, const struct hash_table *t, const struct straight_items *items,
 	uint64_t some)
 {
-	if (t->n_lanes > 0) {
-		ask_fan(s, t, some);
+	if (t->fan != NULL) {
+		have_fan(s, t, some);
 		return;
 	}
 	some &= ~have_most(s, t, items, some);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "hash_fan_c.h"
 #include "hash_run_c.h"
 #include "index.h"
 #include "place_step.h"
@@ -250,6 +251,21 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 
 #include "straight_pieces.h"
 
+/* Verify what was looked up in @t for the frames @some. A fan is looked up here. */
+static void
+have(struct straight *s, const struct hash_table *t, const struct straight_items *items,
+	uint64_t some)
+{
+	if (t->fan != NULL) {
+		uint32_t found[FAN_FOUND_MAX];
+
+		have_found(s, t, found,
+			fan_find(t->fan, windows_of(s, t->run_at.win), s->n, some, found));
+		return;
+	}
+	haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, items, some);
+}
+
 uint64_t
 straight_c(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
 	uint32_t n, uint32_t *ret)
@@ -277,14 +293,12 @@ straight_c(const struct match_image *im, const struct pkt_view *views, const uin
 		if (some[k] == 0)
 			continue;
 		find_window(&s, t->run_at.win);
-		some[k] = look_ups[t->n_words - 1](&s, t, some[k], &items[k]);
+		if (t->fan == NULL)
+			some[k] = look_ups[t->n_words - 1](&s, t, some[k], &items[k]);
 	}
 	for (uint32_t k = 0; k < ix->n_tables; k++) {
-		const struct hash_table *t = &ix->tables[k];
-
 		if (some[k] != 0)
-			haves[t->run > 32][t->run_at_tail][!t->all_simple](
-				&s, t, &items[k], some[k]);
+			have(&s, &ix->tables[k], &items[k], some[k]);
 	}
 	memcpy(ret, s.best, n * sizeof(s.best[0]));
 	return odd;

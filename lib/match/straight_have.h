@@ -103,3 +103,34 @@ static const have_fn haves[2][2][2] = {
 	{{have_32, have_32_ranges}, {have_32_tail, have_32_tail_ranges}},
 	{{have_64, have_64_ranges}, {have_64_tail, have_64_tail_ranges}},
 };
+
+/* ---- fans ---- */
+
+/* Called with a constant @run. */
+static inline __attribute__((always_inline)) void
+have_found_by(struct straight *s, const struct hash_table *t, const uint32_t *found, uint32_t n,
+	uint32_t run)
+{
+	const struct straight_table at_hand = {
+		t->shapes, s->im->state, t->run_at.off, run, false, false};
+	const STRAIGHT_WINDOWS *w = windows_of(s, t->run_at.win);
+	const uint32_t *heads = t->fan->heads;
+	const uint64_t *all = t->items;
+
+	for (uint32_t k = 0; k < n; k++) {
+		const uint32_t i = found[k] >> FAN_FRAME_SHIFT;
+		const uint32_t place = heads[found[k] & FAN_HEAD_MASK];
+
+		have_item(s, t, &at_hand, w, i, (const void *)&all[place]);
+	}
+}
+
+/* The first rules of frames, of the @n that fan_find() found for them in @t. */
+static __attribute__((noinline)) void
+have_found(struct straight *s, const struct hash_table *t, const uint32_t *found, uint32_t n)
+{
+	if (t->run > 32)
+		have_found_by(s, t, found, n, 64);
+	else
+		have_found_by(s, t, found, n, 32);
+}

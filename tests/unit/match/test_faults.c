@@ -286,6 +286,7 @@ static const struct fault {
 	{"hash: a filter that lacks an item", MERGED, NULL, {.hash_fault = HASH_FAULT_FILTER}},
 	{"hash: ends that lack an item", MERGED, NULL, {.hash_fault = HASH_FAULT_ENDS}},
 	{"hash: a fan that lacks a key", MERGED, NULL, {.hash_fault = HASH_FAULT_FAN}},
+	{"hash: a fan's filter", MERGED, NULL, {.hash_fault = HASH_FAULT_PASS}},
 	{"windows: a walk that starts elsewhere", MERGED, spoil_steps, {0}},
 	{"bits: destinations for sources", BITS, NULL, {.bits_fault = true}},
 	{"bits: rules mixed up", BITS, spoil_bits, {0}},
