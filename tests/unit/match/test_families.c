@@ -153,10 +153,14 @@ round_init(struct round *r, struct rng *rng, enum family_kind kind, size_t n)
 	struct diag diag = {0};
 
 	*r = (struct round){.kind = kind, .n = n, .seed = rng_next(rng)};
-	/* In turn, and families in turn with them, so that even a short run has all of both. */
-	do
-		r->way = &judge_ways[totals.turn++ % JUDGE_WAYS];
-	while (!judge_way_for(r->way, n));
+	/*
+	 * In turn, and families in turn with them, so that even a short run has all of both; one
+	 * further each time, since there may be as many of both.
+	 */
+	do {
+		r->way = &judge_ways[(totals.turn + totals.turn / JUDGE_WAYS) % JUDGE_WAYS];
+		totals.turn++;
+	} while (!judge_way_for(r->way, n));
 	if (family_new(kind, n, r->seed, &r->f, &diag) < 0) {
 		printf("# %s: %s\n", family_name(kind), diag.msg);
 		return -1;
