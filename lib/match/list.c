@@ -220,27 +220,56 @@ order_lanes(struct list_builder *b)
 
 /* ---- rows ---- */
 
-/* The row of the column of @place at @off; it is added when it is new. */
-static uint8_t
-column_row(struct list *l, struct list_place *place, int32_t off)
+/* See that the column of @place at @off is one of its, which are the last there are. */
+static void
+add_column(struct list *l, struct list_place *place, int32_t off)
 {
-	for (uint32_t r = place->row; r < l->n_columns; r++)
-		if (l->column[r] == off)
-			return (uint8_t)r;
-	place->begin = MIN(place->begin, off);
-	place->end = MAX(place->end, off + 4);
+	uint32_t r = l->n_columns;
+
+	while (r > place->row && l->column[r - 1] > off)
+		r--;
+	if (r > place->row && l->column[r - 1] == off)
+		return;
+	memmove(&l->column[r + 1], &l->column[r], (l->n_columns - r) * sizeof(l->column[0]));
+	l->column[r] = off;
+	l->n_columns++;
 	place->n++;
-	l->column[l->n_columns] = off;
-	return (uint8_t)l->n_columns++;
 }
 
-/* The row of @v, @at bytes behind a column of @place. */
-static uint32_t
-value_row(struct list *l, struct list_place *place, const struct list_value *v, uint32_t at)
+/* How far behind a column of a place @v starts, of which the least value starts at @first. */
+static int32_t
+behind_column(const struct list_value *v, int32_t first)
 {
-	const uint8_t a = column_row(l, place, v->at.off - (int32_t)at);
-	const uint8_t b =
-		at + v->at.size > 4 ? column_row(l, place, v->at.off - (int32_t)at + 4) : a;
+	return (v->at.off - first) % 4;
+}
+
+static void
+add_columns(struct list *l, struct list_place *place, const struct list_value *v, int32_t first)
+{
+	const int32_t at = behind_column(v, first);
+
+	add_column(l, place, v->at.off - at);
+	if (at + v->at.size > 4)
+		add_column(l, place, v->at.off - at + 4);
+}
+
+static uint8_t
+column_row(const struct list *l, const struct list_place *place, int32_t off)
+{
+	uint32_t r = place->row;
+
+	while (l->column[r] != off)
+		r++;
+	return (uint8_t)r;
+}
+
+/* The row of @v, whose columns there are. */
+static uint32_t
+value_row(struct list *l, const struct list_place *place, const struct list_value *v, int32_t first)
+{
+	const int32_t at = behind_column(v, first), off = v->at.off - at;
+	const uint8_t a = column_row(l, place, off);
+	const uint8_t b = at + v->at.size > 4 ? column_row(l, place, off + 4) : a;
 	struct list_piece *piece = &l->pieces[l->n_pieces];
 
 	if (at == 0 && v->at.size == 4 && !v->negative)
@@ -254,6 +283,42 @@ value_row(struct list *l, struct list_place *place, const struct list_value *v, 
 	return piece->row;
 }
 
+/* Behind the last of the rows from @r on, before @end, whose bytes lie behind each other. */
+static uint32_t
+run_end(const struct list *l, uint32_t r, uint32_t end)
+{
+	uint32_t to = r + 1;
+
+	while (to < end && l->column[to] == l->column[to - 1] + 4)
+		to++;
+	return to;
+}
+
+/* Squares of all rows of @place that can be in one. */
+static void
+make_squares(struct list *l, struct list_place *place)
+{
+	const uint32_t end = (uint32_t)place->row + place->n;
+
+	place->square = (uint8_t)l->n_squares;
+	place->single = (uint8_t)l->n_singles;
+	for (uint32_t r = place->row, to; r < end; r = to) {
+		to = run_end(l, r, end);
+		if (to - r < LIST_FOUR) {
+			for (; r < to; r++)
+				l->singles[l->n_singles++] = (uint8_t)r;
+			continue;
+		}
+		/* The last one ends where they do. */
+		for (; r < to; r += LIST_FOUR)
+			l->squares[l->n_squares++] = (uint8_t)MIN(r, to - LIST_FOUR);
+	}
+	place->n_squares = (uint8_t)(l->n_squares - place->square);
+	place->n_singles = (uint8_t)(l->n_singles - place->single);
+	place->begin = l->column[place->row];
+	place->end = l->column[end - 1] + 4;
+}
+
 /* Rows for all values of window @win. */
 static void
 make_place(struct list_builder *b, uint8_t win)
@@ -262,15 +327,17 @@ make_place(struct list_builder *b, uint8_t win)
 	struct list_place *place = &l->places[l->n_places++];
 	int32_t first = INT32_MAX;
 
-	*place = (struct list_place){
-		.win = win, .row = (uint8_t)l->n_columns, .begin = INT32_MAX, .end = INT32_MIN};
-	for (uint32_t i = 0; i < b->l->n_values; i++)
-		if (b->l->values[i].at.win == win)
-			first = MIN(first, b->l->values[i].at.off);
-	for (uint32_t i = 0; i < b->l->n_values; i++)
-		if (b->l->values[i].at.win == win)
-			b->rows[i] = LIST_ROW_OF(value_row(l, place, &b->l->values[i],
-				(uint32_t)(b->l->values[i].at.off - first) % 4));
+	*place = (struct list_place){.win = win, .row = (uint8_t)l->n_columns};
+	for (uint32_t i = 0; i < l->n_values; i++)
+		if (l->values[i].at.win == win)
+			first = MIN(first, l->values[i].at.off);
+	for (uint32_t i = 0; i < l->n_values; i++)
+		if (l->values[i].at.win == win)
+			add_columns(l, place, &l->values[i], first);
+	for (uint32_t i = 0; i < l->n_values; i++)
+		if (l->values[i].at.win == win)
+			b->rows[i] = LIST_ROW_OF(value_row(l, place, &l->values[i], first));
+	make_squares(l, place);
 	l->windows |= UINT32_C(1) << win;
 	l->any_ether |= b->items->windows[win].space == SPACE_ETHER;
 }
@@ -402,25 +469,40 @@ list_fini(struct list *l)
 
 /* ---- asked of frames ---- */
 
-/* Ask the rule of @hit. */
-static void
-try_hit(const struct list_hit *hit, struct probe *p, const uint8_t *frame)
+/* Ask the rule @e of @hit; @is_code: which has code for both families, and no more to ask. */
+static inline void
+try_frames(const struct list_hit *hit, const struct match_entry *e, bool is_code, struct probe *p,
+	const uint8_t *frame)
 {
-	const struct match_image *im = p->im;
-	const struct match_entry *e = &im->entries[hit->rule];
 	/* Pairs with match_image_enable(); nothing else depends on it. */
-	const uint8_t state = atomic_load_explicit(&im->state[hit->rule], memory_order_relaxed);
+	const uint8_t state = atomic_load_explicit(&p->im->state[hit->rule], memory_order_relaxed);
+	const struct scope_test test = e->scope.test;
+	const uint32_t rule = hit->rule;
 
-	if ((e->ports >> p->port & 1) == 0 || !probe_wants(p, e))
-		return;
 	for (uint64_t m = hit->frames; m != 0; m &= m - 1) {
 		const uint32_t i = frame[__builtin_ctzll(m)];
 
-		if (hit->rule < p->best[i] && hit->rule >= p->from[i] &&
-			(state & p->want[i]) == p->want[i] &&
-			search_one(e, im->is_jit, p->key[i], p->view[i]))
-			p->best[i] = hit->rule;
+		if (rule >= p->best[i] || rule < p->from[i] || (state & p->want[i]) != p->want[i])
+			continue;
+		if (is_code ? scope_test(&test, p->key[i]) &&
+					search_run(e, true, MATCH_RUN_RAW_ONE, p->view[i])
+			    : search_one(e, p->im->is_jit, p->key[i], p->view[i]))
+			p->best[i] = rule;
 	}
+}
+
+/* Called with constants, so that nothing is asked twice of a flood. */
+static void
+try_hit(const struct list_hit *hit, struct probe *p, const uint8_t *frame)
+{
+	const struct match_entry *e = &p->im->entries[hit->rule];
+
+	if ((e->ports >> p->port & 1) == 0 || !probe_wants(p, e))
+		return;
+	if (p->im->is_jit && e->run == MATCH_RUN_RAW_ONE && e->scope.more == NULL)
+		try_frames(hit, e, true, p, frame);
+	else
+		try_frames(hit, e, false, p, frame);
 }
 
 void

@@ -83,9 +83,13 @@ struct list_block {
 	uint32_t lane, n; /* the first of its lanes, and how many they are */
 };
 
-/* Big-endian numbers of 4 bytes of one window, in rows one behind another. */
+/*
+ * Big-endian numbers of 4 bytes of one window, in rows one behind another, by offset. A square
+ * is four rows of which the bytes lie behind each other; a row may be in two.
+ */
 struct list_place {
 	uint8_t win, row, n;
+	uint8_t square, n_squares, single, n_singles; /* the first of them, and how many */
 	int32_t begin, end; /* bytes of the window that all of them are in */
 };
 
@@ -110,8 +114,10 @@ struct list {
 	uint32_t n_parts, n_steps, n_blocks;
 	struct list_place places[LIST_VALUES];
 	int32_t column[LIST_COLUMNS]; /* by row: offset in its window */
+	uint8_t squares[LIST_COLUMNS]; /* their first rows */
+	uint8_t singles[LIST_COLUMNS]; /* other rows */
 	struct list_piece pieces[LIST_VALUES];
-	uint32_t n_places, n_columns, n_pieces;
+	uint32_t n_places, n_columns, n_pieces, n_squares, n_singles;
 	struct list_value values[LIST_VALUES];
 	uint32_t n_values;
 	uint32_t windows; /* bit w: window w is used */

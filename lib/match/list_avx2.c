@@ -27,6 +27,32 @@ bits_of(list_vec v)
 	return (uint32_t)_mm256_movemask_ps((__m256)v);
 }
 
+static inline __m128i
+line_at(const uint8_t *bytes, int32_t off)
+{
+	return _mm_loadu_si128((const __m128i *)(const void *)(bytes + off));
+}
+
+static inline list_vec
+list_lines(const uint8_t *const *bytes, int32_t off)
+{
+	return (list_vec)_mm256_inserti128_si256(
+		_mm256_castsi128_si256(line_at(bytes[0], off)), line_at(bytes[4], off), 1);
+}
+
+static inline list_vec
+list_swap(list_vec v)
+{
+	const __m128i order = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+
+	return (list_vec)_mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(order));
+}
+
+#define LOW32(a, b) ((list_vec)_mm256_unpacklo_epi32((__m256i)(a), (__m256i)(b)))
+#define HIGH32(a, b) ((list_vec)_mm256_unpackhi_epi32((__m256i)(a), (__m256i)(b)))
+#define LOW64(a, b) ((list_vec)_mm256_unpacklo_epi64((__m256i)(a), (__m256i)(b)))
+#define HIGH64(a, b) ((list_vec)_mm256_unpackhi_epi64((__m256i)(a), (__m256i)(b)))
+
 static inline bool
 list_some(list_vec v)
 {
@@ -35,6 +61,7 @@ list_some(list_vec v)
 
 #include "list_equal.h"
 #include "list_run.h"
+#include "list_square.h"
 
 #include "list_probe.h"
 

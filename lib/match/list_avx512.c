@@ -52,6 +52,35 @@ list_any(const list_vec *r, uint32_t vecs, const uint32_t *mask, const uint32_t 
 	return _mm512_testn_epi32_mask(least, least) != 0;
 }
 
+static inline __m128i
+line_at(const uint8_t *bytes, int32_t off)
+{
+	return _mm_loadu_si128((const __m128i *)(const void *)(bytes + off));
+}
+
+static inline list_vec
+list_lines(const uint8_t *const *bytes, int32_t off)
+{
+	__m512i v = _mm512_castsi128_si512(line_at(bytes[0], off));
+
+	v = _mm512_inserti32x4(v, line_at(bytes[4], off), 1);
+	v = _mm512_inserti32x4(v, line_at(bytes[8], off), 2);
+	return (list_vec)_mm512_inserti32x4(v, line_at(bytes[12], off), 3);
+}
+
+static inline list_vec
+list_swap(list_vec v)
+{
+	const __m128i order = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+
+	return (list_vec)_mm512_shuffle_epi8((__m512i)v, _mm512_broadcast_i32x4(order));
+}
+
+#define LOW32(a, b) ((list_vec)_mm512_unpacklo_epi32((__m512i)(a), (__m512i)(b)))
+#define HIGH32(a, b) ((list_vec)_mm512_unpackhi_epi32((__m512i)(a), (__m512i)(b)))
+#define LOW64(a, b) ((list_vec)_mm512_unpacklo_epi64((__m512i)(a), (__m512i)(b)))
+#define HIGH64(a, b) ((list_vec)_mm512_unpackhi_epi64((__m512i)(a), (__m512i)(b)))
+
 static inline bool
 list_some(list_vec v)
 {
@@ -59,6 +88,7 @@ list_some(list_vec v)
 }
 
 #include "list_run.h"
+#include "list_square.h"
 
 #include "list_probe.h"
 

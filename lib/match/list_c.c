@@ -29,5 +29,27 @@ bits_of(list_vec v)
 #endif
 }
 
+static inline list_vec
+list_lines(const uint8_t *const *bytes, int32_t off)
+{
+	list_vec v;
+
+	memcpy(&v, bytes[0] + off, sizeof(v));
+	return v;
+}
+
+static inline list_vec
+list_swap(list_vec v)
+{
+	return v >> 24 | (v >> 8 & 0xff00) | (v << 8 & 0xff0000) | v << 24;
+}
+
+#define LOW32(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define HIGH32(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define LOW64(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
+#define HIGH64(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
+
 #include "list_equal.h"
+#include "list_square.h"
+
 #include "list_probe.h"

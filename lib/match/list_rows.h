@@ -12,7 +12,7 @@
 struct list_frames {
 	uint32_t rows[LIST_ROWS][MATCH_BURST] __attribute__((aligned(64)));
 	uint8_t frame[MATCH_BURST]; /* in the burst */
-	uint32_t n, room; /* numbers from @n to @room are 0 */
+	uint32_t n, room; /* from @n to @room are numbers of some frame */
 };
 
 /* 4 bytes, of which those that are not there are 0: the rule itself will say so. */
@@ -26,48 +26,43 @@ list_edge(const struct probe_at *at, int32_t off)
 	return r;
 }
 
-/* Columns of @place for frame number @i, which is the @to-th. */
-static inline void
-list_put_columns(const struct list *l, const struct list_place *place, const struct probe_at *at,
+/* Columns of @place for the frame at @at, the @to-th, of which some end before. */
+static __attribute__((noinline)) void
+list_put_near(const struct list *l, const struct list_place *place, const struct probe_at *at,
 	struct list_frames *f, uint32_t to)
 {
-	const int32_t *off = &l->column[place->row];
-	uint32_t(*rows)[MATCH_BURST] = &f->rows[place->row];
+	for (uint32_t r = place->row; r < (uint32_t)place->row + place->n; r++) {
+		const int32_t off = l->column[r];
+		const bool there = off >= 0 && at->left >= off + 4;
 
-	if (at->left >= place->end && (place->begin >= 0 || (int64_t)at->pos + place->begin >= 0)) {
-		for (uint32_t c = 0; c < place->n; c++)
-			rows[c][to] = load_be32(at->bytes + off[c]);
-		return;
-	}
-	for (uint32_t c = 0; c < place->n; c++) {
-		const bool there = off[c] >= 0 && at->left >= off[c] + 4;
-
-		rows[c][to] = there ? load_be32(at->bytes + off[c]) : list_edge(at, off[c]);
+		f->rows[r][to] = there ? load_be32(at->bytes + off) : list_edge(at, off);
 	}
 }
 
-/* Take the frames in @some; @lanes are in a vector, @group go at once where one is not enough. */
-static inline void
-list_take(const struct list *l, const struct probe *p, uint64_t some, uint32_t lanes,
-	uint32_t group, struct list_frames *f)
+/*
+ * Where the window of each frame is, in @bytes. Returns, as bits, the frames that end before some
+ * column does: for these another one stands there.
+ */
+static inline uint64_t
+list_place_bytes(const struct list_place *place, const struct probe_at *at,
+	const struct list_frames *f, const uint8_t **bytes)
 {
-	uint32_t n = 0;
+	const int32_t end = place->end;
+	const int64_t begin = place->begin;
+	const uint8_t *other = NULL;
+	uint64_t near = 0;
 
-	for (uint64_t m = some; m != 0; m &= m - 1)
-		f->frame[n++] = (uint8_t)__builtin_ctzll(m);
-	f->n = n;
-	f->room = n <= lanes ? lanes : (n + group - 1) / group * group;
-	for (uint32_t k = 0; k < l->n_places; k++) {
-		const struct list_place place = l->places[k];
-		const struct probe_at *at = p->at[place.win];
+	for (uint32_t i = 0; i < f->room; i++) {
+		const struct probe_at *from = &at[f->frame[i]];
+		const bool is_near = from->left < end || (int64_t)from->pos + begin < 0;
 
-		for (uint32_t i = 0; i < n; i++)
-			list_put_columns(l, &place, &at[f->frame[i]], f, i);
+		bytes[i] = from->bytes;
+		near |= (uint64_t)is_near << i;
+		other = is_near ? other : from->bytes;
 	}
-	memset(f->rows[LIST_ZERO], 0, f->room * sizeof(f->rows[0][0]));
-	for (uint32_t r = 0; r < l->n_columns; r++)
-		for (uint32_t i = f->n; i < f->room; i++)
-			f->rows[r][i] = 0;
+	for (uint64_t m = near; m != 0; m &= m - 1)
+		bytes[__builtin_ctzll(m)] = other;
+	return near & search_mask(f->n);
 }
 
 /* Of @some, frames of the burst, those taken, by their new numbers. */
