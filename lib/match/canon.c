@@ -271,6 +271,7 @@ static void
 path_ask(struct canon *c, struct draft *d, struct sight sight, const struct sym_path *path)
 {
 	bool exact = path->exact;
+	uint32_t computed = 0; /* atoms that words do not say */
 
 	for (uint32_t i = 0; i < path->n_atoms; i++) {
 		struct sym_atom a;
@@ -279,11 +280,14 @@ path_ask(struct canon *c, struct draft *d, struct sight sight, const struct sym_
 		d->never |= t == SYM_NEVER;
 		if (t != SYM_OPEN || atom_ask(c->items, d, sight, &a))
 			continue;
-		exact = false;
+		computed++;
 		lane_ask(c->items, d, sight, &a);
 	}
 	for (uint32_t i = 0; i < path->n_needs; i++)
 		exact &= need_ask(c->items, d, sight, &path->needs[i]);
+	d->item.lane_says_all = exact && computed == 1 && d->lane.bits > 0 && path->steps == 0 &&
+		(d->item.flags & ITEM_RUN) == 0;
+	exact &= computed == 0;
 	if (path->steps > 0) {
 		const struct item_range r = {.win = WINDOW_OF_KEY,
 			.size = 4,

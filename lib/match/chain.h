@@ -84,6 +84,14 @@ int chain_walk_cut(
 /* Free what @l holds. */
 void chain_links_fini(struct chain_links *l);
 
+struct item;
+
+/*
+ * A test of the key for which all holds that words of @it say, and its needs of the datagram's
+ * start. False: there is none that is known.
+ */
+bool chain_kinds_say(const struct item *it, struct scope_test *ret);
+
 /* Leave number @number out: for tests. */
 void chain_links_drop(struct chain_links *l, uint32_t number);
 

@@ -12,6 +12,7 @@
 #include "cbpf/insn.h"
 #include "cbpf/prog.h"
 #include "chain.h"
+#include "item.h"
 #include "pkt/proto.h"
 
 #define FAMILY(f) PKT_KEY_FAMILY(f)
@@ -148,6 +149,58 @@ wanted_of(const struct cbpf_link *v, size_t n, const struct kind *k)
 		w.end |= asks_end(v[i].prog);
 	}
 	return w;
+}
+
+/* Whether what @w asks holds for all frames of kind @k. */
+static bool
+says_word(const struct kind *k, const struct item_word *w)
+{
+	const struct cbpf_known *known = &k->known[0];
+
+	for (int b = 0; b < 8; b++) {
+		const uint8_t mask = (uint8_t)(w->mask >> 8 * b), val = (uint8_t)(w->val >> 8 * b);
+		const int at = w->off + b;
+
+		if (mask == 0)
+			continue;
+		if (w->win != WINDOW_OF_START(SPACE_RAW) || at < 0 || at >= CBPF_KNOWN_BYTES ||
+			(mask & ~known->bits[at]) != 0 || ((val ^ known->val[at]) & mask) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Whether all that @it asks of the start of datagrams but of the key holds for kind @k. */
+static bool
+says_item(const struct kind *k, const struct item *it, uint32_t first_word)
+{
+	bool all = true;
+
+	for (uint32_t i = first_word; i < it->n_words; i++)
+		all = all && says_word(k, &it->words[i]);
+	for (uint32_t i = 0; i < it->n_needs; i++)
+		all = all &&
+			(it->needs[i].win != WINDOW_OF_START(SPACE_RAW) ||
+				it->needs[i].a <= k->known[0].there);
+	return all;
+}
+
+bool
+chain_kinds_say(const struct item *it, struct scope_test *ret)
+{
+	const bool has_key = it->n_words > 0 && it->words[0].win == WINDOW_OF_KEY;
+	const uint64_t mask = has_key ? it->words[0].mask : 0;
+	const struct scope_test key = {(uint32_t)mask, has_key ? (uint32_t)it->words[0].val : 0};
+
+	for (size_t i = 0; i < DIM(kinds) && mask <= UINT32_MAX; i++) {
+		const struct kind *k = &kinds[i];
+
+		if (!scope_tests_meet(key, k->test) || !says_item(k, it, has_key))
+			continue;
+		*ret = (struct scope_test){key.mask | k->test.mask, key.val | k->test.val};
+		return true;
+	}
+	return false;
 }
 
 /* Those of the @n links @v that are for frames of kind @k, for these alone, and an end. */

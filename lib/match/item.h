@@ -117,6 +117,7 @@ struct item {
 	uint8_t steps_win; /* the WINDOW_STEPS that is asked about, or 0; one at most */
 	uint8_t steps; /* to it, at most */
 	bool prog_says_all; /* the program asks all that the words do but the key */
+	bool lane_says_all; /* with @lane the words, needs and ranges say all of the program */
 	struct item_need needs[ITEM_NEEDS_MAX];
 	const struct item_word *words; /* by window and offset */
 	const struct lane *lane; /* of the arithmetic that words do not say; or NULL */

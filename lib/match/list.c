@@ -7,14 +7,18 @@
 
 #include "base/mem.h"
 #include "base/util.h"
+#include "chain.h"
 #include "image_impl.h"
 #include "list_build.h"
+#include "list_rows.h"
 #include "probe.h"
 #include "search.h"
 
 #define SEEN_SLOTS 65536 /* tests are counted in these; those that meet seem more frequent */
 /* Lanes that a test needs to have for a part of its own. */
 #define LANES_LEAST 12
+/* Frames that are asked at once rather than one by one. */
+#define SURE_LEAST 8
 
 /* ---- values ---- */
 
@@ -98,13 +102,15 @@ count_tests(struct list_builder *b)
  * asked by fewest; of equals one that needs no new value. False: there is none.
  */
 static bool
-choose(struct list_builder *b, const struct item *it, struct lane *ret)
+choose(struct list_builder *b, const struct item *it, struct list_entry *ret)
 {
 	uint32_t best = UINT32_MAX;
 	struct lane lane;
 
+	ret->computes = false;
 	if (it->lane != NULL && take_values(b, it->lane) >= 0) {
-		*ret = *it->lane;
+		ret->lane = *it->lane;
+		ret->computes = true;
 		return true;
 	}
 	for (uint32_t k = 0; k < 4u * it->n_words; k++) {
@@ -122,10 +128,10 @@ choose(struct list_builder *b, const struct item *it, struct lane *ret)
 		cost = 2 * cost + (uint32_t) new;
 		if (cost < best) {
 			best = cost;
-			*ret = lane;
+			ret->lane = lane;
 		}
 	}
-	return best != UINT32_MAX && take_values(b, ret) >= 0;
+	return best != UINT32_MAX && take_values(b, &ret->lane) >= 0;
 }
 
 static struct scope_test
@@ -154,7 +160,8 @@ take_rule(struct list_builder *b, uint32_t i, uint32_t *ret_end)
 			b->v = e;
 			b->cap = cap;
 		}
-		all = all && choose(b, &v[i], &b->v[b->n].lane);
+		all = all && choose(b, &v[i], &b->v[b->n]);
+		b->v[b->n].item = &v[i];
 		b->v[b->n].rest = false;
 		b->v[b->n].test = test_of(&v[i]);
 		b->v[b->n].rule = rule;
@@ -375,6 +382,38 @@ test_join(struct scope_test *a, const struct scope_test *b)
 	a->val &= a->mask;
 }
 
+/* Whether who has all columns of @l has what @it needs behind L4's start, too. */
+static bool
+has_needs(const struct list *l, const struct item *it)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < it->n_needs; i++) {
+		const struct item_need *n = &it->needs[i];
+		bool is = n->win == WINDOW_OF_START(SPACE_RAW); /* chain_kinds_say() */
+
+		for (uint32_t k = 0; k < l->n_places; k++)
+			is = is || (l->places[k].win == n->win && n->a <= l->places[k].end);
+		all = all && is;
+	}
+	return all;
+}
+
+/* The key of frames of which the lane of @e says all that the rule asks. */
+static struct scope_test
+sure_of(const struct list *l, const struct list_entry *e)
+{
+	const struct item *it = e->item;
+	const struct scope_test never = {0, 1};
+	struct scope_test sure;
+
+	if (!e->computes || !it->lane_says_all || it->n_ranges > 0 ||
+		it->n_words >= ITEM_WORDS_MAX || (it->flags & ~(ITEM_RUN | ITEM_PORTS)) != 0 ||
+		!has_needs(l, it) || !chain_kinds_say(it, &sure))
+		return never;
+	return sure;
+}
+
 static int
 make_parts(struct list_builder *b)
 {
@@ -385,10 +424,11 @@ make_parts(struct list_builder *b)
 		n++;
 	l->parts = mem_calloc(n, sizeof(*l->parts));
 	l->rules = mem_calloc(b->n, sizeof(*l->rules));
-	if (l->parts == NULL || l->rules == NULL)
+	l->sure = mem_calloc(b->n, sizeof(*l->sure));
+	if (l->parts == NULL || l->rules == NULL || l->sure == NULL)
 		return -ENOMEM;
 	l->n_lanes = b->n;
-	l->bytes = n * sizeof(*l->parts) + b->n * sizeof(*l->rules);
+	l->bytes = n * sizeof(*l->parts) + b->n * (sizeof(*l->rules) + sizeof(*l->sure));
 	l->test = b->v[0].test;
 	for (uint32_t i = 0, end; i < b->n; i = end) {
 		struct list_part *part = &l->parts[l->n_parts++];
@@ -397,6 +437,7 @@ make_parts(struct list_builder *b)
 		*part = (struct list_part){.test = b->v[i].test, .lane = i, .n_lanes = end - i};
 		for (uint32_t k = i; k < end; k++) {
 			l->rules[k] = b->v[k].rule;
+			l->sure[k] = sure_of(l, &b->v[k]);
 			test_join(&part->test, &b->v[k].test);
 		}
 		test_join(&l->test, &part->test);
@@ -462,6 +503,7 @@ list_fini(struct list *l)
 {
 	mem_free(l->parts);
 	mem_free(l->rules);
+	mem_free(l->sure);
 	mem_free(l->steps);
 	mem_free(l->blocks);
 	memset(l, 0, sizeof(*l));
@@ -469,46 +511,82 @@ list_fini(struct list *l)
 
 /* ---- asked of frames ---- */
 
-/* Ask the rule @e of @hit; @is_code: which has code for both families, and no more to ask. */
+/* What is known of a hit before its frames are looked at. */
+struct trial {
+	const struct match_entry *e;
+	struct scope_test test, sure;
+	uint32_t rule;
+	uint8_t state;
+};
+
+/*
+ * Ask @t's rule of the frames @some, which are numbers in @f. @is_code: it has code for both
+ * families, and no more to ask.
+ */
 static inline void
-try_frames(const struct list_hit *hit, const struct match_entry *e, bool is_code, struct probe *p,
-	const uint8_t *frame)
+try_frames(const struct trial *t, uint64_t some, bool is_code, struct probe *p,
+	const struct list_frames *f)
 {
-	/* Pairs with match_image_enable(); nothing else depends on it. */
-	const uint8_t state = atomic_load_explicit(&p->im->state[hit->rule], memory_order_relaxed);
-	const struct scope_test test = e->scope.test;
-	const uint32_t rule = hit->rule;
+	const struct scope_test test = t->test, sure = t->sure;
+	const uint32_t rule = t->rule;
 
-	for (uint64_t m = hit->frames; m != 0; m &= m - 1) {
-		const uint32_t i = frame[__builtin_ctzll(m)];
+	for (; some != 0; some &= some - 1) {
+		const uint32_t k = (uint32_t)__builtin_ctzll(some), i = f->frame[k];
 
-		if (rule >= p->best[i] || rule < p->from[i] || (state & p->want[i]) != p->want[i])
+		if (rule >= p->best[i] || rule < p->from[i] ||
+			(t->state & p->want[i]) != p->want[i])
 			continue;
-		if (is_code ? scope_test(&test, p->key[i]) &&
-					search_run(e, true, MATCH_RUN_RAW_ONE, p->view[i])
-			    : search_one(e, p->im->is_jit, p->key[i], p->view[i]))
+		if ((f->whole >> k & 1) != 0 && scope_test(&sure, p->key[i]))
+			p->best[i] = rule;
+		else if (is_code ? scope_test(&test, p->key[i]) &&
+					search_run(t->e, true, MATCH_RUN_RAW_ONE, p->view[i])
+				 : search_one(t->e, p->im->is_jit, p->key[i], p->view[i]))
 			p->best[i] = rule;
 	}
 }
 
-/* Called with constants, so that nothing is asked twice of a flood. */
-static void
-try_hit(const struct list_hit *hit, struct probe *p, const uint8_t *frame)
+/* Of a flood as many frames at once; returns which of @some are dealt with. */
+static uint64_t
+try_sure(const struct trial *t, uint64_t some, struct probe *p, const struct list_frames *f)
 {
-	const struct match_entry *e = &p->im->entries[hit->rule];
+	some &= f->whole;
+	if (p->again || !f->in_order || __builtin_popcountll(some) < SURE_LEAST ||
+		(t->state & MATCH_STATE_ENABLED) == 0)
+		return 0;
+	some &= search_keys_test(p->key, p->n, t->sure);
+	for (uint64_t m = some & p->im->index->above(p->best, p->n, t->rule); m != 0; m &= m - 1)
+		p->best[__builtin_ctzll(m)] = t->rule;
+	return some;
+}
+
+static void
+try_hit(const struct list *l, const struct list_hit *hit, struct probe *p,
+	const struct list_frames *f)
+{
+	const uint32_t rule = l->rules[hit->lane];
+	const struct match_entry *e = &p->im->entries[rule];
+	/* Pairs with match_image_enable(); nothing else depends on it. */
+	const struct trial t = {.e = e,
+		.test = e->scope.test,
+		.sure = l->sure[hit->lane],
+		.rule = rule,
+		.state = atomic_load_explicit(&p->im->state[rule], memory_order_relaxed)};
+	uint64_t some = hit->frames;
 
 	if ((e->ports >> p->port & 1) == 0 || !probe_wants(p, e))
 		return;
+	some &= ~try_sure(&t, some, p, f);
+	/* With constants, so that nothing is asked twice of a flood. */
 	if (p->im->is_jit && e->run == MATCH_RUN_RAW_ONE && e->scope.more == NULL)
-		try_frames(hit, e, true, p, frame);
+		try_frames(&t, some, true, p, f);
 	else
-		try_frames(hit, e, false, p, frame);
+		try_frames(&t, some, false, p, f);
 }
 
 void
-list_try(struct list_hits *h, struct probe *p, const uint8_t *frame)
+list_try(const struct list *l, struct list_hits *h, struct probe *p, const struct list_frames *f)
 {
 	for (uint32_t i = 0; i < h->n; i++)
-		try_hit(&h->v[i], p, frame);
+		try_hit(l, &h->v[i], p, f);
 	h->n = 0;
 }

@@ -55,14 +55,12 @@ struct list_step {
 		};
 		struct {
 			uint32_t mask[LIST_FOUR], val[LIST_FOUR];
-			uint32_t rule[LIST_FOUR]; /* or LIST_NO_RULE */
+			uint32_t lane[LIST_FOUR]; /* numbers, for who passes the test */
 		};
 	};
 	uint16_t v[LIST_FOUR], x[LIST_FOUR]; /* rows: bytes from the first */
 	uint8_t kind; /* enum list_step_kind */
 };
-
-#define LIST_NO_RULE UINT32_MAX
 
 #define LIST_ROW_BYTES (4 * MATCH_BURST)
 
@@ -111,6 +109,8 @@ struct list {
 	struct list_step *steps; /* or */
 	struct list_block *blocks;
 	uint32_t *rules; /* by lane */
+	/* By lane: the rule matches who has this key and passes the test, and is whole. */
+	struct scope_test *sure;
 	uint32_t n_parts, n_steps, n_blocks;
 	struct list_place places[LIST_VALUES];
 	int32_t column[LIST_COLUMNS]; /* by row: offset in its window */
@@ -161,12 +161,15 @@ void list_probe_avx512(const struct list *l, struct probe *p, uint64_t some);
 struct list_hits {
 	struct list_hit {
 		uint64_t frames;
-		uint32_t rule;
+		uint32_t lane;
 	} v[LIST_HITS];
 	uint32_t n;
 };
 
-/* Ask the rules of @h of the frames, of which the i-th is number @frame[i] of @p; then it is empty. */
-void list_try(struct list_hits *h, struct probe *p, const uint8_t *frame);
+struct list_frames;
+
+/* Ask the rules of @h of the frames of @p, as they stand in @f; then it is empty. */
+void list_try(
+	const struct list *l, struct list_hits *h, struct probe *p, const struct list_frames *f);
 
 #endif

@@ -11,10 +11,12 @@
 /* A lane on its way into a list. */
 struct list_entry {
 	struct lane lane;
+	const struct item *item;
 	struct scope_test test;
 	uint32_t rule;
 	uint8_t kinds[LANE_OPS_MAX]; /* of its steps */
 	uint32_t n_steps;
+	bool computes; /* the lane is the item's arithmetic */
 	bool rest; /* few ask the same of the key */
 };
 

@@ -40,7 +40,7 @@ list_note(const struct list_step *s, uint32_t g0, const list_vec *r, uint32_t ve
 		const uint64_t hits =
 			list_equal(&r[g * vecs], vecs, s->mask[g0 + g], s->val[g0 + g]) & some;
 
-		h->v[h->n] = (struct list_hit){.frames = hits << at, .rule = s->rule[g0 + g]};
+		h->v[h->n] = (struct list_hit){.frames = hits << at, .lane = s->lane[g0 + g]};
 		h->n += hits != 0;
 	}
 }
@@ -80,7 +80,7 @@ list_ask(const struct list *l, const struct list_part *part, uint32_t g0, struct
 			if (__builtin_expect(list_any(r, vecs, &s->mask[g0], &s->val[g0]), 0)) {
 				list_note(s, g0, r, vecs, at, some, h);
 				if (h->n > LIST_HITS - LIST_AT_ONCE)
-					list_try(h, p, f->frame);
+					list_try(l, h, p, f);
 			}
 			EACH(ROW(s->v[g]));
 			continue;
@@ -155,5 +155,5 @@ LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 #endif
 		list_ask_part(l, part, p, &f, asked, &h);
 	}
-	list_try(&h, p, f.frame);
+	list_try(l, &h, p, &f);
 }

@@ -12,6 +12,8 @@
 struct list_frames {
 	uint32_t rows[LIST_ROWS][MATCH_BURST] __attribute__((aligned(64)));
 	uint8_t frame[MATCH_BURST]; /* in the burst */
+	uint64_t whole; /* those that have all columns, bits by new numbers */
+	bool in_order; /* all of the burst's */
 	uint32_t n, room; /* from @n to @room are numbers of some frame */
 };
 
@@ -27,7 +29,7 @@ list_edge(const struct probe_at *at, int32_t off)
 }
 
 /* Columns of @place for the frame at @at, the @to-th, of which some end before. */
-static __attribute__((noinline)) void
+static inline void
 list_put_near(const struct list *l, const struct list_place *place, const struct probe_at *at,
 	struct list_frames *f, uint32_t to)
 {

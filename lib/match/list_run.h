@@ -26,15 +26,15 @@ holds_of(struct list_holds *h, uint32_t time, uint32_t lane)
 
 /* Note for whom in @some the lane @lane of @block holds. */
 static inline void
-run_note(const struct list *l, const struct list_block *block, uint32_t lane,
-	const struct list_holds *holds, uint32_t times, uint64_t some, struct list_hits *h)
+run_note(const struct list_block *block, uint32_t lane, const struct list_holds *holds,
+	uint32_t times, uint64_t some, struct list_hits *h)
 {
 	uint64_t frames = 0;
 
 	for (uint32_t k = 0; k < times; k++)
 		frames |= (uint64_t)holds->v[k][lane] << RUN_PACKETS * k;
 	frames &= some;
-	h->v[h->n] = (struct list_hit){.frames = frames, .rule = l->rules[block->lane + lane]};
+	h->v[h->n] = (struct list_hit){.frames = frames, .lane = block->lane + lane};
 	h->n += frames != 0;
 }
 
@@ -59,9 +59,9 @@ run_block(const struct list *l, const struct list_block *block, struct probe *p,
 		if (__builtin_expect(!list_some(any), 1))
 			continue;
 		for (uint32_t k = i; k < MIN(i + RUN_LANES, block->n); k++) {
-			run_note(l, block, k, &holds, times, some, h);
+			run_note(block, k, &holds, times, some, h);
 			if (h->n == LIST_HITS)
-				list_try(h, p, f->frame);
+				list_try(l, h, p, f);
 		}
 	}
 }

@@ -55,6 +55,7 @@ list_put_place(const struct list *l, const struct list_place *place, const struc
 				f->rows[row][i] = load_be32(bytes[i] + l->column[row]);
 		}
 	}
+	f->whole &= ~near;
 	for (uint64_t m = near; m != 0; m &= m - 1)
 		list_put_near(l, place, &at[f->frame[__builtin_ctzll(m)]], f,
 			(uint32_t)__builtin_ctzll(m));
@@ -70,6 +71,8 @@ list_take(const struct list *l, const struct probe *p, uint64_t some, uint32_t l
 	for (uint64_t m = some; m != 0; m &= m - 1)
 		f->frame[n++] = (uint8_t)__builtin_ctzll(m);
 	f->n = n;
+	f->whole = search_mask(n);
+	f->in_order = n == p->n;
 	f->room = n <= lanes ? lanes : (n + group - 1) / group * group;
 	for (uint32_t i = n; i < f->room; i++)
 		f->frame[i] = f->frame[0];

@@ -117,11 +117,11 @@ put_lane(struct list_builder *b, struct list_step *s, uint32_t k, const struct l
 
 /* A lane that is none starts with 0, which nothing changes. */
 static void
-put_test(struct list_step *s, uint32_t k, const struct list_entry *e)
+put_test(struct list_step *s, uint32_t k, const struct list_entry *e, uint32_t lane)
 {
 	s->mask[k] = e != NULL ? e->lane.mask : 1;
 	s->val[k] = e != NULL ? e->lane.val : 1;
-	s->rule[k] = e != NULL ? e->rule : LIST_NO_RULE;
+	s->lane[k] = lane;
 }
 
 int
@@ -173,7 +173,7 @@ make_part(struct list_builder *b, struct list_part *part)
 		for (uint32_t k = 0; k < LIST_FOUR; k++) {
 			const struct list_entry *e = i + k < to ? &b->v[i + k] : NULL;
 
-			put_test(&s[n], k, e);
+			put_test(&s[n], k, e, i + k);
 			if (e != NULL)
 				put_lane(b, s, k, e);
 		}
