@@ -17,8 +17,6 @@
 #define SEEN_SLOTS 65536 /* tests are counted in these; those that meet seem more frequent */
 /* Lanes that a test needs to have for a part of its own. */
 #define LANES_LEAST 12
-/* Frames that are asked at once rather than one by one. */
-#define SURE_LEAST 8
 
 /* ---- values ---- */
 
@@ -284,8 +282,9 @@ value_row(struct list *l, const struct list_place *place, const struct list_valu
 	*piece = (struct list_piece){.a = a,
 		.b = b,
 		.row = (uint8_t)(LIST_COLUMNS + l->n_pieces++),
-		.up = (uint8_t)(8 * at),
-		.down = (uint8_t)(8 * (4 - v->at.size)),
+		.up = 8 * (uint32_t)at,
+		.rest = 31 - 8 * (uint32_t)at,
+		.down = 8 * (4u - v->at.size),
 		.negative = v->negative};
 	return piece->row;
 }
@@ -545,20 +544,6 @@ try_frames(const struct trial *t, uint64_t some, bool is_code, struct probe *p,
 	}
 }
 
-/* Of a flood as many frames at once; returns which of @some are dealt with. */
-static uint64_t
-try_sure(const struct trial *t, uint64_t some, struct probe *p, const struct list_frames *f)
-{
-	some &= f->whole;
-	if (p->again || !f->in_order || __builtin_popcountll(some) < SURE_LEAST ||
-		(t->state & MATCH_STATE_ENABLED) == 0)
-		return 0;
-	some &= search_keys_test(p->key, p->n, t->sure);
-	for (uint64_t m = some & p->im->index->above(p->best, p->n, t->rule); m != 0; m &= m - 1)
-		p->best[__builtin_ctzll(m)] = t->rule;
-	return some;
-}
-
 static void
 try_hit(const struct list *l, const struct list_hit *hit, struct probe *p,
 	const struct list_frames *f)
@@ -571,22 +556,21 @@ try_hit(const struct list *l, const struct list_hit *hit, struct probe *p,
 		.sure = l->sure[hit->lane],
 		.rule = rule,
 		.state = atomic_load_explicit(&p->im->state[rule], memory_order_relaxed)};
-	uint64_t some = hit->frames;
 
 	if ((e->ports >> p->port & 1) == 0 || !probe_wants(p, e))
 		return;
-	some &= ~try_sure(&t, some, p, f);
 	/* With constants, so that nothing is asked twice of a flood. */
 	if (p->im->is_jit && e->run == MATCH_RUN_RAW_ONE && e->scope.more == NULL)
-		try_frames(&t, some, true, p, f);
+		try_frames(&t, hit->frames, true, p, f);
 	else
-		try_frames(&t, some, false, p, f);
+		try_frames(&t, hit->frames, false, p, f);
 }
 
 void
 list_try(const struct list *l, struct list_hits *h, struct probe *p, const struct list_frames *f)
 {
 	for (uint32_t i = 0; i < h->n; i++)
-		try_hit(l, &h->v[i], p, f);
+		if (h->v[i].frames != 0)
+			try_hit(l, &h->v[i], p, f);
 	h->n = 0;
 }

@@ -91,10 +91,10 @@ struct list_place {
 	int32_t begin, end; /* bytes of the window that all of them are in */
 };
 
-/* A value that is no column: (row a << up | row b >> (32 - up)) >> down, or 0 minus that. */
+/* A value that is no column: (row a << up | row b >> 1 >> rest) >> down, or 0 minus that. */
 struct list_piece {
+	uint32_t up, rest, down; /* 0..31; rest is 31 - up: by 32 nobody can shift */
 	uint8_t a, b, row;
-	uint8_t up, down; /* 0..31 */
 	bool negative;
 };
 

@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 
+#include "lanes4.h"
 #include "list_rows.h"
 
 #define LIST_PROBE list_probe_avx2
@@ -34,10 +35,10 @@ line_at(const uint8_t *bytes, int32_t off)
 }
 
 static inline list_vec
-list_lines(const uint8_t *const *bytes, int32_t off)
+list_lines(const uint8_t *const *bytes, uint32_t step, int32_t off)
 {
 	return (list_vec)_mm256_inserti128_si256(
-		_mm256_castsi128_si256(line_at(bytes[0], off)), line_at(bytes[4], off), 1);
+		_mm256_castsi128_si256(line_at(bytes[0], off)), line_at(bytes[4 * step], off), 1);
 }
 
 static inline list_vec
@@ -48,18 +49,49 @@ list_swap(list_vec v)
 	return (list_vec)_mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(order));
 }
 
+static inline bool
+list_all_whole(const struct probe_at *at, uint32_t n, int32_t begin, int32_t end)
+{
+	const __m256i all = _mm256_set1_epi64x(-1);
+	const struct probe_bound bound = {end, begin < 0 ? (uint32_t)-begin : 0};
+	bool whole = true;
+
+	for (uint32_t i = 0; i < n; i += LANES)
+		whole = whole && lanes_within(lane_rest(&at[i]), bound, all);
+	return whole;
+}
+
+static inline void
+list_lower(uint32_t *best, uint32_t n, uint64_t some, uint32_t rule)
+{
+	const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+	const __m256i with = _mm256_set1_epi32((int)rule);
+
+	for (uint32_t i = 0; i < n; i += LIST_LANES) {
+		__m256i *at = (__m256i *)(void *)&best[i], v = _mm256_load_si256(at);
+		const __m256i all = _mm256_set1_epi32((int)(some >> i));
+		const __m256i on = _mm256_cmpeq_epi32(_mm256_and_si256(all, bit), bit);
+
+		_mm256_store_si256(at, _mm256_blendv_epi8(v, _mm256_min_epu32(v, with), on));
+	}
+}
+
 #define LOW32(a, b) ((list_vec)_mm256_unpacklo_epi32((__m256i)(a), (__m256i)(b)))
 #define HIGH32(a, b) ((list_vec)_mm256_unpackhi_epi32((__m256i)(a), (__m256i)(b)))
 #define LOW64(a, b) ((list_vec)_mm256_unpacklo_epi64((__m256i)(a), (__m256i)(b)))
 #define HIGH64(a, b) ((list_vec)_mm256_unpackhi_epi64((__m256i)(a), (__m256i)(b)))
 
-static inline bool
+static inline uint32_t
 list_some(list_vec v)
 {
-	return _mm256_testz_si256((__m256i)v, (__m256i)v) == 0;
+	const __m256i none = _mm256_cmpeq_epi16((__m256i)v, _mm256_setzero_si256());
+
+	return _pext_u32(~(uint32_t)_mm256_movemask_epi8(none), 0x55555555);
 }
 
 #include "list_equal.h"
+#include "list_settle.h"
+
 #include "list_run.h"
 #include "list_square.h"
 

@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 
+#include "lanes8.h"
 #include "list_rows.h"
 
 #define LIST_PROBE list_probe_avx512
@@ -59,13 +60,13 @@ line_at(const uint8_t *bytes, int32_t off)
 }
 
 static inline list_vec
-list_lines(const uint8_t *const *bytes, int32_t off)
+list_lines(const uint8_t *const *bytes, uint32_t step, int32_t off)
 {
 	__m512i v = _mm512_castsi128_si512(line_at(bytes[0], off));
 
-	v = _mm512_inserti32x4(v, line_at(bytes[4], off), 1);
-	v = _mm512_inserti32x4(v, line_at(bytes[8], off), 2);
-	return (list_vec)_mm512_inserti32x4(v, line_at(bytes[12], off), 3);
+	v = _mm512_inserti32x4(v, line_at(bytes[4 * step], off), 1);
+	v = _mm512_inserti32x4(v, line_at(bytes[8 * step], off), 2);
+	return (list_vec)_mm512_inserti32x4(v, line_at(bytes[12 * step], off), 3);
 }
 
 static inline list_vec
@@ -76,16 +77,41 @@ list_swap(list_vec v)
 	return (list_vec)_mm512_shuffle_epi8((__m512i)v, _mm512_broadcast_i32x4(order));
 }
 
+static inline bool
+list_all_whole(const struct probe_at *at, uint32_t n, int32_t begin, int32_t end)
+{
+	const int32_t before = begin < 0 ? -begin : 0;
+	bool whole = true;
+
+	for (uint32_t i = 0; i < n; i += LANES)
+		whole = whole && lanes_have(lane_windows(&at[i]).rest, before, end, 0xff);
+	return whole;
+}
+
+static inline void
+list_lower(uint32_t *best, uint32_t n, uint64_t some, uint32_t rule)
+{
+	for (uint32_t i = 0; i < n; i += LIST_LANES) {
+		const __m512i v = _mm512_load_si512(&best[i]);
+		const __mmask16 on = (__mmask16)(some >> i);
+
+		_mm512_store_si512(
+			&best[i], _mm512_mask_min_epu32(v, on, v, _mm512_set1_epi32((int)rule)));
+	}
+}
+
 #define LOW32(a, b) ((list_vec)_mm512_unpacklo_epi32((__m512i)(a), (__m512i)(b)))
 #define HIGH32(a, b) ((list_vec)_mm512_unpackhi_epi32((__m512i)(a), (__m512i)(b)))
 #define LOW64(a, b) ((list_vec)_mm512_unpacklo_epi64((__m512i)(a), (__m512i)(b)))
 #define HIGH64(a, b) ((list_vec)_mm512_unpackhi_epi64((__m512i)(a), (__m512i)(b)))
 
-static inline bool
+static inline uint32_t
 list_some(list_vec v)
 {
-	return _mm512_test_epi32_mask((__m512i)v, (__m512i)v) != 0;
+	return _mm512_test_epi16_mask((__m512i)v, (__m512i)v);
 }
+
+#include "list_settle.h"
 
 #include "list_run.h"
 #include "list_square.h"

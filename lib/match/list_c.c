@@ -30,10 +30,11 @@ bits_of(list_vec v)
 }
 
 static inline list_vec
-list_lines(const uint8_t *const *bytes, int32_t off)
+list_lines(const uint8_t *const *bytes, uint32_t step, int32_t off)
 {
 	list_vec v;
 
+	(void)step; /* there is no other one */
 	memcpy(&v, bytes[0] + off, sizeof(v));
 	return v;
 }
@@ -44,12 +45,37 @@ list_swap(list_vec v)
 	return v >> 24 | (v >> 8 & 0xff00) | (v << 8 & 0xff0000) | v << 24;
 }
 
+static inline bool
+list_all_whole(const struct probe_at *at, uint32_t n, int32_t begin, int32_t end)
+{
+	int32_t left = INT32_MAX, pos = INT32_MAX; /* nowhere is less than any */
+
+	for (uint32_t i = 0; i < n; i++) {
+		left = MIN(left, at[i].left);
+		pos = MIN(pos, (int32_t)at[i].pos);
+	}
+	return left >= end && pos >= 0 && (int64_t)pos + begin >= 0;
+}
+
+static inline void
+list_lower(uint32_t *best, uint32_t n, uint64_t some, uint32_t rule)
+{
+	(void)n;
+	for (; some != 0; some &= some - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(some);
+
+		best[i] = MIN(best[i], rule);
+	}
+}
+
 #define LOW32(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
 #define HIGH32(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 #define LOW64(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
 #define HIGH64(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
 
 #include "list_equal.h"
+#include "list_settle.h"
+
 #include "list_square.h"
 
 #include "list_probe.h"

@@ -80,7 +80,7 @@ list_ask(const struct list *l, const struct list_part *part, uint32_t g0, struct
 			if (__builtin_expect(list_any(r, vecs, &s->mask[g0], &s->val[g0]), 0)) {
 				list_note(s, g0, r, vecs, at, some, h);
 				if (h->n > LIST_HITS - LIST_AT_ONCE)
-					list_try(l, h, p, f);
+					list_done(l, h, p, f);
 			}
 			EACH(ROW(s->v[g]));
 			continue;
@@ -102,10 +102,9 @@ list_put_pieces(const struct list *l, struct list_frames *f)
 		const list_vec *b = (const list_vec *)(const void *)f->rows[piece->b];
 		list_vec *to = (list_vec *)(void *)f->rows[piece->row];
 
-		/* By 32 nobody can shift. */
 		for (uint32_t k = 0; k < n; k++) {
 			const list_vec v =
-				(a[k] << piece->up | b[k] >> 1 >> (31 - piece->up)) >> piece->down;
+				(a[k] << piece->up | b[k] >> 1 >> piece->rest) >> piece->down;
 
 			to[k] = piece->negative ? -v : v;
 		}
@@ -155,5 +154,5 @@ LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 #endif
 		list_ask_part(l, part, p, &f, asked, &h);
 	}
-	list_try(l, &h, p, &f);
+	list_done(l, &h, p, &f);
 }

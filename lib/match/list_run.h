@@ -4,9 +4,9 @@
  * Lists that are machine code, for vectors that there is code for: included by list_avx2.c and
  * list_avx512.c, behind list_vec.h, which define
  *
- *	bool list_some(list_vec v)
+ *	uint32_t list_some(list_vec v)
  *
- * whether @v has a bit.
+ * which numbers of 16 bits of @v are not 0.
  */
 
 #define RUN_PACKETS CBPF_LANES_PACKETS
@@ -56,12 +56,12 @@ run_block(const struct list *l, const struct list_block *block, struct probe *p,
 
 		for (uint32_t k = 0; k < times; k++)
 			any |= *holds_of(&holds, k, i);
-		if (__builtin_expect(!list_some(any), 1))
-			continue;
-		for (uint32_t k = i; k < MIN(i + RUN_LANES, block->n); k++) {
+		for (uint32_t m = list_some(any); m != 0; m &= m - 1) {
+			const uint32_t k = i + (uint32_t)__builtin_ctz(m);
+
 			run_note(block, k, &holds, times, some, h);
 			if (h->n == LIST_HITS)
-				list_try(l, h, p, f);
+				list_done(l, h, p, f);
 		}
 	}
 }

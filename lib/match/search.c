@@ -16,8 +16,8 @@
 /* The numbers 0..63. */
 #define FOUR(n) (n), (n) + 1, (n) + 2, (n) + 3
 #define SIXTEEN(n) FOUR(n), FOUR((n) + 4), FOUR((n) + 8), FOUR((n) + 12)
-static const uint8_t in_order[] = {SIXTEEN(0), SIXTEEN(16), SIXTEEN(32), SIXTEEN(48)};
-_Static_assert(sizeof(in_order) == MATCH_BURST, "a number a frame");
+const uint8_t search_in_order[MATCH_BURST] = {SIXTEEN(0), SIXTEEN(16), SIXTEEN(32), SIXTEEN(48)};
+_Static_assert(MATCH_BURST == 64, "a number a frame");
 
 void
 search_init_frames(struct search *s, const struct pkt_view *views, uint32_t n)
@@ -26,7 +26,7 @@ search_init_frames(struct search *s, const struct pkt_view *views, uint32_t n)
 	s->n = n;
 	s->alive = search_mask(n);
 	s->in_order = true;
-	memcpy(s->frame, in_order, sizeof(in_order));
+	memcpy(s->frame, search_in_order, sizeof(search_in_order));
 }
 
 void

@@ -55,6 +55,8 @@ void search_init_frames(struct search *s, const struct pkt_view *views, uint32_t
 /* One more, alive. */
 void search_add(struct search *s, uint32_t frame);
 
+extern const uint8_t search_in_order[MATCH_BURST]; /* 0, 1, 2 ... */
+
 /* Whether the program of @e, of kind @kind, matches the datagram. */
 static inline bool
 search_run_on(const struct match_entry *e, bool is_jit, size_t family, const uint8_t *data,
