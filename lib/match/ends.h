@@ -5,7 +5,7 @@
 /*
  * Walks to the byte that stops them, for tables whose items all end there. What is in
  * front of that byte says how far before it items may start. One for each kind of
- * processor; with AVX-512 also called by the straight way.
+ * processor, which the straight way calls, too.
  */
 
 #include <stdbool.h>
@@ -31,6 +31,10 @@ struct walk_ends {
 /* Walk the frames @some of @t by @step from @off behind @from on. */
 typedef void (*ends_fn)(struct walk_ends *v, const struct hash_table *t,
 	const struct sym_step *step, const struct burst_window *from, int32_t off, uint64_t some);
+void ends_c(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct burst_window *from, int32_t off, uint64_t some);
+void ends_avx2(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct burst_window *from, int32_t off, uint64_t some);
 void ends_avx512(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
 	const struct burst_window *from, int32_t off, uint64_t some);
 void ends_vbmi(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,

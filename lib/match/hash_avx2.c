@@ -50,7 +50,6 @@ hash_halves_hold(const struct hash_table *t, const struct hash_shape *s, const s
 		       _mm256_set1_epi8(-1)) != 0;
 }
 
-#include "hash_ends_avx2.h"
 #include "hash_probe.h"
 
 #endif

@@ -124,24 +124,6 @@ walk_on(struct walkers *v, const struct hash_table *t, const struct sym_step *st
 	v->n_stopped = stopped;
 }
 
-#define HASH_ENDS
-
-/* find_ends() of hash_ends.h. */
-static __attribute__((noinline)) void
-find_ends(struct walk_ends *v, const struct hash_table *t, const struct probe *p, uint64_t some)
-{
-	const struct window *w = &p->im->index->windows[t->steps_win];
-	struct burst_window from;
-
-	for (uint32_t k = 0; k < p->n; k += LANES) {
-		const struct lane_windows at = lane_windows(&p->at[w->parent][k]);
-
-		_mm512_store_si512(&from.bytes[k], at.bytes);
-		_mm512_store_si512(&from.rest[k], at.rest);
-	}
-	p->im->index->ends(v, t, &w->step, &from, (int32_t)w->off, some);
-}
-
 #include "hash_probe.h"
 
 #include "hash_bundle.h"

@@ -17,15 +17,6 @@ struct walkers {
 	uint32_t n, n_stopped;
 };
 
-/* Frames that are walked to the end at once: walks do not wait for each other's loads. */
-#define ENDS_AT_ONCE 4
-
-struct ends_walker {
-	const uint8_t *start[ENDS_AT_ONCE], *place[ENDS_AT_ONCE], *end[ENDS_AT_ONCE];
-	uint64_t starts[ENDS_AT_ONCE]; /* bit b: the walk came by b bytes before its place */
-	uint32_t frame[ENDS_AT_ONCE], n;
-};
-
 _Static_assert(sizeof(void *) == 8, "lanes are as wide as places");
 
 #endif

@@ -410,7 +410,7 @@ pass_bundles(struct build *b)
 	int r;
 
 	ix->apart = (UINT64_C(1) << ix->n_tables) - 1;
-	if (kernels->bundle == NULL || straight_fits(ix, kernels->straight_all))
+	if (kernels->bundle == NULL || straight_fits(ix))
 		return 0;
 	r = bundles_new(ix, &ix->bundles, &ix->n_bundles, &ix->apart);
 	ix->bytes += ix->n_bundles * sizeof(*ix->bundles);
@@ -607,7 +607,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 		index_free(b.index);
 		return r;
 	}
-	if (straight_fits(b.index, kernels->straight_all))
+	if (straight_fits(b.index))
 		b.index->straight = kernels->straight;
 	*ret_index = b.index;
 	return 0;

@@ -56,7 +56,7 @@ struct match_index {
 	masks_above_fn above;
 	hash_probe_fn probe;
 	hash_steps_fn probe_steps;
-	ends_fn ends; /* NULL: it is a part of probe_steps */
+	ends_fn ends;
 	struct bits *bits; /* scopes of prefixes and ports; or NULL */
 	bits_probe_fn probe_bits;
 	struct tuple *tuple; /* scopes of a few prefixes of IPv4; or NULL */
@@ -123,13 +123,12 @@ struct isa_kernels {
 	masks_above_fn above;
 	hash_probe_fn hash;
 	hash_steps_fn steps;
-	ends_fn ends; /* or NULL */
+	ends_fn ends;
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
 	list_probe_fn list;
 	enum cbpf_vectors vectors; /* that code may use */
 	bundle_probe_fn bundle; /* or NULL */
-	bool straight_all; /* straight() goes every way that straight_fits() */
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */
 	uint32_t fan_keys; /* that cost next to nothing if they are so many, or 0 */

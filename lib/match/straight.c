@@ -51,20 +51,8 @@ is_table_plain(const struct match_index *ix, const struct hash_table *t)
 	return true;
 }
 
-/* Whether @t is walked to, or bytes lead to its run. */
-static bool
-is_table_wide(const struct hash_table *t)
-{
-	if (t->steps_win != 0)
-		return true;
-	for (uint32_t i = 0; i < t->n_shapes; i++)
-		if (t->shapes[i].led)
-			return true;
-	return false;
-}
-
 bool
-straight_fits(const struct match_index *ix, bool all)
+straight_fits(const struct match_index *ix)
 {
 	uint32_t n_walks = 0;
 
@@ -73,7 +61,7 @@ straight_fits(const struct match_index *ix, bool all)
 		ix->n_residual > 0)
 		return false;
 	for (uint32_t i = 0; i < ix->n_tables; i++) {
-		if (!is_table_plain(ix, &ix->tables[i]) || (!all && is_table_wide(&ix->tables[i])))
+		if (!is_table_plain(ix, &ix->tables[i]))
 			return false;
 		n_walks += ix->tables[i].steps_win != 0;
 	}

@@ -22,8 +22,8 @@ struct pkt_view;
 
 #define STRAIGHT_TABLES_MAX 4
 
-/* Whether @ix is of this kind; @all: or has fans or a walk, which not all processors go straight. */
-bool straight_fits(const struct match_index *ix, bool all);
+/* Whether @ix is of this kind. */
+bool straight_fits(const struct match_index *ix);
 
 /*
  * For each of @n frames of @views, those that @which names, NULL: the first ones, its first

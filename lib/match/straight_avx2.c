@@ -32,6 +32,10 @@ struct straight {
 	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
 	uint64_t layers[MATCH_BURST] __attribute__((aligned(64))); /* as of struct lane_views */
 	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
+	/* Of the table whose places are walked to: where, and the number of steps to at[]. */
+	struct walk_ends ends;
+	uint8_t steps[MATCH_BURST];
+	bool far; /* some of steps[] is more than 1, which is few enough for all items */
 	struct burst_window at[WINDOWS_MAX];
 };
 
@@ -198,6 +202,48 @@ find_window(struct straight *s, uint32_t win)
 	}
 }
 
+#define STRAIGHT_WINDOWS struct burst_window
+
+static inline const struct burst_window *
+windows_of(const struct straight *s, uint32_t win)
+{
+	return &s->at[win];
+}
+
+static inline struct probe_at
+window_of(const struct burst_window *w, uint32_t i)
+{
+	return (struct probe_at){
+		(const void *)(uintptr_t)w->bytes[i],
+		(int32_t)(uint32_t)w->rest[i],
+		(uint32_t)(w->rest[i] >> 32),
+	};
+}
+
+static inline void
+window_put(struct straight *s, uint32_t win, uint32_t i, struct probe_at at)
+{
+	s->at[win].bytes[i] = (uintptr_t)at.bytes;
+	s->at[win].rest[i] = (uint32_t)at.left | (uint64_t)at.pos << 32;
+}
+
+#include "straight_walk.h"
+
+/* Find where the run of @t starts in the frames @some. Returns in which it may be. */
+static uint64_t
+find_places(struct straight *s, const struct hash_table *t, uint64_t some)
+{
+	const struct window *w = &s->im->index->windows[t->steps_win];
+
+	if (t->steps_win == 0) {
+		find_window(s, t->run_at.win);
+		return some;
+	}
+	find_window(s, w->parent);
+	ends_avx2(&s->ends, t, &w->step, &s->at[w->parent], (int32_t)w->off, some);
+	return next_places(s, t);
+}
+
 /* ---- tables ---- */
 
 /* What word @i of @t adds to the sums of lanes, of which it is @v. */
@@ -339,24 +385,6 @@ look_up(const struct straight *s, const struct hash_table *t, uint64_t some,
 	return found & some;
 }
 
-#define STRAIGHT_WINDOWS struct burst_window
-
-static inline const struct burst_window *
-windows_of(const struct straight *s, uint32_t win)
-{
-	return &s->at[win];
-}
-
-static inline struct probe_at
-window_of(const struct burst_window *w, uint32_t i)
-{
-	return (struct probe_at){
-		(const void *)(uintptr_t)w->bytes[i],
-		(int32_t)(uint32_t)w->rest[i],
-		(uint32_t)(w->rest[i] >> 32),
-	};
-}
-
 static inline const struct hash_item *
 item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 {
@@ -367,6 +395,8 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 #define fan_window_at window_of
 
 #include "hash_fan_avx2.h"
+#include "straight_led.h"
+
 #include "straight_flood4.h"
 #include "straight_have.h"
 #include "straight_pieces.h"
@@ -397,6 +427,20 @@ have(struct straight *s, const struct hash_table *t, const struct straight_items
 
 /* ---- all ---- */
 
+/* Look up the other places that were walked to. */
+static __attribute__((noinline)) void
+have_others(struct straight *s, struct straight_items *items)
+{
+	const struct hash_table *t = walk_table(s);
+
+	while (s->ends.some != 0) {
+		const uint64_t some = next_places(s, t);
+
+		hash_frames(s, t, some, items);
+		have(s, t, items, look_up(s, t, some, items));
+	}
+}
+
 uint64_t
 straight_avx2(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
 	uint32_t n, uint32_t *ret)
@@ -414,21 +458,24 @@ straight_avx2(const struct match_image *im, const struct pkt_view *views, const 
 	s.all = search_mask(n);
 	s.asked = 0;
 	take_frames(&s);
+	walk_init(&s);
 	if (im->any_generated)
 		odd = search_keys_odd(s.key, n);
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		s.asked |= some[k] = search_keys_test(s.key, n, ix->tables[k].test) & s.all & ~odd;
 	/* Each stage for all tables, which do not wait for each other. */
 	for (uint32_t k = 0; k < ix->n_tables; k++) {
-		find_window(&s, ix->tables[k].run_at.win);
+		some[k] = find_places(&s, &ix->tables[k], some[k]);
 		hash_frames(&s, &ix->tables[k], some[k], &items[k]);
 	}
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		some[k] = look_up(&s, &ix->tables[k], some[k], &items[k]);
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		have(&s, &ix->tables[k], &items[k], some[k]);
+	if (__builtin_expect(s.ends.some != 0, 0))
+		have_others(&s, &items[0]);
 	memcpy(ret, s.best, n * sizeof(s.best[0]));
-	return odd;
+	return odd | s.ends.odd;
 }
 
 #endif

@@ -387,43 +387,7 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 }
 
 #include "straight_have.h"
-
-/* Whether the byte in frame @i that @r is about is in @range. */
-static inline bool
-byte_holds(const struct straight *s, const struct hash_range *r, uint64_t range, uint32_t i)
-{
-	const uint8_t *bytes = (const void *)(uintptr_t)s->at[r->win].bytes[i];
-
-	return (bytes[r->off] & r->mask) - (uint32_t)range <= (uint32_t)(range >> 32);
-}
-
-/* Whether all of the ranges of @shape, which leads to its run, hold for frame @i. */
-static __attribute__((noinline)) bool
-all_led_hold(
-	const struct straight *s, const struct hash_shape *shape, const uint64_t *range, uint32_t i)
-{
-	for (uint32_t k = 0; k < shape->n_ranges; k++) {
-		const struct hash_range *r = &shape->ranges[k];
-
-		if (r->win == WINDOW_OF_KEY
-				? s->steps[i] - (uint32_t)range[k] > (uint32_t)(range[k] >> 32)
-				: !byte_holds(s, r, range[k], i))
-			return false;
-	}
-	return true;
-}
-
-/* The same; mostly they are one, and steps that are few enough for all. */
-static inline bool
-led_hold(
-	const struct straight *s, const struct hash_shape *shape, const uint64_t *range, uint32_t i)
-{
-	const uint32_t k = shape->led_by - 1u;
-
-	if (__builtin_expect(shape->led_by == 0 || s->far, 0))
-		return all_led_hold(s, shape, range, i);
-	return byte_holds(s, &shape->ranges[k], range[k], i);
-}
+#include "straight_led.h"
 
 static inline __attribute__((always_inline)) bool
 item_holds(const struct straight *s, const struct straight_table *t, const struct hash_item *it,

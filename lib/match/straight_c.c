@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "ends_window.h"
 #include "hash_fan_c.h"
 #include "hash_run_c.h"
 #include "index.h"
@@ -25,6 +26,10 @@ struct straight {
 	/* Up to the next multiple of SEARCH_KEYS behind @n, keys are set and mean nothing. */
 	uint32_t key[MATCH_BURST] __attribute__((aligned(64)));
 	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
+	/* Of the table whose places are walked to: where, and the number of steps to at[]. */
+	struct walk_ends ends;
+	uint8_t steps[MATCH_BURST];
+	bool far; /* some of steps[] is more than 1, which is few enough for all items */
 	struct probe_at at[WINDOWS_MAX][MATCH_BURST] __attribute__((aligned(64)));
 };
 
@@ -120,6 +125,45 @@ find_window(struct straight *s, uint32_t win)
 	case WINDOW_BYTE: find_all(s, win, WINDOW_BYTE); break;
 	case WINDOW_WALK: find_all(s, win, WINDOW_WALK); break;
 	}
+}
+
+#define STRAIGHT_WINDOWS struct probe_at
+
+static inline const struct probe_at *
+windows_of(const struct straight *s, uint32_t win)
+{
+	return s->at[win];
+}
+
+static inline struct probe_at
+window_of(const struct probe_at *w, uint32_t i)
+{
+	return w[i];
+}
+
+static inline void
+window_put(struct straight *s, uint32_t win, uint32_t i, struct probe_at at)
+{
+	s->at[win][i] = at;
+}
+
+#include "straight_walk.h"
+
+/* Find where the run of @t starts in the frames @some. Returns in which it may be. */
+static uint64_t
+find_places(struct straight *s, const struct hash_table *t, uint64_t some)
+{
+	const struct window *w = &s->im->index->windows[t->steps_win];
+	struct burst_window from;
+
+	if (t->steps_win == 0) {
+		find_window(s, t->run_at.win);
+		return some;
+	}
+	find_window(s, w->parent);
+	ends_window(&from, s->at[w->parent], s->n);
+	ends_c(&s->ends, t, &w->step, &from, (int32_t)w->off, some);
+	return next_places(s, t);
 }
 
 /* ---- tables ---- */
@@ -227,20 +271,6 @@ typedef uint64_t (*look_up_fn)(const struct straight *s, const struct hash_table
 /* By how many words are hashed less one. */
 static const look_up_fn look_ups[HASH_DATA_WORDS] = {look_up_1, look_up_2, look_up_3};
 
-#define STRAIGHT_WINDOWS struct probe_at
-
-static inline const struct probe_at *
-windows_of(const struct straight *s, uint32_t win)
-{
-	return s->at[win];
-}
-
-static inline struct probe_at
-window_of(const struct probe_at *w, uint32_t i)
-{
-	return w[i];
-}
-
 static inline const struct hash_item *
 item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 {
@@ -248,7 +278,7 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 }
 
 #include "straight_have.h"
-
+#include "straight_led.h"
 #include "straight_pieces.h"
 
 /* Verify what was looked up in @t for the frames @some. A fan is looked up here. */
@@ -256,6 +286,8 @@ static void
 have(struct straight *s, const struct hash_table *t, const struct straight_items *items,
 	uint64_t some)
 {
+	if (some == 0)
+		return;
 	if (t->fan != NULL) {
 		uint32_t found[FAN_FOUND_MAX];
 
@@ -264,6 +296,19 @@ have(struct straight *s, const struct hash_table *t, const struct straight_items
 		return;
 	}
 	haves[t->run > 32][t->run_at_tail][!t->all_simple](s, t, items, some);
+}
+
+/* Look up the other places that were walked to. */
+static __attribute__((noinline)) void
+have_others(struct straight *s, struct straight_items *items)
+{
+	const struct hash_table *t = walk_table(s);
+
+	while (s->ends.some != 0) {
+		const uint64_t some = next_places(s, t);
+
+		have(s, t, items, look_ups[t->n_words - 1](s, t, some, items));
+	}
 }
 
 uint64_t
@@ -281,6 +326,7 @@ straight_c(const struct match_image *im, const struct pkt_view *views, const uin
 	s.n = n;
 	s.all = search_mask(n);
 	take_frames(&s);
+	walk_init(&s);
 	memset(s.best, 0xff, n * sizeof(s.best[0])); /* MATCH_NONE */
 	if (im->any_generated)
 		odd = search_keys_odd(s.key, n) & s.all;
@@ -292,14 +338,14 @@ straight_c(const struct match_image *im, const struct pkt_view *views, const uin
 
 		if (some[k] == 0)
 			continue;
-		find_window(&s, t->run_at.win);
+		some[k] = find_places(&s, t, some[k]);
 		if (t->fan == NULL)
 			some[k] = look_ups[t->n_words - 1](&s, t, some[k], &items[k]);
 	}
-	for (uint32_t k = 0; k < ix->n_tables; k++) {
-		if (some[k] != 0)
-			have(&s, &ix->tables[k], &items[k], some[k]);
-	}
+	for (uint32_t k = 0; k < ix->n_tables; k++)
+		have(&s, &ix->tables[k], &items[k], some[k]);
+	if (__builtin_expect(s.ends.some != 0, 0))
+		have_others(&s, &items[0]);
 	memcpy(ret, s.best, n * sizeof(s.best[0]));
-	return odd;
+	return odd | s.ends.odd;
 }

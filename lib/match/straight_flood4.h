@@ -3,7 +3,7 @@
 /*
  * The last stage of the straight way for AVX2 where many frames of a burst have the same item, as
  * in a flood, as straight_flood.h: what is asked of it is read once, and four frames are compared
- * without a branch. Included by straight_avx2.c, behind windows_of().
+ * without a branch. Included by straight_avx2.c, behind straight_led.h.
  */
 
 /* So many frames with one item take less together than one by one. */
@@ -141,7 +141,7 @@ equal_runs(const struct straight *s, const struct hash_table *t, const struct fl
 
 /* The ones of the frames @some for which the ranges of @f hold. */
 static inline uint64_t
-ranges_of_flood(const struct flood *f, uint64_t some)
+ranges_of_flood(const struct straight *s, const struct flood *f, uint64_t some)
 {
 	const uint64_t *range = &f->it->val[1 + f->shape->n_words];
 	uint64_t hold = 0;
@@ -150,7 +150,9 @@ ranges_of_flood(const struct flood *f, uint64_t some)
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 		const uint8_t *bytes = (const void *)(uintptr_t)f->w->bytes[i];
 
-		hold |= (uint64_t)hash_near_hold(f->shape, range, bytes) << i;
+		hold |= (uint64_t)(f->shape->led ? led_hold(s, f->shape, range, i)
+						 : hash_near_hold(f->shape, range, bytes))
+			<< i;
 	}
 	return hold;
 }
@@ -189,7 +191,7 @@ have_flood(struct straight *s, const struct hash_table *t, uint32_t place, uint6
 		return 0;
 	hold = f.shape->run == 32 ? equal_runs(s, t, &f, some, 32) : equal_runs(s, t, &f, some, 64);
 	if (f.shape->n_ranges > 0)
-		hold = ranges_of_flood(&f, hold);
+		hold = ranges_of_flood(s, &f, hold);
 	set_rule(s, it->rule, hold);
 	return hold;
 }

@@ -27,8 +27,6 @@ item_holds(const struct straight *s, const struct straight_table *t, const struc
 {
 	const struct hash_shape *shape = &t->shapes[it->shape];
 
-	(void)s;
-	(void)i;
 	if (!hash_run_is_there(it, at->left, at->pos, t->at_tail))
 		return false;
 	if (__builtin_expect(hash_run_fits(at, t->off, t->run), 1)) {
@@ -37,9 +35,13 @@ item_holds(const struct straight *s, const struct straight_table *t, const struc
 	} else if (!run_holds_at_edge(shape, it, at, t->off)) {
 		return false;
 	}
-	if (t->ranges && shape->near != 0 &&
-		!hash_near_hold(shape, &it->val[1 + shape->n_words], at->bytes))
+	if (t->ranges && shape->led) {
+		if (!led_hold(s, shape, &it->val[1 + shape->n_words], i))
+			return false;
+	} else if (t->ranges && shape->near != 0 &&
+		!hash_near_hold(shape, &it->val[1 + shape->n_words], at->bytes)) {
 		return false;
+	}
 	/* Pairs with match_image_enable(); nothing else depends on it. */
 	return (atomic_load_explicit(&t->state[it->rule], memory_order_relaxed) &
 		       MATCH_STATE_ENABLED) != 0;

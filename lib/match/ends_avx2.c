@@ -1,14 +1,15 @@
-/* SPDX-License-Identifier: BSD-3-Clause */
-
+// SPDX-License-Identifier: BSD-3-Clause
 /*
- * find_ends() of hash_ends.h for processors with AVX2: eight frames at once, in two
- * vectors, as hash_ends_avx512.h does sixteen.
+ * Walks to their ends for processors with AVX2, eight frames at once, in two vectors, by 8 bytes,
+ * in which there are up to four labels.
  */
+#include "ends.h"
 
-#include "hash_walk.h"
+#if defined(__AVX2__)
+
+#include <immintrin.h>
+
 #include "lanes4.h"
-
-#define HASH_ENDS
 
 #define ENDS_VECTORS 2
 #define ENDS_LABELS (8 / ENDS_STEP_MIN) /* in 8 bytes */
@@ -19,16 +20,19 @@ struct ends_lanes {
 	__m256i some;
 };
 
-/* Four frames, of which @some. Returns those that are too short. */
+/* Four frames from @i on, of which @some. Returns those that are too short. */
 static inline uint64_t
-ends_begin(struct ends_lanes *l, const struct probe_at *from, int32_t off, uint64_t some)
+ends_begin(struct ends_lanes *l, const struct burst_window *from, uint32_t i, int32_t off,
+	uint64_t some)
 {
 	const __m256i zero = _mm256_setzero_si256(), eight = _mm256_set1_epi64x(8);
-	const __m256i bytes = lane_bytes(from), rest = lane_rest(from);
+	const __m256i bytes = _mm256_load_si256((const void *)&from->bytes[i]);
+	const __m256i rest = _mm256_load_si256((const void *)&from->rest[i]);
 	/* left is the lower half, and no less than 0 where there is a byte at @off. */
 	const __m256i left = _mm256_blend_epi32(rest, zero, 0xaa);
 	const __m256i more = _mm256_cmpgt_epi32(rest, _mm256_set1_epi32(off));
-	const __m256i there = _mm256_and_si256(_mm256_shuffle_epi32(more, 0xa0), lanes_of(some));
+	const __m256i there =
+		_mm256_and_si256(_mm256_shuffle_epi32(more, 0xa0), lanes_in_row_of(some));
 	/* What is loaded before any place is in the frame. */
 	const __m256i before = _mm256_cmpgt_epi32(rest, _mm256_set1_epi32(ENDS_BEFORE - 1 - off));
 
@@ -36,7 +40,7 @@ ends_begin(struct ends_lanes *l, const struct probe_at *from, int32_t off, uint6
 	l->start = l->place = _mm256_add_epi64(bytes, _mm256_set1_epi64x(off));
 	l->last = _mm256_sub_epi64(_mm256_add_epi64(bytes, left), eight);
 	l->starts = zero;
-	return lane_frames(lanes_set(_mm256_andnot_si256(l->some, there)));
+	return lanes_set(_mm256_andnot_si256(l->some, there));
 }
 
 /* Go through the labels that start in the 8 bytes at l->place. Returns who is to go on. */
@@ -80,7 +84,7 @@ ends_product(__m256i sum, __m256i at, __m256i some, uint64_t mask, uint64_t low,
 		_mm256_mul_epu32(_mm256_srli_epi64(w, 32), _mm256_set1_epi64x((long long)high)));
 }
 
-/* Note which of the frames from @i on may have items at their ends. */
+/* Note which of the four frames from @i on may have items at their ends. */
 static inline void
 ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_lanes *l, uint32_t i)
 {
@@ -90,7 +94,6 @@ ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_lan
 		_mm256_sllv_epi64(_mm256_set1_epi64x(-1), _mm256_sub_epi64(l->place, l->start));
 	const __m256i first = _mm256_sub_epi64(l->place, _mm256_set1_epi64x(ENDS_BEFORE));
 	const __m256i second = _mm256_add_epi64(first, _mm256_set1_epi64x(8));
-	uint64_t mays[LANES], places[LANES];
 	__m256i h, may;
 
 	h = ends_product(
@@ -102,26 +105,17 @@ ends_note(struct walk_ends *v, const struct hash_table *t, const struct ends_lan
 		_mm256_setzero_si256(), (const void *)t->ends, h, in, sizeof(uint64_t));
 	/* Where it starts is none of the places. */
 	may = _mm256_andnot_si256(beyond, _mm256_and_si256(may, l->starts));
-	if (_mm256_testz_si256(may, may) != 0)
-		return;
-	_mm256_storeu_si256((void *)mays, may);
-	_mm256_storeu_si256((void *)places, l->place);
-	for (uint32_t lane = 0; lane < LANES; lane++) {
-		const uint32_t frame = i + lane_frame(lane);
-
-		v->may[frame] = mays[lane];
-		v->end[frame] = places[lane];
-		v->some |= (uint64_t)(mays[lane] != 0) << frame;
-	}
+	_mm256_store_si256((void *)&v->may[i], may);
+	_mm256_store_si256((void *)&v->end[i], l->place);
+	v->some |=
+		(uint64_t)(lanes_set(_mm256_cmpeq_epi64(may, _mm256_setzero_si256())) ^ LANES_ALL)
+		<< i;
 }
 
-static __attribute__((noinline)) void
-find_ends(struct walk_ends *v, const struct hash_table *t, const struct probe *p, uint64_t some)
+void
+ends_avx2(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
+	const struct burst_window *from, int32_t off, uint64_t some)
 {
-	const struct window *win = &p->im->index->windows[t->steps_win];
-	const struct probe_at *from = p->at[win->parent];
-	const struct sym_step *step = &win->step;
-	const int32_t off = (int32_t)win->off;
 	const __m256i lo = _mm256_set1_epi8((char)step->lo);
 	const __m256i span = _mm256_set1_epi8((char)(step->hi - step->lo));
 	const __m256i behind = _mm256_set1_epi8((char)step->behind);
@@ -134,8 +128,8 @@ find_ends(struct walk_ends *v, const struct hash_table *t, const struct probe *p
 		struct ends_lanes a, b;
 		__m256i on;
 
-		v->odd |= ends_begin(&a, &from[i], off, some >> i) << i;
-		v->odd |= ends_begin(&b, &from[second], off, some >> second) << second;
+		v->odd |= ends_begin(&a, from, i, off, some >> i) << i;
+		v->odd |= ends_begin(&b, from, second, off, some >> second) << second;
 		on = _mm256_or_si256(a.some, b.some);
 		if (_mm256_testz_si256(on, on) != 0)
 			continue;
@@ -147,3 +141,5 @@ find_ends(struct walk_ends *v, const struct hash_table *t, const struct probe *p
 		ends_note(v, t, &b, second);
 	}
 }
+
+#endif
