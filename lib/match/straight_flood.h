@@ -130,6 +130,40 @@ equal_runs(const struct straight *s, const struct flood *f, uint32_t run)
 	return equal;
 }
 
+#define LED_BEFORE 3 /* bytes that are loaded before the one that is asked about */
+
+/* Whether led_hold() is a question of one byte of each frame, with so many in front of it. */
+static inline bool
+is_one_byte(const struct straight *s, const struct hash_shape *shape)
+{
+	return shape->led_by != 0 && !s->far && shape->ranges[shape->led_by - 1].off >= LED_BEFORE;
+}
+
+/* The ones of the frames @some for which led_hold() so holds. */
+static inline uint64_t
+bytes_of_flood(const struct straight *s, const struct hash_shape *shape, const uint64_t *range,
+	uint64_t some)
+{
+	const struct hash_range *r = &shape->ranges[shape->led_by - 1];
+	const __m256i lo = _mm256_set1_epi32((int)range[shape->led_by - 1]);
+	const __m256i span = _mm256_set1_epi32((int)(range[shape->led_by - 1] >> 32));
+	const __m256i mask = _mm256_set1_epi32((int)r->mask);
+	const __m512i off = _mm512_set1_epi64(r->off - LED_BEFORE);
+	uint64_t hold = 0;
+
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		const __mmask8 on = lanes_of(some, g);
+		const __m512i at =
+			_mm512_add_epi64(_mm512_load_si512(&s->at[r->win].bytes[g * LANES]), off);
+		__m256i v = _mm512_mask_i64gather_epi32(_mm256_setzero_si256(), on, at, NULL, 1);
+
+		v = _mm256_and_si256(_mm256_srli_epi32(v, 8 * LED_BEFORE), mask);
+		hold |= (uint64_t)_mm256_mask_cmple_epu32_mask(on, _mm256_sub_epi32(v, lo), span)
+			<< g * LANES;
+	}
+	return hold;
+}
+
 /* The ones of the frames @some for which the ranges of @f hold. */
 static __attribute__((noinline)) uint64_t
 ranges_of_flood(const struct straight *s, const struct flood *f, uint64_t some)
@@ -137,6 +171,8 @@ ranges_of_flood(const struct straight *s, const struct flood *f, uint64_t some)
 	const uint64_t *range = &f->it->val[1 + f->shape->n_words];
 	uint64_t hold = 0;
 
+	if (f->shape->led && is_one_byte(s, f->shape))
+		return bytes_of_flood(s, f->shape, range, some);
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
 		const uint8_t *bytes = (const void *)(uintptr_t)f->w->bytes[i];
