@@ -20,7 +20,9 @@
  *	next: ...				next: ...
  *
  * What it asks the first one has asked, so that both are one walk. Nothing depends on rounds
- * being found rightly: a frame that gets to the cut in the program gets there in both.
+ * being found rightly: what a round leaves out is left out only where all that leads out of it
+ * leads to the next round, or returns, which the first link has. So a frame that gets to the cut
+ * in the program gets there in the second.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,7 +37,10 @@
 #define ROUND_MIN 3 /* instructions */
 #define ROUND_MAX 256
 
-/* Where rounds start, how long they are, and where in one X is as the next one has it. */
+/*
+ * Where rounds start, how long they are, and where in one X is as the next one has it: what is
+ * behind may be left out. The length: nothing may.
+ */
 struct rounds {
 	size_t start, len, stepped;
 };
@@ -83,30 +88,76 @@ stores(uint16_t code)
 }
 
 /*
- * Whether behind the last instruction of the round that writes X, nothing is done that the
+ * Behind the last instruction of a round that writes X, where behind it nothing is done that the
  * next one could see: what starts with a load into A does not see what was there.
  */
-static bool
-find_stepped(const struct cbpf_insn *v, struct rounds *r)
+static size_t
+find_stepped(const struct cbpf_insn *round, size_t len)
 {
-	const struct cbpf_insn *round = &v[r->start];
+	size_t stepped = len;
 
-	r->stepped = r->len;
-	while (r->stepped > 0 && !writes_x(round[r->stepped - 1].code)) {
-		r->stepped--;
-		if (stores(round[r->stepped].code))
-			return false;
-	}
-	return r->stepped > 0 && (round[0].code & 7) == 0;
+	while (stepped > 0 && !writes_x(round[stepped - 1].code))
+		if (stores(round[--stepped].code))
+			return len;
+	return (round[0].code & 7) == 0 ? stepped : len;
+}
+
+/* Where one comes by a jump to @to, behind what only leads on. */
+static size_t
+past_jumps(const struct cbpf_insn *v, size_t to)
+{
+	while (v[to].code == CBPF_CODE_JA)
+		to += 1 + v[to].k;
+	return to;
+}
+
+/* Whether a jump to @to stays in the round that ends at @end, leads to the next one, or returns. */
+static bool
+stays(const struct cbpf_insn *v, size_t to, size_t end)
+{
+	const size_t at = past_jumps(v, to);
+
+	return to <= end || at == end || v[at].code == CBPF_CODE_RET_K;
+}
+
+/* Whether what the round from @start on may leave out leads nowhere else. */
+static bool
+all_stay(const struct cbpf_insn *v, size_t start, const struct rounds *r)
+{
+	const size_t end = start + r->len;
+	bool all = true;
+
+	for (size_t i = start + r->stepped; i < end; i++)
+		if (v[i].code == CBPF_CODE_JA)
+			all = all && stays(v, i + 1 + v[i].k, end);
+		else if (is_jump(&v[i]))
+			all = all && stays(v, i + 1 + v[i].jt, end) &&
+				stays(v, i + 1 + v[i].jf, end);
+	return all;
+}
+
+/* What rounds from @start on, of @len instructions, may leave out. */
+static struct rounds
+rounds_of(const struct cbpf_insn *v, size_t start, size_t len)
+{
+	struct rounds r = {start, len, find_stepped(&v[start], len)};
+
+	/* How far jumps go differs from one to the other. */
+	for (size_t i = 0; i < STEPS; i++)
+		if (!all_stay(v, start + i * len, &r))
+			r.stepped = len;
+	return r;
 }
 
 static bool
 find_rounds(const struct cbpf_insn *v, size_t n, struct rounds *r)
 {
-	for (r->start = 0; r->start + ROUNDS_MIN * ROUND_MIN <= n; r->start++)
-		for (r->len = ROUND_MIN; r->len <= ROUND_MAX; r->len++)
-			if (are_rounds(v, n, r->start, r->len))
-				return find_stepped(v, r);
+	for (size_t start = 0; start + ROUNDS_MIN * ROUND_MIN <= n; start++)
+		for (size_t len = ROUND_MIN; len <= ROUND_MAX; len++)
+			if (are_rounds(v, n, start, len)) {
+				*r = rounds_of(v, start, len);
+				return true;
+			}
 	return false;
 }
 
@@ -116,8 +167,7 @@ cut_target(const struct cbpf_insn *v, size_t to, size_t cut)
 {
 	if (to < cut)
 		return to;
-	while (v[to].code == CBPF_CODE_JA)
-		to += 1 + v[to].k;
+	to = past_jumps(v, to);
 	if (v[to].code == CBPF_CODE_RET_K && to != cut)
 		return cut + (v[to].k == 0 ? AT_ZERO : AT_MATCH);
 	return cut + AT_CUT;

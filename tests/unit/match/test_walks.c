@@ -275,13 +275,22 @@ walks_are_those_of_programs(void **state)
 
 /*
  * From @start on steps by the byte at a place and @behind, to a place where there is a length that
- * leads three bytes on, two letters of number @number, and 0.
+ * leads three bytes on, two letters of number @number, and 0. @elsewhere: rounds do not return
+ * there, but go on behind the last one, to what asks for the length once more.
  */
 static struct cbpf_prog *
-step_prog(uint32_t start, uint32_t behind, uint32_t number)
+step_prog(uint32_t start, uint32_t behind, uint32_t number, bool elsewhere)
 {
 	const uint32_t letters = ('a' + number % 8) << 16 | ('a' + number / 8) << 8;
-	struct cbpf_insn insns[2 + ROUNDS * ROUND_INSNS] = {{CBPF_CODE_LDX_IMM, 0, 0, start}};
+	const struct cbpf_insn tail[] = {
+		{CBPF_CODE_RET_K, 0, 0, 0},
+		{CBPF_CODE_LD_B_IND, 0, 0, 0},
+		{CBPF_CODE_JEQ_K, 0, 1, 3 - behind},
+		{CBPF_CODE_RET_K, 0, 0, 1},
+		{CBPF_CODE_RET_K, 0, 0, 0},
+	};
+	struct cbpf_insn insns[1 + ROUNDS * ROUND_INSNS + DIM(tail)] = {
+		{CBPF_CODE_LDX_IMM, 0, 0, start}};
 	struct cbpf_prog *prog = NULL;
 	size_t n = 1;
 
@@ -300,17 +309,20 @@ step_prog(uint32_t start, uint32_t behind, uint32_t number)
 		};
 
 		memcpy(&insns[n], round, sizeof(round));
+		if (elsewhere)
+			insns[n + 8] =
+				(struct cbpf_insn){CBPF_CODE_JA, 0, 0, left * ROUND_INSNS + 2};
 	}
-	insns[n++] = (struct cbpf_insn){CBPF_CODE_RET_K, 0, 0, 0};
-	assert_int_equal(cbpf_prog_new(insns, n, &prog, NULL), 0);
+	memcpy(&insns[n], tail, sizeof(tail));
+	assert_int_equal(cbpf_prog_new(insns, n + DIM(tail), &prog, NULL), 0);
 	return prog;
 }
 
 static void
-make_step_rules(uint32_t start, uint32_t behind)
+make_step_rules(uint32_t start, uint32_t behind, bool elsewhere)
 {
-	for (uint32_t i = 0; i < RULES; i++) {
-		progs[i] = step_prog(start, behind, i);
+	for (uint32_t i = 0; i < n_rules; i++) {
+		progs[i] = step_prog(start, behind, i, elsewhere);
 		rules[i] = plain_rule(i, progs[i], progs[i], &rng);
 		rules[i].enabled = true;
 		rules[i].scope.family = 4;
@@ -348,7 +360,7 @@ steps_of_one_byte_are_steps(void **state)
 	uint64_t hits = 0;
 
 	(void)state;
-	make_step_rules(NAME_AT, 0);
+	make_step_rules(NAME_AT, 0, false);
 	for (size_t w = 0; w < DIM(ways); w++) {
 		struct match_image *image = NULL;
 
@@ -381,7 +393,7 @@ frames_that_are_left_out_get_verdicts(void **state)
 	uint32_t hits = 0;
 
 	(void)state;
-	make_step_rules(start, 1);
+	make_step_rules(start, 1, false);
 	for (uint32_t i = 1; i < RULES; i++)
 		rules[i].scope.proto = (struct match_ranges){&udp, 1};
 	rules[0].action = MATCH_COUNT;
@@ -525,6 +537,36 @@ chains_leave_long_names_to_tables(void **state)
 	assert_true(wrong > 0);
 }
 
+/*
+ * A chain has the first rounds of a program. Where these lead elsewhere than to the next one, what
+ * is there is of those that the chain has not.
+ */
+static void
+rounds_that_lead_elsewhere_are_left_to_tables(void **state)
+{
+	const struct match_options options = {
+		.merge = MATCH_MERGE_ALWAYS, .chain_first = true, .isa = ISA_C};
+	struct match_image *image;
+	uint32_t hits = 0;
+
+	(void)state;
+	if (!cbpf_jit_available())
+		skip();
+	n_rules = CHAIN_RULES;
+	make_step_rules(NAME_AT, 1, true);
+	image = chain_image(&options);
+	assert_true(leaves_to_tables(image));
+	for (uint32_t b = 0; b < 8; b++) {
+		for (uint32_t i = 0; i < FRAMES; i++)
+			make_step_frame(i, NAME_AT, 1, 17);
+		hits += check(image, "chain");
+	}
+	match_image_free(image);
+	free_progs();
+	n_rules = RULES;
+	assert_true(hits > 0);
+}
+
 int
 main(void)
 {
@@ -533,6 +575,7 @@ main(void)
 		cmocka_unit_test(steps_of_one_byte_are_steps),
 		cmocka_unit_test(frames_that_are_left_out_get_verdicts),
 		cmocka_unit_test(chains_leave_long_names_to_tables),
+		cmocka_unit_test(rounds_that_lead_elsewhere_are_left_to_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
