@@ -431,6 +431,19 @@ first_of_one(struct probe *p, const struct match_image *im, const struct pkt_vie
 	return p->best[0];
 }
 
+/* The same for a frame that all rules see as it is. */
+static uint32_t
+first_of_plain(struct probe *p, const struct match_image *im, const struct pkt_view *v,
+	uint32_t port, uint32_t from, uint8_t want)
+{
+	merged_init(p, im, v, NULL, 1, port);
+	p->again = true;
+	p->from[0] = from;
+	p->want[0] = want;
+	merged_first(p, 1);
+	return p->best[0];
+}
+
 uint32_t
 merged_first_odd(const struct match_image *im, const struct pkt_view *v, uint32_t port,
 	uint32_t from, uint8_t want)
@@ -443,6 +456,8 @@ merged_first_odd(const struct match_image *im, const struct pkt_view *v, uint32_
 
 	if (im->parts != NULL)
 		return parts_first_odd(im, v, port, from, want);
+	if (!search_is_odd(im, v))
+		return first_of_plain(&p, im, v, port, from, want);
 	others = first_of_one(&p, im, v, port, from, want, 0, false);
 	found = search_without_exts(v, buf, &plain);
 	generated =

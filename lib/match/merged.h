@@ -23,8 +23,9 @@ uint64_t merged_odd(const struct probe *p);
 void merged_first(struct probe *p, uint64_t alive);
 
 /*
- * The same for one frame, @v, that search_is_odd(): generated rules see its
- * datagram without extension headers. @want: bits that a rule's state must have.
+ * The same for one frame, @v, that goes alone: of one that search_is_odd() generated rules see the
+ * datagram without extension headers; a straight way leaves out others, too. @want: bits that a
+ * rule's state must have.
  */
 uint32_t merged_first_odd(const struct match_image *im, const struct pkt_view *v, uint32_t port,
 	uint32_t from, uint8_t want);

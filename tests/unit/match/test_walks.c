@@ -20,6 +20,7 @@
 #include "cbpf/jit.h"
 #include "cbpf/prog.h"
 #include "image_impl.h"
+#include "index.h"
 #include "match/report.h"
 #include "match/verdict.h"
 #include "pkt/view.h"
@@ -432,6 +433,56 @@ frames_that_are_left_out_get_verdicts(void **state)
 	assert_true(hits > FRAMES / 4);
 }
 
+/* The same frames are for generated rules what they are for others; nothing is read behind them. */
+static void
+frames_that_are_left_out_are_seen_as_they_are(void **state)
+{
+	const uint32_t start = 12, end = start + 8, far = 44;
+	static const uint32_t from[FRAMES];
+	uint8_t which[FRAMES];
+	const struct plain_burst b = {views, which, from, FRAMES};
+	uint32_t hits = 0;
+
+	(void)state;
+	make_step_rules(start, 1);
+	for (uint32_t i = 1; i < RULES; i += 2) {
+		char text[64];
+
+		(void)snprintf(text, sizeof(text), "asm ldb [%u]; jne #%u, no; ret #1; no: ret #0",
+			far, i);
+		cbpf_prog_free(progs[i]);
+		progs[i] = world_prog(text, 12, 4);
+		rules[i].prog[0] = rules[i].prog[1] = progs[i];
+		rules[i].generated = true;
+	}
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		/* Of the one nothing is there but what is walked over. */
+		const uint32_t len = i % 2 == 0 ? end + 4 : far + 4;
+		uint8_t p[64] = {0x45, [3] = (uint8_t)len, [9] = 17};
+
+		for (uint32_t at = start; at < end; at += 2)
+			p[at] = 1;
+		p[end] = 2;
+		p[end + 1] = (uint8_t)('a' + rng_below(&rng, 8));
+		p[end + 2] = (uint8_t)('a' + rng_below(&rng, 8));
+		p[far] = (uint8_t)rng_below(&rng, RULES);
+		pkt_parse_ip(world_frame_copy(p, len, len).data, len, len, &views[i]);
+		which[i] = (uint8_t)i;
+	}
+	for (size_t w = 0; w < DIM(ways); w++) {
+		struct match_image *image = NULL;
+
+		assert_int_equal(match_image_new_with(rules, RULES, MATCH_ENGINE_INTERP,
+					 &ways[w].options, &image, NULL),
+			0);
+		assert_non_null(image->index->straight);
+		hits += plain_check(image, ways[w].name, rules, RULES, &b);
+		match_image_free(image);
+	}
+	free_progs();
+	assert_true(hits > DIM(ways) * FRAMES / 4);
+}
+
 /* ---- chains, which leave long names to tables ---- */
 
 #define CHAIN_RULES 6
@@ -574,6 +625,7 @@ main(void)
 		cmocka_unit_test(walks_are_those_of_programs),
 		cmocka_unit_test(steps_of_one_byte_are_steps),
 		cmocka_unit_test(frames_that_are_left_out_get_verdicts),
+		cmocka_unit_test(frames_that_are_left_out_are_seen_as_they_are),
 		cmocka_unit_test(chains_leave_long_names_to_tables),
 		cmocka_unit_test(rounds_that_lead_elsewhere_are_left_to_tables),
 	};
