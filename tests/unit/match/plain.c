@@ -24,11 +24,13 @@ plain_rule(uint32_t slot, const struct cbpf_prog *ip4, const struct cbpf_prog *i
 uint32_t
 plain_first(const struct match_rule *rules, uint32_t n, const struct pkt_view *v, uint32_t from)
 {
-	for (uint32_t i = from; i < n && v->family != 0; i++)
-		if (rules[i].enabled &&
-			cbpf_run(rules[i].prog[v->family == 6], v->frame + v->l3_off, v->l3_caplen,
-				v->l3_len) != 0)
+	for (uint32_t i = from; i < n && v->family != 0; i++) {
+		const struct cbpf_prog *prog = rules[i].prog[v->family == 6];
+
+		if (rules[i].enabled && prog != NULL &&
+			cbpf_run(prog, v->frame + v->l3_off, v->l3_caplen, v->l3_len) != 0)
 			return i;
+	}
 	return MATCH_NONE;
 }
 

@@ -13,7 +13,7 @@
 
 struct cbpf_prog;
 
-/* A rule for all frames, that drops; of ten one is off. @ip4 and @ip6 stay the caller's. */
+/* A rule for all frames, that drops; of ten one is off. @ip4 and @ip6, NULL: none, stay the caller's. */
 struct match_rule plain_rule(
 	uint32_t slot, const struct cbpf_prog *ip4, const struct cbpf_prog *ip6, struct rng *rng);
 

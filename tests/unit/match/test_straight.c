@@ -52,6 +52,12 @@ static const char *const kinds[][2] = {
 		"asm ldx 4*([0]&0xf); ldh [x+13]; jne #0x61%, no; ret #1; no: ret #0"},
 	{"asm ldb [20]; jne #0x%, no; ldb [8]; jgt #0x%, no; ret #1; no: ret #0",
 		"asm ldb [20]; jne #0x%, no; ldh [21]; jne #0x6161, no; ret #1; no: ret #0"},
+	/* By a byte that is behind what is asked: where it was cut off it leads nowhere. */
+	{"asm ldb [40]; tax; ldb [x+20]; jne #0x%, no; ret #1; no: ret #0",
+		"asm ldb [40]; tax; ldh [x+21]; jne #0x61%, no; ret #1; no: ret #0"},
+	{"asm ldb [40]; add #16; tax; ldb [x+4]; jne #0x%, no; ldb [x+7]; jne #0x%, no; ret #1; "
+	 "no: ret #0",
+		"asm ldb [40]; add #16; tax; ldh [x+5]; jne #0x61%, no; ret #1; no: ret #0"},
 };
 
 static struct match_rule rules[RULES];
@@ -65,6 +71,13 @@ letter(struct rng *from)
 	return (uint8_t)('a' + rng_below(from, 4));
 }
 
+/* The same, or 0, which is what kernels have for frames that they do not ask. */
+static uint8_t
+letter_or_0(struct rng *from)
+{
+	return rng_below(from, 8) == 0 ? 0 : letter(from);
+}
+
 /* What stands for a character of a kind's text, in programs for @family. Returns how many bytes. */
 static size_t
 put_drawn(struct rng *from, char c, int family, char *p, size_t room)
@@ -75,7 +88,7 @@ put_drawn(struct rng *from, char c, int family, char *p, size_t room)
 	if (c == '@')
 		n = snprintf(p, room, "%c%.*s", letter(from), (int)rng_below(from, 9), "aaaaaaaa");
 	else if (c == '%')
-		n = snprintf(p, room, "%x", letter(from));
+		n = snprintf(p, room, "%02x", letter_or_0(from));
 	else if (c == '$')
 		n = snprintf(p, room, "%s", l4[family == 6]);
 	else
@@ -101,10 +114,15 @@ make_progs(uint32_t i, const char *kind)
 }
 
 static void
-make_rule(uint32_t i, const char *kind)
+make_rules(const char *const kind[2])
 {
-	make_progs(i, kind);
-	rules[i] = plain_rule(i, progs[i][0], progs[i][1], &rng);
+	/* Then frames of IPv6 are between those that are asked. */
+	const bool only_4 = rng_below(&rng, 3) == 0;
+
+	for (uint32_t i = 0; i < RULES; i++) {
+		make_progs(i, kind[rng_below(&rng, 2)]);
+		rules[i] = plain_rule(i, progs[i][0], only_4 ? NULL : progs[i][1], &rng);
+	}
 }
 
 /* Letters, and numbers of them, where names and what is asked can be. Returns the datagram's bytes. */
@@ -118,7 +136,7 @@ make_datagram(uint8_t *p)
 	uint32_t at = l4 + 20, len;
 
 	for (uint32_t i = 1; i < LEN_MAX; i++)
-		p[i] = letter(&rng);
+		p[i] = letter_or_0(&rng);
 	p[six ? 6 : 9] = protos[rng_below(&rng, DIM(protos))];
 	p[six ? 4 : 6] = 0;
 	p[six ? 5 : 7] = rng_below(&rng, 4) == 0; /* of IPv4 a later fragment */
@@ -131,15 +149,22 @@ make_datagram(uint8_t *p)
 	p[at] = 0;
 	len = at + 1 + rng_below(&rng, 24);
 	store_be16(p + (six ? 4 : 2), (uint16_t)(six ? len - 40 : len));
+	/* Only put_frame() says how long it is. */
+	if (rng_below(&rng, 16) == 0)
+		store_be16(p + (six ? 4 : 2), 0);
 	if (rng_below(&rng, 3) == 0)
 		len = 1 + rng_below(&rng, len);
 	return len;
 }
 
+/* Savefiles claim any length on the wire. */
 static void
 put_frame(uint32_t i, const uint8_t *p, uint32_t len)
 {
-	pkt_parse_ip(world_frame_copy(p, len, LEN_MAX).data, len, LEN_MAX, &views[i]);
+	const uint32_t wirelen =
+		rng_below(&rng, 2) == 0 ? LEN_MAX : UINT32_MAX - rng_below(&rng, LEN_MAX);
+
+	pkt_parse_ip(world_frame_copy(p, len, wirelen).data, len, wirelen, &views[i]);
 }
 
 static void
@@ -205,8 +230,7 @@ straight_is_that_of_programs(void **state)
 	for (uint32_t k = 0; k < rounds; k++) {
 		const char *const *kind = kinds[rng_below(&rng, DIM(kinds))];
 
-		for (uint32_t i = 0; i < RULES; i++)
-			make_rule(i, kind[rng_below(&rng, 2)]);
+		make_rules(kind);
 		for (size_t w = 0; w < DIM(ways); w++) {
 			struct match_image *image = NULL;
 
