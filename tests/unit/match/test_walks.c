@@ -444,7 +444,7 @@ frames_that_are_left_out_are_seen_as_they_are(void **state)
 	uint32_t hits = 0;
 
 	(void)state;
-	make_step_rules(start, 1);
+	make_step_rules(start, 1, false);
 	for (uint32_t i = 1; i < RULES; i += 2) {
 		char text[64];
 
