@@ -34,9 +34,10 @@ struct rows {
 static uint32_t
 number_at(const struct rows *rows, uint32_t row, uint32_t packet)
 {
+	const uint8_t *at = (const uint8_t *)rows + row + sizeof(uint32_t) * packet;
 	uint32_t v;
 
-	memcpy(&v, &rows->v[0][row + 4 * packet], sizeof(v));
+	memcpy(&v, at, sizeof(v));
 	return v;
 }
 
