@@ -6,7 +6,8 @@
  * The list kernel, for rules that no hash tells apart: arithmetic, or masks that
  * are all different. Each is a lane (lane.h): a computation over values of the frame and
  * a test, done for 16 or 32 frames of a burst at once, a number of 32 bits of each side by
- * side. For whom the test holds, which is hardly anyone, the rule itself is asked, later.
+ * side. Where the test holds, which it hardly does, and does not say all, the rule itself is
+ * asked, later.
  *
  * Linear, but where 10,000 programs one after another take 80 µs for a frame, as many lanes
  * take 2.
@@ -42,7 +43,7 @@ enum list_step_kind {
 	LIST_MUL_X,
 	LIST_ALL,
 	LIST_MUL_ALL,
-	LIST_TEST, /* ask the rule where (r & mask) == val, and start the next lane with v */
+	LIST_TEST, /* note where (r & mask) == val, and start the next lane with v */
 	LIST_END, /* behind the last test */
 };
 
@@ -153,8 +154,8 @@ void list_probe_avx2(const struct list *l, struct probe *p, uint64_t some);
 void list_probe_avx512(const struct list *l, struct probe *p, uint64_t some);
 
 /*
- * Tests that held, bit i of a hit's frames: for the i-th of those taken. Their rules are asked
- * later, many at once: whether a lane holds for someone is what no processor foresees.
+ * Tests that held, bit i of a hit's frames: for the i-th of those taken. They are decided later,
+ * many at once: whether a lane holds for someone is what no processor foresees.
  */
 #define LIST_HITS 64
 
