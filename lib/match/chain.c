@@ -330,14 +330,17 @@ add_rules(struct chain_links *l, const struct match_image *im, const struct matc
 {
 	l->wants_odd = im->any_generated;
 	l->cuts = im->index != NULL;
-	for (uint32_t i = 0; i < im->n; i++) {
+	for (uint32_t i = 0; i < im->n && l->n_insns <= insns_max; i++) {
 		if (!chain_can(&im->entries[i], &rules[i]))
 			return -EOPNOTSUPP;
 		chain_links_add(l, &im->entries[i], &rules[i], i);
 	}
 	if (l->failed)
 		return -ENOMEM;
-	return l->uncut || l->n_insns > insns_max ? -EOPNOTSUPP : 0;
+	/* What is long and no walk is as good whole; walks are the tables', where these walk. */
+	if (l->uncut && index_walks(im->index))
+		return -EOPNOTSUPP;
+	return l->n_insns > insns_max ? -EOPNOTSUPP : 0;
 }
 
 int

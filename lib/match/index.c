@@ -493,6 +493,16 @@ list_costs(const struct match_index *ix, uint32_t (*cost)(const struct list *l))
 	return of_proto + of_all;
 }
 
+bool
+index_walks(const struct match_index *ix)
+{
+	bool walks = false;
+
+	for (uint32_t i = 0; i < ix->n_tables; i++)
+		walks |= ix->tables[i].steps_win != 0;
+	return walks;
+}
+
 /* Whether the tables of @ix beat going through all @n rules. */
 static bool
 is_worth_it(const struct match_index *ix, size_t n)
@@ -505,13 +515,12 @@ is_worth_it(const struct match_index *ix, size_t n)
 	/* These kernels are chosen where they are worth it. */
 	if (ix->bits != NULL || ix->tuple != NULL)
 		return true;
-	for (uint32_t i = 0; i < ix->n_tables; i++) {
+	for (uint32_t i = 0; i < ix->n_tables; i++)
 		if (ix->tables[i].run == 0)
 			item = COST_ITEM;
-		/* Alone it is 25 times as slow where somebody sends a name of 120 labels. */
-		if (ix->tables[i].steps_win != 0)
-			return true;
-	}
+	/* Alone it is 25 times as slow where somebody sends a name of 120 labels. */
+	if (index_walks(ix))
+		return true;
 	if (ix->n_tables == 0)
 		item = 0;
 	return together + list_costs(ix, list_cost) + item < alone;

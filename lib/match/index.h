@@ -105,6 +105,9 @@ uint32_t index_cost(const struct match_index *index);
 /* Rules in lists that compute. */
 uint32_t index_n_listed(const struct match_index *ix);
 
+/* Whether some table is asked at each label of a name. */
+bool index_walks(const struct match_index *ix);
+
 /* An index without tables of @n rules that all go one by one. Returns 0 or -ENOMEM. */
 int index_new_lone(size_t n, struct match_index **ret_index);
 

@@ -618,6 +618,55 @@ rounds_that_lead_elsewhere_are_left_to_tables(void **state)
 	assert_true(hits > 0);
 }
 
+/* A program of many questions that takes no steps. */
+static struct cbpf_prog *
+long_prog(void)
+{
+	enum { QUESTIONS = 100 };
+	struct cbpf_insn insns[3 * QUESTIONS + 2];
+	struct cbpf_prog *prog = NULL;
+	size_t n = 0;
+
+	for (uint32_t k = 0; k < QUESTIONS; k++) {
+		insns[n++] = (struct cbpf_insn){CBPF_CODE_LD_H_ABS, 0, 0, 28 + k % 20};
+		insns[n++] = (struct cbpf_insn){CBPF_CODE_ALU_AND_K, 0, 0, k + 1};
+		insns[n++] = (struct cbpf_insn){CBPF_CODE_JEQ_K, 1, 0, k};
+	}
+	insns[n - 1].jt = 0;
+	insns[n - 1].jf = 1;
+	insns[n++] = (struct cbpf_insn){CBPF_CODE_RET_K, 0, 0, 0};
+	insns[n++] = (struct cbpf_insn){CBPF_CODE_RET_K, 0, 0, 1};
+	assert_int_equal(cbpf_prog_new(insns, n, &prog, NULL), 0);
+	return prog;
+}
+
+/* Among names that a table would take: what is long is no walk yet, which a chain had better leave. */
+static void
+what_is_long_and_no_walk_is_in_chains(void **state)
+{
+	const struct match_options options = {.merge = MATCH_MERGE_AUTO};
+	struct match_image *image;
+
+	(void)state;
+	if (!cbpf_jit_available())
+		skip();
+	n_rules = 20;
+	for (uint32_t i = 0; i < n_rules; i++) {
+		char text[40];
+
+		(void)snprintf(text, sizeof(text), "dns a%u.example.uk", i);
+		progs[i] = i == 0 ? long_prog() : world_prog(text, 12, 4);
+		rules[i] = plain_rule(i, progs[i], progs[i], &rng);
+		rules[i].scope.family = 4;
+	}
+	image = chain_image(&options);
+	assert_non_null(image->base->chain);
+	assert_null(image->index);
+	match_image_free(image);
+	free_progs();
+	n_rules = RULES;
+}
+
 int
 main(void)
 {
@@ -628,6 +677,7 @@ main(void)
 		cmocka_unit_test(frames_that_are_left_out_are_seen_as_they_are),
 		cmocka_unit_test(chains_leave_long_names_to_tables),
 		cmocka_unit_test(rounds_that_lead_elsewhere_are_left_to_tables),
+		cmocka_unit_test(what_is_long_and_no_walk_is_in_chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
