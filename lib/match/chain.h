@@ -123,7 +123,8 @@ chain_from(uint32_t allowed, uint32_t from)
 
 /*
  * For each of @n views, 1 at least, the first rule of @allowed that it matches, or
- * MATCH_NONE; CHAIN_ODD for those that are search_is_odd().
+ * MATCH_NONE; CHAIN_ODD for those that are search_is_odd(), CHAIN_FAR for those that tables are
+ * to be asked about.
  */
 static inline void
 chain_ask_all(const struct match_image *im, const struct pkt_view *views, uint32_t n,

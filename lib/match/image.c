@@ -362,52 +362,89 @@ match_image_new(const struct match_rule *rules, size_t n, enum match_engine engi
 	return match_image_new_with(rules, n, engine, &options, ret_image, diag);
 }
 
+/* An image of @n rules with nothing in it, or NULL. */
+static struct match_image *
+image_new(size_t n)
+{
+	struct match_image *im = mem_zalloc(sizeof(*im));
+
+	if (im == NULL)
+		return NULL;
+	im->n = n;
+	im->base = base_new();
+	if (im->base != NULL)
+		return im;
+	mem_free(im);
+	return NULL;
+}
+
+/* add_chain() as a pass called @name. */
+static int
+pass_chain(struct match_image *im, const struct match_rule *rules,
+	const struct match_options *options, const char *name)
+{
+	const uint64_t start = build_now_us();
+	const int r = add_chain(im, rules, options);
+
+	build_note_pass(&im->base->notes, name, start);
+	return r;
+}
+
+/* Compile the rules of @im together, as far as that is better. Returns 0 or -ENOMEM. */
+static int
+compile_together(struct match_image *im, const struct match_rule *rules, enum match_engine engine,
+	const struct match_options *options)
+{
+	int r = 0;
+
+	if (may_be_chain(im, rules, engine, options))
+		r = pass_chain(im, rules, options, "chain");
+	if (r == 0)
+		r = index_new(im, rules, options, &im->base->notes, &im->index);
+	if (r == 0 && is_chain_better(im, engine, options))
+		r = pass_chain(im, rules, options, "front");
+	im->base->index = im->index;
+	return r;
+}
+
+/* All of @im, of which nothing is there yet. */
+static int
+build(struct match_image *im, const struct match_rule *rules, enum match_engine engine,
+	const struct match_options *options, struct diag *diag)
+{
+	struct build_notes *notes = &im->base->notes;
+	uint64_t start = build_now_us();
+	int r = make_entries(im, rules, diag);
+
+	build_note_pass(notes, "scopes", start);
+	if (r < 0)
+		return r;
+	/* As far as is known yet. */
+	im->is_jit = engine != MATCH_ENGINE_INTERP && cbpf_jit_available();
+	if (compile_together(im, rules, engine, options) < 0)
+		return diag_fail(diag, -ENOMEM, "out of memory");
+	start = build_now_us();
+	r = make_code(im, rules, engine, options, diag);
+	build_note_pass(notes, "code", start);
+	for (size_t i = 0; i < im->n && r == 0; i++)
+		join_families(&im->entries[i]);
+	return r;
+}
+
 int
 match_image_new_with(const struct match_rule *rules, size_t n, enum match_engine engine,
 	const struct match_options *options, struct match_image **ret_image, struct diag *diag)
 {
-	struct build_notes *notes;
 	struct match_image *im;
-	uint64_t start;
 	int r;
 
 	if (n > MATCH_RULES_MAX)
 		return diag_fail(
 			diag, -E2BIG, "%zu rules, at most %d are allowed", n, MATCH_RULES_MAX);
-	im = mem_zalloc(sizeof(*im));
+	im = image_new(n);
 	if (im == NULL)
 		return diag_fail(diag, -ENOMEM, "out of memory");
-	im->n = n;
-	im->base = base_new();
-	if (im->base == NULL) {
-		match_image_free(im);
-		return diag_fail(diag, -ENOMEM, "out of memory");
-	}
-	notes = &im->base->notes;
-	start = build_now_us();
-	r = make_entries(im, rules, diag);
-	build_note_pass(notes, "scopes", start);
-	start = build_now_us();
-	if (r == 0 && may_be_chain(im, rules, engine, options) && add_chain(im, rules, options) < 0)
-		r = diag_fail(diag, -ENOMEM, "out of memory");
-	build_note_pass(notes, "chain", start);
-	/* As far as is known yet. */
-	im->is_jit = engine != MATCH_ENGINE_INTERP && cbpf_jit_available();
-	if (r == 0 && index_new(im, rules, options, notes, &im->index) < 0)
-		r = diag_fail(diag, -ENOMEM, "out of memory");
-	if (r == 0 && is_chain_better(im, engine, options) && add_chain(im, rules, options) < 0) {
-		index_free(im->index);
-		im->index = NULL;
-		r = diag_fail(diag, -ENOMEM, "out of memory");
-	}
-	start = build_now_us();
-	if (r == 0) {
-		im->base->index = im->index;
-		r = make_code(im, rules, engine, options, diag);
-	}
-	build_note_pass(notes, "code", start);
-	for (size_t i = 0; i < n && r == 0; i++)
-		join_families(&im->entries[i]);
+	r = build(im, rules, engine, options, diag);
 	if (r < 0) {
 		match_image_free(im);
 		return r;
