@@ -197,6 +197,8 @@ base_bytes(const struct match_image *im)
 		bytes += im->index->bytes;
 	if (base->code != NULL)
 		bytes += cbpf_arena_used(base->code);
+	if (base->chain_code != NULL)
+		bytes += cbpf_arena_used(base->chain_code);
 	return bytes;
 }
 

@@ -409,21 +409,22 @@ tuple_text(const struct tuple *t, struct sbuf *out)
 		t->n_lanes, t->n_blocks, t->n_nodes, t->arena.bytes / 1024);
 }
 
-/* What @im, which has no parts, consists of. Returns how many tables. */
+/* What @im, which has no parts, consists of; @by_chain: one is asked first. Returns how many tables. */
 static uint32_t
-tables_of(const struct dump *d, const struct match_image *im, uint32_t before)
+tables_of(const struct dump *d, const struct match_image *im, bool by_chain, uint32_t before)
 {
-	const struct match_index *ix = im->index;
+	/* A chain that leaves nothing to tables has none; as a part it has an index without any. */
+	const struct match_index *ix = by_chain ? im->base->index : im->index;
 	const struct match_rule_report *one = d->only != MATCH_NONE ? &d->reports[d->only] : NULL;
 
 	if (one == NULL)
 		sbuf_addf(d->out, "%zu rules: ", im->n);
-	if (im->base->chain != NULL && one == NULL)
+	if (by_chain && one == NULL)
 		sbuf_adds(d->out,
 			ix != NULL ? "one function, and for names of many labels "
 				   : "one function\n");
 	if (ix == NULL) {
-		if (im->base->chain == NULL && one == NULL)
+		if (!by_chain && one == NULL)
 			sbuf_adds(d->out, "one by one\n");
 		return 0;
 	}
@@ -455,7 +456,7 @@ dump_tables(struct dump *d)
 	uint32_t tables = 0;
 
 	if (parts == NULL) {
-		(void)tables_of(d, d->im, 0);
+		(void)tables_of(d, d->im, d->im->base->chain != NULL, 0);
 		return 0;
 	}
 	if (d->only == MATCH_NONE)
@@ -464,7 +465,7 @@ dump_tables(struct dump *d)
 		if (d->only == MATCH_NONE)
 			sbuf_addf(d->out, "part %" PRIu32 ", %" PRIu32 " rules in use of ", k,
 				parts->v[k].n_live);
-		tables += tables_of(d, parts->v[k].im, tables);
+		tables += tables_of(d, parts->v[k].im, parts_is_chain(parts, k), tables);
 	}
 	return 0;
 }

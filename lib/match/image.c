@@ -315,6 +315,8 @@ is_chain_better(
 	if (options->no_chain || engine == MATCH_ENGINE_INTERP || !cbpf_jit_available() ||
 		im->base->chain != NULL || im->n == 0 || im->n > CHAIN_MAX)
 		return false;
+	if (options->is_part && im->index != NULL && index_walks(im->index))
+		return false;
 	if (options->merge != MATCH_MERGE_AUTO)
 		return options->chain_first;
 	if (im->index == NULL)

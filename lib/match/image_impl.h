@@ -96,7 +96,7 @@ struct match_image {
 	struct match_parts *parts;
 };
 
-/* How to compile; for tests. All 0 is what match_image_new() does. */
+/* How to compile; for tests, and parts. All 0 is what match_image_new() does. */
 enum match_merge { MATCH_MERGE_AUTO, MATCH_MERGE_ALWAYS, MATCH_MERGE_NEVER };
 
 struct match_options {
@@ -108,6 +108,7 @@ struct match_options {
 	bool no_list_code; /* lists go step by step */
 	bool no_chain;
 	bool chains; /* of all that lists could compute; with MATCH_MERGE_ALWAYS, too */
+	bool is_part; /* of an image with parts, which ask no chain in front of tables */
 	bool chain_first; /* with MATCH_MERGE_ALWAYS: one in front of tables, where that can be */
 	bool chain_fault; /* it lacks the last rule */
 	bool far_fault; /* it leaves nothing to tables */

@@ -52,12 +52,12 @@ part_from(const struct match_part *part, uint32_t from)
 	return lo;
 }
 
-/* Whether part @k is asked as a chain, which leaves nothing to tables. Of the first one keys of frames are known. */
-static bool
-is_chain(const struct match_parts *parts, uint32_t k)
+bool
+parts_is_chain(const struct match_parts *parts, uint32_t k)
 {
 	const struct match_base *base = parts->v[k].im->base;
 
+	/* Of the first one keys of frames are to be known. */
 	return k > 0 && base->chain != NULL && base->index == NULL;
 }
 
@@ -69,7 +69,7 @@ parts_init(struct parts_probe *p, const struct match_image *im, const struct pkt
 	p->all.n = n;
 	p->all.again = false;
 	for (uint32_t k = 0; k < im->parts->n; k++)
-		if (!is_chain(im->parts, k))
+		if (!parts_is_chain(im->parts, k))
 			merged_init(&p->part[k], im->parts->v[k].im, views, which, n, port);
 }
 
@@ -136,7 +136,7 @@ parts_first(struct parts_probe *p, uint64_t alive)
 
 		if (some == 0)
 			continue;
-		if (is_chain(p->parts, k))
+		if (parts_is_chain(p->parts, k))
 			ask_chain(p, k, some);
 		else
 			ask_tables(p, k, some);

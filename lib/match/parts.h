@@ -55,6 +55,9 @@ void parts_free(struct match_parts *parts);
 
 void parts_enable(const struct match_image *im, uint32_t index, bool enabled);
 
+/* Whether part @k is asked as a chain, one that leaves nothing to tables; or its index is asked. */
+bool parts_is_chain(const struct match_parts *parts, uint32_t k);
+
 /* A burst on its way through the parts. all: only from, want, again, best and n. */
 struct parts_probe {
 	const struct match_parts *parts;

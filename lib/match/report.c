@@ -67,14 +67,15 @@ report_table(const struct hash_table *t, uint32_t number, struct match_rule_repo
 		}
 }
 
+/* @by_chain: it is asked first; what it leaves to tables is not told. */
 static void
-report_kernels(const struct match_image *image, struct match_rule_report *ret)
+report_kernels(const struct match_image *image, bool by_chain, struct match_rule_report *ret)
 {
 	const struct match_index *ix = image->index;
 
 	memset(ret, 0, image->n * sizeof(*ret));
 	for (size_t i = 0; i < image->n; i++)
-		if (image->base->chain != NULL)
+		if (by_chain)
 			ret[i].kernel = MATCH_KERNEL_CHAIN;
 		else if (ix == NULL)
 			ret[i].kernel = MATCH_KERNEL_ONE_BY_ONE;
@@ -82,7 +83,7 @@ report_kernels(const struct match_image *image, struct match_rule_report *ret)
 			ret[i].kernel = MATCH_KERNEL_BITS;
 		else if (ix->in_tuple[i])
 			ret[i].kernel = MATCH_KERNEL_TUPLE;
-	if (ix == NULL || image->base->chain != NULL)
+	if (ix == NULL || by_chain)
 		return;
 	for (uint32_t k = 0; k < ix->n_tables; k++)
 		report_table(&ix->tables[k], k, ret);
@@ -108,9 +109,9 @@ report_interpreted(const struct match_image *image, struct match_rule_report *re
 }
 
 static void
-report_one(const struct match_image *image, struct match_rule_report *ret)
+report_one(const struct match_image *image, bool by_chain, struct match_rule_report *ret)
 {
-	report_kernels(image, ret);
+	report_kernels(image, by_chain, ret);
 	report_interpreted(image, ret);
 }
 
@@ -127,7 +128,7 @@ report_parts(const struct match_image *image, struct match_rule_report *ret)
 
 		if (own == NULL)
 			return -ENOMEM;
-		report_one(im, own);
+		report_one(im, parts_is_chain(parts, k), own);
 		for (uint32_t i = 0; i < image->n; i++) {
 			uint32_t number;
 
@@ -147,7 +148,7 @@ match_image_report(const struct match_image *image, struct match_rule_report *re
 {
 	if (image->parts != NULL)
 		return report_parts(image, ret);
-	report_one(image, ret);
+	report_one(image, image->base->chain != NULL, ret);
 	return 0;
 }
 

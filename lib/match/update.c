@@ -178,15 +178,17 @@ static int
 build_new(struct update *u, uint32_t n, struct match_part *part)
 {
 	struct match_rule *rules = mem_calloc(n, sizeof(*rules));
+	struct match_options options = *u->options;
 	uint32_t k = 0;
 	int r;
 
 	if (rules == NULL)
 		return out_of_memory(u);
+	options.is_part = true;
 	for (size_t i = 0; i < u->n; i++)
 		if (is_new(u, i))
 			rules[k++] = *u->rules[i];
-	r = match_image_new_with(rules, n, u->engine, u->options, &part->im, u->diag);
+	r = match_image_new_with(rules, n, u->engine, &options, &part->im, u->diag);
 	mem_free(rules);
 	if (r == 0 && part->im->index == NULL) {
 		/* As a part it needs an index, if only one of rules one by one. */

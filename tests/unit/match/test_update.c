@@ -537,6 +537,78 @@ what_was_compiled_is_shared(void **state)
 	set_free(s);
 }
 
+#define NAMES 40
+
+/* An image of NAMES names to which a rule by @text was added, as a part; whose programs are @progs. */
+static struct match_image *
+image_of_names(const char *text, struct match_rule *rules, struct cbpf_prog **progs)
+{
+	const struct match_rule *now[NAMES + 1];
+	struct match_image *old = NULL, *image = NULL;
+	uint32_t was[NAMES + 1];
+
+	for (uint32_t i = 0; i <= NAMES; i++) {
+		char name[40];
+
+		(void)snprintf(name, sizeof(name), "dns a%u.example.uk", i);
+		progs[i] = world_prog(i == NAMES ? text : name, 12, 4);
+		rules[i] = (struct match_rule){.name = "r",
+			.scope = {.family = 4,
+				.src.any = true,
+				.dst.any = true,
+				.ports = UINT64_MAX},
+			.prog = {progs[i], progs[i]},
+			.link = MATCH_LINK_RAW,
+			.action = MATCH_DROP,
+			.enabled = true,
+			.slot = i};
+		now[i] = &rules[i];
+		was[i] = i;
+	}
+	was[NAMES] = MATCH_NONE;
+	assert_int_equal(match_image_new(rules, NAMES, MATCH_ENGINE_JIT, &old, NULL), 0);
+	assert_int_equal(
+		match_image_update(old, now, was, NAMES + 1, MATCH_ENGINE_JIT, &image, NULL), 0);
+	match_image_free(old);
+	return image;
+}
+
+/* A chain that leaves names to tables is no part: its tables are asked, and told of. */
+static void
+parts_are_told_of_as_they_are_asked(void **state)
+{
+	static const struct {
+		const char *text, *says;
+		uint8_t kernel;
+	} parts[] = {
+		{"dns b.example.uk", "of 1 rules: one function\n", MATCH_KERNEL_CHAIN},
+		{"dns **.b.example.uk", "of 1 rules: 2 tables", MATCH_KERNEL_HASH},
+	};
+
+	(void)state;
+	if (!cbpf_jit_available())
+		skip();
+	for (size_t k = 0; k < DIM(parts); k++) {
+		struct match_rule_report report[NAMES + 1];
+		struct match_rule rules[NAMES + 1];
+		struct cbpf_prog *progs[NAMES + 1];
+		struct match_image *image = image_of_names(parts[k].text, rules, progs);
+		struct sbuf text = SBUF_INIT;
+
+		assert_int_equal(match_image_report(image, report), 0);
+		assert_int_equal(report[NAMES].kernel, parts[k].kernel);
+		assert_int_equal(
+			match_dump(image, rules, MATCH_STAGE_TABLES, MATCH_NONE, &text), 0);
+		assert_non_null(strstr(sbuf_str(&text), parts[k].says));
+		assert_int_equal(image->parts->v[1].im->base->chain != NULL,
+			parts[k].kernel == MATCH_KERNEL_CHAIN);
+		sbuf_fini(&text);
+		match_image_free(image);
+		for (uint32_t i = 0; i <= NAMES; i++)
+			cbpf_prog_free(progs[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -545,6 +617,7 @@ main(void)
 		cmocka_unit_test(wrong_numbers_are_noticed),
 		cmocka_unit_test(a_failed_allocation_leaves_the_old_image),
 		cmocka_unit_test(what_was_compiled_is_shared),
+		cmocka_unit_test(parts_are_told_of_as_they_are_asked),
 	};
 	int r;
 
