@@ -218,13 +218,38 @@ same_key(const struct hash_builder *b, uint32_t x, uint32_t y)
 	return b->hash[x] == b->hash[y] && memcmp(b->keys[x], b->keys[y], sizeof(b->keys[x])) == 0;
 }
 
+/* Chains while buckets are filled. */
+struct chains_so_far {
+	struct {
+		uint32_t last; /* item */
+		uint32_t strangers; /* how often one came whose key is not that before it */
+	} * of; /* by the first item */
+	const uint32_t *number; /* of items by place, in lines */
+	uint32_t strangers_max; /* in one chain: keys that have one tag, or place, by luck */
+};
+
+/* Put item @i to the end of the chain that starts with item @first. False: too many strangers. */
+static bool
+put_behind(struct hash_builder *b, uint32_t i, uint32_t first, struct chains_so_far *c)
+{
+	const uint32_t last = c->of[first].last;
+	const bool same = same_key(b, first, i) || same_key(b, last, i);
+
+	if (!same && ++c->of[first].strangers > c->strangers_max)
+		return false;
+	b->t->n_chained += same;
+	if (b->fault != HASH_FAULT_CHAIN || !same)
+		item_at(b->t, b->place[last])->next = b->place[i];
+	c->of[first].last = i;
+	return true;
+}
+
 /*
  * Put item @i, which comes behind all before it, into its bucket or at the end of
- * the chain of those with its tag, of which @tails has the last item by the first.
- * False: no room, or, if @picky, such a chain of keys that are not the same.
+ * the chain of those with its tag. False: no room, or too many strangers.
  */
 static bool
-put_key(struct hash_builder *b, uint32_t i, uint32_t *tails, const uint32_t *number, bool picky)
+put_key(struct hash_builder *b, uint32_t i, struct chains_so_far *c)
 {
 	struct hash_table *t = b->t;
 	const uint64_t bucket = b->hash[i] >> HASH_BUCKET_SHIFT & t->bucket_mask;
@@ -232,64 +257,40 @@ put_key(struct hash_builder *b, uint32_t i, uint32_t *tails, const uint32_t *num
 
 	for (uint32_t s = 0; s < HASH_SLOTS; s++) {
 		const uint8_t is = (uint8_t)(t->tags[bucket] >> 8 * s);
-		uint32_t first;
-		bool same;
 
 		if (is == 0) {
 			t->tags[bucket] |= (uint64_t)tag << 8 * s;
 			t->places[bucket][s] = b->place[i];
-			tails[i] = i;
+			c->of[i].last = i;
 			return true;
 		}
 		if (is != tag)
 			continue;
-		first = number[t->places[bucket][s] / LINE_UNITS];
-		same = same_key(b, first, i);
-		if (picky && !same)
-			return false;
-		t->n_chained += same;
-		if (b->fault != HASH_FAULT_CHAIN || !same)
-			item_at(t, b->place[tails[first]])->next = b->place[i];
-		tails[first] = i;
-		return true;
+		return put_behind(b, i, c->number[t->places[bucket][s] / LINE_UNITS], c);
 	}
 	return false;
 }
 
-#define FAN_CHAIN 4 /* items of other keys in front of one, at most */
-
 /* The same in a fan, where each hash has a place of its own. */
 static bool
-put_in_fan(struct hash_builder *b, uint32_t i, uint32_t *tails, const uint32_t *number, bool picky)
+put_in_fan(struct hash_builder *b, uint32_t i, struct chains_so_far *c)
 {
 	struct hash_table *t = b->t;
 	const uint32_t h = (uint32_t)b->hash[i], at = fan_head(h, t->fan->shift);
-	uint32_t *head = &t->places[at / HASH_SLOTS][at % HASH_SLOTS], first, others = 0;
-	bool same;
+	uint32_t *head = &t->places[at / HASH_SLOTS][at % HASH_SLOTS];
 
 	if (b->fault != HASH_FAULT_PASS || i > 0)
 		t->fan->filter[fan_bucket(h, t->fan->shift)] |= fan_filter_bits(h);
-	if (*head == 0) {
-		*head = b->place[i];
-		tails[i] = i;
-		return true;
-	}
-	first = number[*head / LINE_UNITS];
-	same = same_key(b, first, i);
-	for (uint32_t place = *head; place != 0 && !same; place = item_at(t, place)->next)
-		others++;
-	if (others > (picky ? 0 : FAN_CHAIN))
-		return false;
-	t->n_chained += same;
-	if (b->fault != HASH_FAULT_CHAIN || !same)
-		item_at(t, b->place[tails[first]])->next = b->place[i];
-	tails[first] = i;
+	if (*head != 0)
+		return put_behind(b, i, c->number[*head / LINE_UNITS], c);
+	*head = b->place[i];
+	c->of[i].last = i;
 	return true;
 }
 
-/* False when a bucket overflowed, or as of put_key(). */
+/* False as of put_key(). */
 static bool
-fill(struct hash_builder *b, uint32_t *tails, const uint32_t *number, bool picky)
+fill(struct hash_builder *b, struct chains_so_far *c)
 {
 	struct hash_table *t = b->t;
 
@@ -298,12 +299,13 @@ fill(struct hash_builder *b, uint32_t *tails, const uint32_t *number, bool picky
 	else
 		memset(t->tags, 0, (t->bucket_mask + 1) * sizeof(*t->tags));
 	memset(t->places, 0, (t->bucket_mask + 1) * sizeof(*t->places));
+	memset(c->of, 0, b->c->n_items * sizeof(*c->of));
 	t->n_chained = 0;
 	for (uint32_t i = 0; i < b->c->n_items; i++)
 		item_at(t, b->place[i])->next = 0;
 	hash_items(b);
 	for (uint32_t i = 0; i < b->c->n_items; i++)
-		if (!(t->fan != NULL ? put_in_fan : put_key)(b, i, tails, number, picky))
+		if (!(t->fan != NULL ? put_in_fan : put_key)(b, i, c))
 			return false;
 	return true;
 }
@@ -322,7 +324,9 @@ numbers(const struct hash_builder *b)
 }
 
 #define FAN_BUCKETS 4 /* an item; with few items filters are small anyway */
-#define FAN_NEAR 8192 /* buckets, whose filter is half of the first cache */
+#define FAN_NEAR 8192 /* buckets, whose filter is no more than the first cache */
+#define FAN_STRANGERS 4 /* in a chain, */
+#define FAN_TRIES (3 * SEEDS_TRIED) /* as long as so often, since memory is worth something, too */
 
 /* How many buckets to try first. */
 static uint32_t
@@ -356,27 +360,39 @@ new_buckets(struct hash_table *t, uint32_t n)
 	return t->fan->filter != NULL && t->places != NULL ? 0 : -ENOMEM;
 }
 
+/* How many strangers may be in a chain at try number @number. */
+static uint32_t
+strangers_max(const struct hash_builder *b, int number)
+{
+	if (b->c->n_items <= SMALL && number % SEEDS_TRIED < SEEDS_PICKY)
+		return 0;
+	/* A long chain costs some frames time; what cannot be built costs all the rules. */
+	return b->t->fan != NULL && number < FAN_TRIES ? FAN_STRANGERS : UINT32_MAX;
+}
+
 static int
 make_buckets(struct hash_builder *b)
 {
 	struct hash_table *t = b->t;
-	uint32_t *number = numbers(b), *tails = mem_calloc(b->c->n_items + 1, sizeof(*tails));
-	const int picky = b->c->n_items <= SMALL ? SEEDS_PICKY : 0;
+	uint32_t *number = numbers(b);
+	struct chains_so_far c = {.of = mem_calloc(b->c->n_items, sizeof(*c.of)), .number = number};
 	uint32_t n = least_buckets(b);
-	int r = number != NULL && tails != NULL ? -EAGAIN : -ENOMEM;
+	int r = number != NULL && c.of != NULL ? -EAGAIN : -ENOMEM;
 
 	for (int i = 0; i < DOUBLED_MAX && r == -EAGAIN; i++, n *= 2) {
 		if (new_buckets(t, n) < 0)
 			r = -ENOMEM;
-		for (int s = 0; s < SEEDS_TRIED && r == -EAGAIN; s++)
-			if (fill(b, tails, number, s < picky))
+		for (int s = 0; s < SEEDS_TRIED && r == -EAGAIN; s++) {
+			c.strangers_max = strangers_max(b, i * SEEDS_TRIED + s);
+			if (fill(b, &c))
 				r = 0;
+		}
 	}
 	t->n_buckets = t->bucket_mask + 1;
 	t->bytes += t->n_buckets * sizeof(*t->places) +
 		t->n_buckets * (t->fan != NULL ? sizeof(*t->fan->filter) : sizeof(*t->tags));
 	mem_free(number);
-	mem_free(tails);
+	mem_free(c.of);
 	/* Never seen; with 256 times the buckets needed and 64 seeds it would be a bug. */
 	return r == -EAGAIN ? -ENOMEM : r;
 }

@@ -307,11 +307,27 @@ hash_tag(uint64_t h)
 
 /* ---- fans ---- */
 
-/* What key @k of @f hashes to of a frame that has @low and @high, before they are masked. */
+/* @h with what its upper half says in the lower one, too. */
+#define FAN_FOLD 16
+
+static inline uint32_t
+fan_fold(uint32_t h)
+{
+	return h ^ h >> FAN_FOLD;
+}
+
+/*
+ * What key @k of @f hashes to of a frame that has @low and @high, before they are masked. The
+ * upper bits of a factor are in no lower bit of the product: two sums of products would be equal
+ * for whole series of keys that differ in the last bytes of both words, as small big-endian numbers
+ * do, whatever the factors. So what the one says is brought down before it is multiplied again.
+ */
 static inline uint32_t
 fan_hash(const struct hash_fan *f, uint32_t k, uint32_t low, uint32_t high)
 {
-	return (low & f->low_mask[k]) * f->low_mul[k] + (high & f->high_mask[k]) * f->high_mul[k];
+	const uint32_t above = fan_fold((high & f->high_mask[k]) * f->high_mul[k]);
+
+	return ((low & f->low_mask[k]) + above) * f->low_mul[k];
 }
 
 /* The number of its bucket, @shift as of the fan: the bits of products that most of a key's say something of. */
@@ -328,17 +344,9 @@ fan_head(uint32_t h, uint32_t shift)
 	return h >> (shift - FAN_SLOT_BITS);
 }
 
-/* The bits that say which ones of the filter's word: of the lower half, and of what is above. */
-#define FAN_FOLD 16
+/* The bits of the filter's word that an item has: by so many of the folded hash, and the next. */
 #define FAN_BIT_BITS 5
 
-static inline uint32_t
-fan_fold(uint32_t h)
-{
-	return h ^ h >> FAN_FOLD;
-}
-
-/* The bits of the filter's word that an item has. */
 static inline uint32_t
 fan_filter_bits(uint32_t h)
 {

@@ -35,19 +35,26 @@ fan_at_hand(const struct hash_fan *f, uint32_t first)
 	};
 }
 
+/* fan_fold() of all lanes. */
+static inline __m256i
+fan_folds(__m256i h)
+{
+	return _mm256_xor_si256(h, _mm256_srli_epi32(h, FAN_FOLD));
+}
+
 /* fan_hash() of all lanes. */
 static inline __attribute__((always_inline)) __m256i
 fan_hashes(const struct fan_at_hand *f, __m256i line, bool two)
 {
-	const __m256i low =
-		_mm256_and_si256(_mm256_permutevar8x32_epi32(line, f->low), f->low_mask);
-	const __m256i h = _mm256_mullo_epi32(low, f->low_mul);
-	__m256i high;
+	__m256i low = _mm256_and_si256(_mm256_permutevar8x32_epi32(line, f->low), f->low_mask);
 
-	if (!two)
-		return h;
-	high = _mm256_and_si256(_mm256_permutevar8x32_epi32(line, f->high), f->high_mask);
-	return _mm256_add_epi32(h, _mm256_mullo_epi32(high, f->high_mul));
+	if (two) {
+		const __m256i high =
+			_mm256_and_si256(_mm256_permutevar8x32_epi32(line, f->high), f->high_mask);
+
+		low = _mm256_add_epi32(low, fan_folds(_mm256_mullo_epi32(high, f->high_mul)));
+	}
+	return _mm256_mullo_epi32(low, f->low_mul);
 }
 
 /* Whose bits are all in the filter, a bit a lane. */
@@ -57,7 +64,7 @@ fan_passes(const struct fan_at_hand *f, __m256i h, const uint32_t *filter, __m12
 	const __m256i one = _mm256_set1_epi32(1), mod = _mm256_set1_epi32(31);
 	const __m256i word =
 		_mm256_i32gather_epi32((const void *)filter, _mm256_srl_epi32(h, shift), 4);
-	const __m256i x = _mm256_xor_si256(h, _mm256_srli_epi32(h, FAN_FOLD));
+	const __m256i x = fan_folds(h);
 	const __m256i a = _mm256_sllv_epi32(one, _mm256_and_si256(x, mod));
 	const __m256i b =
 		_mm256_sllv_epi32(one, _mm256_and_si256(_mm256_srli_epi32(x, FAN_BIT_BITS), mod));

@@ -56,18 +56,26 @@ fan_at_hand(const struct hash_fan *f, bool pairs)
 	};
 }
 
+/* fan_fold() of all lanes. */
+static inline __m512i
+fan_folds(__m512i h)
+{
+	return _mm512_xor_si512(h, _mm512_srli_epi32(h, FAN_FOLD));
+}
+
 /* fan_hash() of all lanes of @line. */
 static inline __attribute__((always_inline)) __m512i
 fan_hashes(const struct fan_at_hand *f, __m512i line, bool two)
 {
-	const __m512i low = _mm512_and_si512(_mm512_permutexvar_epi32(f->low, line), f->low_mask);
-	const __m512i h = _mm512_mullo_epi32(low, f->low_mul);
-	__m512i high;
+	__m512i low = _mm512_and_si512(_mm512_permutexvar_epi32(f->low, line), f->low_mask);
 
-	if (!two)
-		return h;
-	high = _mm512_and_si512(_mm512_permutexvar_epi32(f->high, line), f->high_mask);
-	return _mm512_add_epi32(h, _mm512_mullo_epi32(high, f->high_mul));
+	if (two) {
+		const __m512i high =
+			_mm512_and_si512(_mm512_permutexvar_epi32(f->high, line), f->high_mask);
+
+		low = _mm512_add_epi32(low, fan_folds(_mm512_mullo_epi32(high, f->high_mul)));
+	}
+	return _mm512_mullo_epi32(low, f->low_mul);
 }
 
 /* Of the lanes @live whose bits are all in the filter. */
@@ -76,7 +84,7 @@ fan_passes(const struct fan_at_hand *f, __m512i h, __mmask16 live)
 {
 	const __m512i one = _mm512_set1_epi32(1);
 	const __m512i word = _mm512_i32gather_epi32(_mm512_srl_epi32(h, f->shift), f->filter, 4);
-	const __m512i x = _mm512_xor_si512(h, _mm512_srli_epi32(h, FAN_FOLD));
+	const __m512i x = fan_folds(h);
 	const __m512i a = _mm512_rolv_epi32(one, x);
 	const __m512i b = _mm512_rolv_epi32(one, _mm512_srli_epi32(x, FAN_BIT_BITS));
 	/* (a | b) & ~word */

@@ -41,8 +41,9 @@ fan_take_lines(const struct hash_fan *f, const FAN_WINDOWS *w, uint32_t n, uint6
 		if ((some >> i & 1) == 0)
 			continue;
 		at = fan_window_at(w, i);
-		ret->line[m] = at.bytes + off;
-		if (__builtin_expect(at.left < end, 0)) {
+		if (__builtin_expect(at.left >= end, 1)) {
+			ret->line[m] = at.bytes + off;
+		} else {
 			fan_line_at_edge(at.bytes, at.left, off, ret->edge[m]);
 			ret->line[m] = ret->edge[m];
 		}
@@ -73,10 +74,12 @@ fan_find_by(const struct hash_fan *f, uint32_t k, const struct fan_lines *lines,
 	uint32_t n = 0;
 
 	for (uint32_t j = 0; j < n_lines; j++) {
-		uint32_t h = (fan_word(lines->line[j], low) & low_mask) * low_mul, word;
+		/* fan_hash() */
+		uint32_t h = fan_word(lines->line[j], low) & low_mask, word;
 
 		if (two)
-			h += (fan_word(lines->line[j], high) & high_mask) * high_mul;
+			h += fan_fold((fan_word(lines->line[j], high) & high_mask) * high_mul);
+		h *= low_mul;
 		/* fan_bucket(): a product takes less than a shift by a number that is not known. */
 		word = filter[h * n_buckets >> 32];
 		/* One bit says it mostly, in an instruction; no branch on the other one. */

@@ -38,7 +38,8 @@ static const struct option {
 };
 
 /* "@": a letter or two, "%": a byte in hexadecimal; "$": where L4 is. */
-static const char *const kinds[][2] = {
+#define PATTERNS_MAX 3
+static const char *const kinds[][PATTERNS_MAX] = {
 	{"dns @.@", "dns @"},
 	{"dns -i *.@", "dns -i @.@"},
 	{"dns *.@", "dns @.*"},
@@ -58,7 +59,20 @@ static const char *const kinds[][2] = {
 	{"asm ldb [40]; add #16; tax; ldb [x+4]; jne #0x%, no; ldb [x+7]; jne #0x%, no; ret #1; "
 	 "no: ret #0",
 		"asm ldb [40]; add #16; tax; ldh [x+5]; jne #0x61%, no; ret #1; no: ret #0"},
+	/* Fans, one of them behind a byte that not every frame has. */
+	{"asm ldx $; ldb [x+12]; jne #0x%, no; ret #1; no: ret #0",
+		"asm ldx $; ldb [x+20]; jne #0x%, no; ret #1; no: ret #0",
+		"asm ldx $; ldb [x+29]; jne #0x%, no; ldb [x+32]; jne #0x%, no; ret #1; no: ret #0"},
+	{"asm ldb [40]; tax; ldb [x+16]; jne #0x%, no; ret #1; no: ret #0",
+		"asm ldb [40]; tax; ldb [x+24]; jne #0x%, no; ret #1; no: ret #0",
+		"asm ldb [40]; tax; ldb [x+33]; jne #0x%, no; ret #1; no: ret #0"},
 };
+
+static uint32_t
+n_patterns(const char *const *kind)
+{
+	return kind[PATTERNS_MAX - 1] != NULL ? PATTERNS_MAX : PATTERNS_MAX - 1;
+}
 
 static struct match_rule rules[RULES];
 static struct cbpf_prog *progs[RULES][2];
@@ -114,13 +128,13 @@ make_progs(uint32_t i, const char *kind)
 }
 
 static void
-make_rules(const char *const kind[2])
+make_rules(const char *const *kind)
 {
 	/* Then frames of IPv6 are between those that are asked. */
 	const bool only_4 = rng_below(&rng, 3) == 0;
 
 	for (uint32_t i = 0; i < RULES; i++) {
-		make_progs(i, kind[rng_below(&rng, 2)]);
+		make_progs(i, kind[rng_below(&rng, n_patterns(kind))]);
 		rules[i] = plain_rule(i, progs[i][0], only_4 ? NULL : progs[i][1], &rng);
 	}
 }
@@ -259,10 +273,83 @@ straight_is_that_of_programs(void **state)
 	assert_true(hits > all * FRAMES / 10);
 }
 
+/* ---- many rules ---- */
+
+#define NUMBERS 32 /* below it */
+#define MANY (3 * NUMBERS * NUMBERS)
+#define NUMBERS_AT (20 + 8)
+
+static struct match_rule many[MANY];
+
+/* Two numbers that are to be @x and @y, where @place says. */
+static struct cbpf_prog *
+two_numbers(uint32_t place, uint32_t x, uint32_t y)
+{
+	const uint32_t at = 8 + 8 * place;
+	char text[128];
+
+	(void)snprintf(text, sizeof(text),
+		"asm ldx 4*([0]&0xf); ld [x+%u]; jne #%u, no; ld [x+%u]; jne #%u, no; ret #1; "
+		"no: ret #0",
+		at, x, at + 4, y);
+	return world_prog(text, 12, 4);
+}
+
+static void
+make_numbers(uint32_t i)
+{
+	uint8_t p[NUMBERS_AT + 24] = {0x45, 0, 0, NUMBERS_AT + 24, [9] = 17};
+
+	for (uint32_t at = NUMBERS_AT; at < sizeof(p); at += 4)
+		p[at + 3] = (uint8_t)rng_below(&rng, NUMBERS + 8);
+	put_frame(i, p, sizeof(p));
+}
+
+/*
+ * Keys that differ in the last byte of both their words, as small big-endian numbers do, are
+ * told apart by fans, too: what they hash must not be the same for series of them.
+ */
+static void
+fans_tell_small_numbers_apart(void **state)
+{
+	static const uint32_t from[FRAMES];
+	uint8_t which[FRAMES];
+	uint32_t hits = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < MANY; i++) {
+		const uint32_t of = i / 3;
+		const struct cbpf_prog *p = two_numbers(i % 3, of / NUMBERS, of % NUMBERS);
+
+		many[i] = plain_rule(i, p, p, &rng);
+	}
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		make_numbers(i);
+		which[i] = (uint8_t)i;
+	}
+	for (size_t w = 0; w < DIM(ways); w++) {
+		const struct plain_burst b = {views, which, from, FRAMES};
+		struct match_image *image = NULL;
+
+		assert_int_equal(match_image_new_with(many, MANY, MATCH_ENGINE_INTERP,
+					 &ways[w].options, &image, NULL),
+			0);
+		assert_int_equal(image->index->n_tables, 1);
+		assert_non_null(image->index->tables[0].fan);
+		assert_in_range(image->index->tables[0].n_buckets, 1, 8192);
+		hits += plain_check(image, ways[w].name, many, MANY, &b);
+		match_image_free(image);
+	}
+	assert_true(hits > 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		cbpf_prog_free((struct cbpf_prog *)(uintptr_t)many[i].prog[0]);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(straight_is_that_of_programs)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(straight_is_that_of_programs),
+		cmocka_unit_test(fans_tell_small_numbers_apart)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
