@@ -82,35 +82,21 @@ find_all(const struct probe *p, const struct window *w, uint64_t some, enum wind
 static void
 find_tails(const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret)
 {
-	/* What probe_len() reads is the upper half of a word. */
-	const size_t len_at = w->space == SPACE_RAW ? offsetof(struct pkt_view, l3_caplen)
-						    : offsetof(struct pkt_view, caplen);
+	/* See probe_len(). */
+	const size_t len_at = w->space == SPACE_RAW ? offsetof(struct pkt_view, l3_len)
+						    : offsetof(struct pkt_view, wirelen);
 	const struct probe_at *start = p->at[WINDOW_OF_START(w->space)];
-	const __m512i nowhere = _mm512_set1_epi64((long long)0x8000000080000000);
 	const uint32_t n = p->n;
 
-	_Static_assert(
-		offsetof(struct pkt_view, l3_len) == offsetof(struct pkt_view, l3_caplen) + 4 &&
-			offsetof(struct pkt_view, wirelen) == offsetof(struct pkt_view, caplen) + 4,
-		"upper halves");
 	for (uint32_t k = 0; k < n; k += LANES) {
 		const __mmask8 on = (__mmask8)(some >> k);
-		const struct lane_windows at = lane_windows(&start[k]);
 		const __m512i view = _mm512_loadu_si512(&p->view[k]);
-		__m512i len, rest;
-		__mmask8 near;
 
-		if (on == 0)
-			continue;
-		len = _mm512_srli_epi64(lane_view_words(view, len_at, on), 32);
-		near = _mm512_cmple_epi64_mask(len, _mm512_set1_epi64(INT32_MAX));
-		/* left less the length, and above it the length: starts are at 0. */
-		rest = _mm512_or_si512(
-			_mm512_slli_epi64(len, 32), _mm512_maskz_sub_epi32(0x5555, at.rest, len));
-		lane_windows_store(&ret[k],
-			(struct lane_windows){_mm512_maskz_add_epi64(near, at.bytes, len),
-				_mm512_mask_mov_epi64(nowhere, near, rest)},
-			on);
+		if (on != 0)
+			lane_windows_store(&ret[k],
+				lane_tails(
+					lane_windows(&start[k]), lane_view_words(view, len_at, on)),
+				on);
 	}
 }
 

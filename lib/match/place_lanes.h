@@ -132,6 +132,27 @@ lane_starts(const struct lane_views *v)
 		_mm512_add_epi64(v->frame, lane_l3_offs(v->layers)), _mm512_srli_epi64(v->key, 32)};
 }
 
+/* The windows @step, which is not negative, behind @base. */
+static inline struct lane_windows
+lane_behind(struct lane_windows base, __m512i step)
+{
+	/* left less the step, and above it pos and the step. */
+	const __m512i rest = _mm512_add_epi32(base.rest, _mm512_slli_epi64(step, 32));
+
+	return (struct lane_windows){_mm512_add_epi64(base.bytes, step),
+		_mm512_mask_sub_epi32(rest, 0x5555, rest, step)};
+}
+
+/* Those of @at that are @there; for the others both fields are those of a window that is not. */
+static inline struct lane_windows
+lane_where(struct lane_windows at, __mmask8 there)
+{
+	_Static_assert(PROBE_NOWHERE == (uint32_t)INT32_MIN, "of both fields");
+	return (struct lane_windows){_mm512_maskz_mov_epi64(there, at.bytes),
+		_mm512_mask_mov_epi64(
+			_mm512_set1_epi64((long long)0x8000000080000000), there, at.rest)};
+}
+
 _Static_assert(
 	offsetof(struct pkt_view, l4_off) == offsetof(struct pkt_view, flags) + 6, "see lane_l4()");
 
@@ -148,37 +169,23 @@ lane_l4(struct lane_windows start, __m512i layers, __m256i key, __mmask8 *ret_lo
 	const __m512i l4_off = _mm512_srli_epi64(layers, 48);
 	const __m512i step = _mm512_mask_mov_epi64(_mm512_sub_epi64(l4_off, lane_l3_offs(layers)),
 		is_6, _mm512_set1_epi64(WINDOW_L4_IP6));
-	__m512i rest = _mm512_add_epi32(start.rest, _mm512_slli_epi64(step, 32));
 
-	rest = _mm512_mask_sub_epi32(rest, 0x5555, rest, step);
 	*ret_lost = _mm512_testn_epi64_mask(l4_off, l4_off) & (__mmask8)~is_6;
-	return (struct lane_windows){_mm512_add_epi64(start.bytes, step), rest};
+	return lane_behind(start, step);
 }
 
 _Static_assert(offsetof(struct pkt_view, l3_len) + sizeof(uint64_t) <= sizeof(struct pkt_view),
 	"read as a word");
 
-/* Both fields of a window that is not there. */
-static inline __m512i
-lane_nowhere(void)
-{
-	_Static_assert(PROBE_NOWHERE == (uint32_t)INT32_MIN, "of both fields");
-	return _mm512_set1_epi64((long long)0x8000000080000000);
-}
-
-/* Behind the last byte of the datagrams, which start at @start; by the words from l3_len on. */
+/* Behind the last byte of what starts at @start; the lower halves of @lens are how many it has. */
 static inline struct lane_windows
 lane_tails(struct lane_windows start, __m512i lens)
 {
 	const __m512i len = _mm512_and_si512(lens, _mm512_set1_epi64(UINT32_MAX));
-	/* pos of a start is 0. */
-	const __m512i rest = _mm512_or_si512(
-		_mm512_slli_epi64(len, 32), _mm512_maskz_sub_epi32(0x5555, start.rest, len));
 	/* No datagram has 2 GiB, but a savefile may say so of one: that end is nowhere. */
 	const __mmask8 there = _mm512_cmple_epi64_mask(len, _mm512_set1_epi64(INT32_MAX));
 
-	return (struct lane_windows){_mm512_maskz_add_epi64(there, start.bytes, len),
-		_mm512_mask_mov_epi64(lane_nowhere(), there, rest)};
+	return lane_where(lane_behind(start, len), there);
 }
 
 /* The words at @off of the windows @from of the frames @some, all of which have the byte there. */
@@ -196,7 +203,7 @@ lane_by_words(struct lane_windows base, __m512i words, enum window_kind kind)
 {
 	const __mmask8 is_6 = _mm512_cmpeq_epi64_mask(
 		_mm512_and_si512(words, _mm512_set1_epi64(0xf0)), _mm512_set1_epi64(0x60));
-	__m512i step, rest;
+	__m512i step;
 
 	if (kind == WINDOW_IHL || kind == WINDOW_L4)
 		step = _mm512_slli_epi64(_mm512_and_si512(words, _mm512_set1_epi64(15)), 2);
@@ -204,10 +211,7 @@ lane_by_words(struct lane_windows base, __m512i words, enum window_kind kind)
 		step = _mm512_and_si512(words, _mm512_set1_epi64(UINT8_MAX));
 	if (kind == WINDOW_L4)
 		step = _mm512_mask_mov_epi64(step, is_6, _mm512_set1_epi64(WINDOW_L4_IP6));
-	/* left less the step, and above it pos and the step. */
-	rest = _mm512_add_epi32(base.rest, _mm512_slli_epi64(step, 32));
-	return (struct lane_windows){_mm512_add_epi64(base.bytes, step),
-		_mm512_mask_sub_epi32(rest, 0x5555, rest, step)};
+	return lane_behind(base, step);
 }
 
 /*
@@ -219,7 +223,6 @@ static inline __attribute__((always_inline)) struct lane_windows
 lane_step(struct lane_windows base, struct lane_windows from, int32_t off, enum window_kind kind,
 	__mmask8 some, __m512i *ret_words)
 {
-	struct lane_windows w;
 	__mmask8 there;
 
 	if (__builtin_expect(lanes_have(from.rest, 0, off + (int32_t)sizeof(uint64_t), some), 1)) {
@@ -231,9 +234,7 @@ lane_step(struct lane_windows base, struct lane_windows from, int32_t off, enum 
 			_mm512_cmpgt_epi32_mask(from.rest, _mm512_set1_epi32(off)), 0x5555) &
 		some;
 	*ret_words = lane_steps(from, off, there);
-	w = lane_by_words(base, *ret_words, kind);
-	return (struct lane_windows){_mm512_maskz_mov_epi64(there, w.bytes),
-		_mm512_mask_mov_epi64(lane_nowhere(), there, w.rest)};
+	return lane_where(lane_by_words(base, *ret_words, kind), there);
 }
 
 #endif
