@@ -395,21 +395,13 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 #define fan_window_at window_of
 
 #include "hash_fan_avx2.h"
-#include "straight_led.h"
 
-#include "straight_flood4.h"
 #include "straight_have.h"
 #include "straight_pieces.h"
 
-/* What have_flood() calls the item at @place. */
-static inline uint32_t
-flood_of(const struct hash_table *t, uint32_t place)
-{
-	(void)t;
-	return place;
-}
+#include "straight_flood4.h"
 
-#include "straight_flood_fan.h"
+#include "straight_flood.h"
 
 /* Verify what was looked up in @t for the frames @some. A fan is looked up here. */
 static void

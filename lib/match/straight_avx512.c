@@ -228,13 +228,10 @@ next_of_group(struct straight *s, const struct hash_table *t, uint32_t g, __mmas
 	const __m512i before = _mm512_sub_epi64(_mm512_set1_epi64(63), _mm512_lzcnt_epi64(lowest));
 	const __m512i place = _mm512_sub_epi64(end, before);
 	const __m512i by = _mm512_sub_epi64(place, from.bytes);
-	/* left less by, and above it pos and by. */
-	const __m512i pos = _mm512_add_epi32(from.rest, _mm512_slli_epi64(by, 32));
 
 	_mm512_store_si512(&s->ends.may[g * LANES], rest);
 	s->ends.some &= ~((uint64_t)(on & _mm512_testn_epi64_mask(rest, rest)) << g * LANES);
-	window_set(s, t->steps_win, g,
-		(struct lane_windows){place, _mm512_mask_sub_epi32(pos, 0x5555, pos, by)});
+	window_set(s, t->steps_win, g, lane_behind(from, by));
 	return _mm512_mask_cmpgt_epi64_mask(
 		on, by, _mm512_set1_epi64((int64_t)w->off + t->ends_near));
 }
@@ -387,41 +384,19 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 }
 
 #include "straight_have.h"
-#include "straight_led.h"
 
 static inline __attribute__((always_inline)) bool
-item_holds(const struct straight *s, const struct straight_table *t, const struct hash_item *it,
-	uint32_t i, const struct probe_at *at)
+run_holds(const struct straight_table *t, const struct hash_shape *shape,
+	const struct hash_item *it, const struct probe_at *at)
 {
-	const struct hash_shape *shape = &t->shapes[it->shape];
-
-	if (!hash_run_is_there(it, at->left, at->pos, t->at_tail) ||
-		!hash_run_equal(shape, it, at->bytes + t->off, t->run))
-		return false;
-	if (t->ranges && shape->led) {
-		if (!led_hold(s, shape, &it->val[1 + shape->n_words], i))
-			return false;
-	} else if (t->ranges && shape->near != 0 &&
-		!hash_near_hold(shape, &it->val[1 + shape->n_words], at->bytes)) {
-		return false;
-	}
-	/* Pairs with match_image_enable(); nothing else depends on it. */
-	return (atomic_load_explicit(&t->state[it->rule], memory_order_relaxed) &
-		       MATCH_STATE_ENABLED) != 0;
+	return hash_run_equal(shape, it, at->bytes + t->off, t->run);
 }
+
+#include "straight_flood8.h"
 
 #include "straight_flood.h"
 
 /* ---- all ---- */
-
-/* What have_flood() calls the item at @place. */
-static inline uint64_t
-flood_of(const struct hash_table *t, uint32_t place)
-{
-	return (uintptr_t)&t->items[place];
-}
-
-#include "straight_flood_fan.h"
 
 /* Verify what was looked up in @t for the frames @some. A fan is looked up here. */
 static void

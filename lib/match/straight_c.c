@@ -278,7 +278,6 @@ item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
 }
 
 #include "straight_have.h"
-#include "straight_led.h"
 #include "straight_pieces.h"
 
 /* Verify what was looked up in @t for the frames @some. A fan is looked up here. */

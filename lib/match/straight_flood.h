@@ -1,218 +1,66 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The last stage of the straight way for AVX-512 where many frames of a burst have the same item,
- * as in a flood: what is asked of it is read once, and eight frames are compared without a
- * branch. A fifth of what they take one by one. Included by straight_avx512.c, behind
- * straight_have.h and item_holds().
+ * The last stage of straight ways where many frames of a burst have the same item, as in a flood:
+ * what is asked of it is read once, and frames are compared with it without a branch, several at
+ * once. Takes a fifth of what they take one by one. Included behind straight_have.h; before it
+ * what does so with frames:
+ *
+ * frames_with(): which of some frames have an item.
+ * equal_runs(): for which of those that have it its run holds; who is not found may be asked alone.
+ * led_flood_hold(): led_hold() of some frames.
+ * set_rule(): let it be the first one of those that have no earlier one.
  */
 
 /* So many frames with one item take less together than one by one. */
 #define FLOOD_MIN 12
 
-/* An item that many frames have. */
-struct flood {
-	const struct hash_item *it;
-	const struct hash_shape *shape;
-	const struct burst_window *w;
-	uint64_t there; /* frames in which the bytes of its run are */
-	uint64_t start[MATCH_BURST] __attribute__((aligned(64))); /* of its run */
-};
-
-/* The item that two of three of the frames @some have, three at least; or 0. */
-static inline uint64_t
-item_of_most(const struct straight_items *items, uint64_t some)
+/* What two of three are; or NULL. */
+static inline const struct hash_item *
+two_of_three(const struct hash_item *a, const struct hash_item *b, const struct hash_item *c)
 {
-	const uint64_t a = items->item[__builtin_ctzll(some)];
-	const uint64_t b = items->item[__builtin_ctzll(some & (some - 1))];
-	const uint64_t c = items->item[63 - __builtin_clzll(some)];
-
-	return a == b || a == c ? a : b == c ? b : 0;
+	return a == b || a == c ? a : b == c ? b : NULL;
 }
 
-/* Which of the frames @some have the item at @item. */
-static inline uint64_t
-frames_with(
-	const struct straight *s, const struct straight_items *items, uint64_t item, uint64_t some)
-{
-	const __m512i one = _mm512_set1_epi64((long long)item);
-	uint64_t same = 0;
-
-	for (uint32_t g = 0; g < s->n_groups; g++) {
-		const __m512i v = _mm512_load_si512(&items->item[g * LANES]);
-
-		same |= (uint64_t)_mm512_cmpeq_epi64_mask(one, v) << g * LANES;
-	}
-	return same & some;
-}
-
-/* What windows must have that the bytes of @need are there: left, and above it pos. */
-static inline __m512i
-asked_by(const struct item_need *need, bool at_tail)
-{
-	const int32_t left = at_tail ? -(int32_t)need->b : need->a;
-	const int32_t pos = at_tail ? need->a : INT32_MIN;
-
-	return _mm512_set1_epi64((long long)((uint64_t)(uint32_t)pos << 32 | (uint32_t)left));
-}
-
-/* Which windows with @rest have what is @asked. */
-static inline __mmask8
-lanes_reach(__m512i rest, __m512i asked)
-{
-	const __m512i lacks = _mm512_maskz_set1_epi32(_mm512_cmplt_epi32_mask(rest, asked), -1);
-
-	return _mm512_testn_epi64_mask(lacks, lacks);
-}
-
-/* Find where the run of @f is in the frames @some. */
-static inline void
-find_runs(const struct straight *s, const struct hash_table *t, uint64_t some, struct flood *f)
-{
-	const __m512i asked = asked_by(&f->it->needs[0], t->run_at_tail);
-	const __m512i off = _mm512_set1_epi64(t->run_at.off);
-	const uint32_t n_groups = s->n_groups;
-	uint64_t there = 0;
-
-	for (uint32_t g = 0; g < n_groups; g++) {
-		const uint64_t *bytes = &f->w->bytes[g * LANES];
-		const __m512i rest = _mm512_load_si512(&f->w->rest[g * LANES]);
-		const __mmask8 on = lanes_of(some, g) & lanes_reach(rest, asked);
-		/* For frames that are not asked about one that is. */
-		const __m512i one = _mm512_set1_epi64((long long)bytes[__builtin_ctz(on | 0x80u)]);
-		const __m512i start = _mm512_mask_loadu_epi64(one, on, bytes);
-
-		there |= (uint64_t)on << g * LANES;
-		_mm512_store_si512(&f->start[g * LANES], _mm512_add_epi64(start, off));
-	}
-	f->there = there;
-}
-
-/* What the runs of @run bytes at the eight places @start have that is not as in @val, of bytes @asked. */
-static inline __attribute__((always_inline)) __m512i
-runs_differ(const uint64_t start[LANES], __m512i val, __mmask64 asked, uint32_t run)
-{
-	__m512i differ = _mm512_setzero_si512();
-	__m256i differ_32 = _mm256_setzero_si256();
-
-	for (uint32_t i = 0; i < LANES; i++) {
-		const void *at = (const void *)(uintptr_t)start[i];
-
-		/* differ | (bytes ^ val) */
-		if (run == 32)
-			differ_32 = _mm256_ternarylogic_epi64(differ_32,
-				_mm256_maskz_loadu_epi8((__mmask32)asked, at),
-				_mm512_castsi512_si256(val), 0xf6);
-		else
-			differ = _mm512_ternarylogic_epi64(
-				differ, _mm512_maskz_loadu_epi8(asked, at), val, 0xf6);
-	}
-	return run == 32 ? _mm512_zextsi256_si512(differ_32) : differ;
-}
-
-/* The ones of the frames of @f that have its run. Groups in which one has not are left out. */
-static inline __attribute__((always_inline)) uint64_t
-equal_runs(const struct straight *s, const struct flood *f, uint32_t run)
-{
-	const __m512i mask = _mm512_load_si512(f->shape->run_mask);
-	const __m512i val = _mm512_loadu_si512(&f->it->val[1]);
-	const __mmask64 asked = _mm512_test_epi8_mask(mask, mask);
-	uint64_t equal = 0;
-
-	for (uint32_t g = 0; g < s->n_groups; g++) {
-		const __mmask8 on = lanes_of(f->there, g);
-
-		if (on != 0 &&
-			_mm512_test_epi8_mask(
-				runs_differ(&f->start[g * LANES], val, asked, run), mask) == 0)
-			equal |= (uint64_t)on << g * LANES;
-	}
-	return equal;
-}
-
-#define LED_BEFORE 3 /* bytes that are loaded before the one that is asked about */
-
-/* Whether led_hold() is a question of one byte of each frame, with so many in front of it. */
-static inline bool
-is_one_byte(const struct straight *s, const struct hash_shape *shape)
-{
-	return shape->led_by != 0 && !s->far && shape->ranges[shape->led_by - 1].off >= LED_BEFORE;
-}
-
-/* The ones of the frames @some for which led_hold() so holds. */
-static inline uint64_t
-bytes_of_flood(const struct straight *s, const struct hash_shape *shape, const uint64_t *range,
+/* The ones of the frames @some for which the ranges of @it hold. */
+static __attribute__((noinline)) uint64_t
+ranges_of_flood(const struct straight *s, const struct hash_table *t, const struct hash_item *it,
 	uint64_t some)
 {
-	const struct hash_range *r = &shape->ranges[shape->led_by - 1];
-	const __m256i lo = _mm256_set1_epi32((int)range[shape->led_by - 1]);
-	const __m256i span = _mm256_set1_epi32((int)(range[shape->led_by - 1] >> 32));
-	const __m256i mask = _mm256_set1_epi32((int)r->mask);
-	const __m512i off = _mm512_set1_epi64(r->off - LED_BEFORE);
+	const struct hash_shape *shape = &t->shapes[it->shape];
+	const uint64_t *range = &it->val[1 + shape->n_words];
+	const STRAIGHT_WINDOWS *w = windows_of(s, t->run_at.win);
 	uint64_t hold = 0;
 
-	for (uint32_t g = 0; g < s->n_groups; g++) {
-		const __mmask8 on = lanes_of(some, g);
-		const __m512i at =
-			_mm512_add_epi64(_mm512_load_si512(&s->at[r->win].bytes[g * LANES]), off);
-		__m256i v = _mm512_mask_i64gather_epi32(_mm256_setzero_si256(), on, at, NULL, 1);
-
-		v = _mm256_and_si256(_mm256_srli_epi32(v, 8 * LED_BEFORE), mask);
-		hold |= (uint64_t)_mm256_mask_cmple_epu32_mask(on, _mm256_sub_epi32(v, lo), span)
-			<< g * LANES;
-	}
-	return hold;
-}
-
-/* The ones of the frames @some for which the ranges of @f hold. */
-static __attribute__((noinline)) uint64_t
-ranges_of_flood(const struct straight *s, const struct flood *f, uint64_t some)
-{
-	const uint64_t *range = &f->it->val[1 + f->shape->n_words];
-	uint64_t hold = 0;
-
-	if (f->shape->led && is_one_byte(s, f->shape))
-		return bytes_of_flood(s, f->shape, range, some);
+	if (shape->led)
+		return led_flood_hold(s, shape, range, some);
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const uint8_t *bytes = (const void *)(uintptr_t)f->w->bytes[i];
 
-		hold |= (uint64_t)(f->shape->led ? led_hold(s, f->shape, range, i)
-						 : hash_near_hold(f->shape, range, bytes))
-			<< i;
+		hold |= (uint64_t)hash_near_hold(shape, range, window_of(w, i).bytes) << i;
 	}
 	return hold;
 }
 
 /*
- * Let the item at @item be the first rule of those of the frames @some, which all have it, that
- * it is found to hold for. Returns these.
+ * Let @it be the first rule of those of the frames @some, which all have it, that it is found to
+ * hold for. Returns these.
  */
 static __attribute__((noinline)) uint64_t
-have_flood(struct straight *s, const struct hash_table *t, uint64_t item, uint64_t some)
+have_flood(
+	struct straight *s, const struct hash_table *t, const struct hash_item *it, uint64_t some)
 {
-	const struct hash_item *it = (const void *)(uintptr_t)item;
-	const __m256i rule = _mm256_set1_epi32((int)it->rule);
+	const struct hash_shape *shape = &t->shapes[it->shape];
 	uint64_t hold;
-	struct flood f;
 
 	/* Pairs with match_image_enable(); nothing else depends on it. */
 	if ((atomic_load_explicit(&s->im->state[it->rule], memory_order_relaxed) &
 		    MATCH_STATE_ENABLED) == 0)
 		return 0;
-	f.it = it;
-	f.shape = &t->shapes[it->shape];
-	f.w = windows_of(s, t->run_at.win);
-	find_runs(s, t, some, &f);
-	hold = f.shape->run == 32 ? equal_runs(s, &f, 32) : equal_runs(s, &f, 64);
-	if (f.shape->n_ranges > 0)
-		hold = ranges_of_flood(s, &f, hold);
-	for (uint32_t g = 0; g < s->n_groups; g++) {
-		void *best = &s->best[g * LANES];
-
-		_mm256_mask_store_epi32(
-			best, lanes_of(hold, g), _mm256_min_epu32(rule, _mm256_load_si256(best)));
-	}
+	hold = shape->run == 32 ? equal_runs(s, t, it, some, 32) : equal_runs(s, t, it, some, 64);
+	if (shape->n_ranges > 0)
+		hold = ranges_of_flood(s, t, it, hold);
+	set_rule(s, it->rule, hold);
 	return hold;
 }
 
@@ -221,13 +69,70 @@ static inline uint64_t
 have_most(struct straight *s, const struct hash_table *t, const struct straight_items *items,
 	uint64_t some)
 {
-	uint64_t item, same;
+	const struct hash_item *it;
+	uint64_t same;
 
 	if (__builtin_popcountll(some) < FLOOD_MIN)
 		return 0;
-	item = item_of_most(items, some);
-	if (item == 0)
+	it = two_of_three(item_of(t->items, items, (uint32_t)__builtin_ctzll(some)),
+		item_of(t->items, items, (uint32_t)__builtin_ctzll(some & (some - 1))),
+		item_of(t->items, items, 63 - (uint32_t)__builtin_clzll(some)));
+	if (it == NULL)
 		return 0;
-	same = frames_with(s, items, item, some);
-	return __builtin_popcountll(same) < FLOOD_MIN ? 0 : have_flood(s, t, item, same);
+	same = frames_with(s, t, items, it, some);
+	return __builtin_popcountll(same) < FLOOD_MIN ? 0 : have_flood(s, t, it, same);
+}
+
+/* ---- fans ---- */
+
+/* The item that @found leads to; where a place is none it is nobody's. */
+static inline const struct hash_item *
+item_found(const uint64_t *all, const uint32_t *heads, uint32_t found)
+{
+	return (const void *)&all[heads[found & FAN_HEAD_MASK]];
+}
+
+/*
+ * have_flood() for what most of the @n found by the fan @t have, if most have one. Returns how
+ * many are left in @found.
+ */
+static inline uint32_t
+have_most_found(struct straight *s, const struct hash_table *t, uint32_t *found, uint32_t n)
+{
+	const uint32_t *heads = t->fan->heads;
+	const uint64_t *all = t->items;
+	const struct hash_item *it;
+	uint32_t left = 0, head = 0;
+	uint64_t same = 0;
+
+	if (n < FLOOD_MIN)
+		return n;
+	it = two_of_three(item_found(all, heads, found[0]), item_found(all, heads, found[n / 2]),
+		item_found(all, heads, found[n - 1]));
+	if (it == NULL || it->rule == MATCH_NONE)
+		return n;
+	for (uint32_t k = 0; k < n; k++) {
+		const uint32_t one = found[k];
+		const bool is_same = item_found(all, heads, one) == it;
+
+		head = is_same ? one & FAN_HEAD_MASK : head;
+		same |= (uint64_t)is_same << (one >> FAN_FRAME_SHIFT);
+		found[left] = one;
+		left += !is_same;
+	}
+	same &= ~have_flood(s, t, it, same);
+	for (; same != 0; same &= same - 1)
+		found[left++] = (uint32_t)__builtin_ctzll(same) << FAN_FRAME_SHIFT | head;
+	return left;
+}
+
+/* Look the frames @some up in the fan @t, and let them have the first rules of what is found. */
+static void
+have_fan(struct straight *s, const struct hash_table *t, uint64_t some)
+{
+	uint32_t found[FAN_FOUND_MAX];
+	uint32_t n = fan_find(t->fan, windows_of(s, t->run_at.win), s->n, some, found);
+
+	n = have_most_found(s, t, found, n);
+	have_found(s, t, found, n);
 }

@@ -1,45 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The last stage of the straight way for AVX2 where many frames of a burst have the same item, as
- * in a flood, as straight_flood.h: what is asked of it is read once, and four frames are compared
- * without a branch. Included by straight_avx2.c, behind straight_led.h.
+ * Floods, see straight_flood.h, four frames at once: included by straight_avx2.c, behind
+ * straight_have.h.
  */
 
-/* So many frames with one item take less together than one by one. */
-#define FLOOD_MIN 12
-
 #define FLOOD_PIECES (64 / RUN_PIECE)
-
-/* An item that many frames have. */
-struct flood {
-	const struct hash_item *it;
-	const struct hash_shape *shape;
-	const struct burst_window *w;
-};
 
 /* The pieces of four frames: where each is, and in the run. */
 struct flood_pieces {
 	uint64_t start[FLOOD_PIECES][LANES], from[FLOOD_PIECES][LANES];
 };
 
-/* The place that two of three of the frames @some have, three at least; or 0. */
-static inline uint32_t
-place_of_most(const struct straight_items *items, uint64_t some)
-{
-	const uint32_t a = items->place[__builtin_ctzll(some)];
-	const uint32_t b = items->place[__builtin_ctzll(some & (some - 1))];
-	const uint32_t c = items->place[63 - __builtin_clzll(some)];
-
-	return a == b || a == c ? a : b == c ? b : 0;
-}
-
-/* Which of the frames @some have the item at @place. */
+/* Which of the frames @some have @it. */
 static inline uint64_t
-frames_with(
-	const struct straight *s, const struct straight_items *items, uint32_t place, uint64_t some)
+frames_with(const struct straight *s, const struct hash_table *t,
+	const struct straight_items *items, const struct hash_item *it, uint64_t some)
 {
-	const __m256i one = _mm256_set1_epi32((int)place);
+	const __m256i one = _mm256_set1_epi32((int)((const uint64_t *)(const void *)it - t->items));
 	uint64_t same = 0;
 
 	for (uint32_t i = 0; i < s->n; i += 8) {
@@ -97,11 +75,12 @@ set_pieces(struct lane_windows at, int32_t off, uint32_t run, uint32_t on, struc
 	}
 }
 
-/* Whether the pieces @p of all four frames are those of @f. */
+/* Whether the pieces @p of all four frames are those of @it, of shape @shape. */
 static inline __attribute__((always_inline)) bool
-pieces_hold(const struct flood *f, const struct flood_pieces *p, uint32_t run)
+pieces_hold(const struct hash_shape *shape, const struct hash_item *it,
+	const struct flood_pieces *p, uint32_t run)
 {
-	const uint8_t *val = (const uint8_t *)&f->it->val[1], *mask = f->shape->run_mask;
+	const uint8_t *val = (const uint8_t *)&it->val[1], *mask = shape->run_mask;
 	__m256i differ = _mm256_setzero_si256();
 
 	for (uint32_t k = 0; k < run / RUN_PIECE; k++)
@@ -118,43 +97,33 @@ pieces_hold(const struct flood *f, const struct flood_pieces *p, uint32_t run)
 	return _mm256_testz_si256(differ, differ) != 0;
 }
 
-/* The ones of the frames @some that have the run of @f. Groups in which one has not are left out. */
+/* The ones of the frames @some that have the run of @it. Groups in which one has not are left out. */
 static inline __attribute__((always_inline)) uint64_t
-equal_runs(const struct straight *s, const struct hash_table *t, const struct flood *f,
+equal_runs(const struct straight *s, const struct hash_table *t, const struct hash_item *it,
 	uint64_t some, uint32_t run)
 {
 	uint64_t equal = 0;
 
 	for (uint32_t g = 0; g < s->n_groups; g++) {
 		const struct lane_windows at = window_get(s, t->run_at.win, g);
-		const uint32_t on = group_of(some, g) & lanes_fit(at.rest, t, &f->it->needs[0]);
+		const uint32_t on = group_of(some, g) & lanes_fit(at.rest, t, &it->needs[0]);
 		struct flood_pieces p;
 
 		if (on == 0)
 			continue;
 		set_pieces(at, t->run_at.off, run, on, &p);
-		if (pieces_hold(f, &p, run))
+		if (pieces_hold(&t->shapes[it->shape], it, &p, run))
 			equal |= (uint64_t)on << g * LANES;
 	}
 	return equal;
 }
 
-/* The ones of the frames @some for which the ranges of @f hold. */
+/* The ones of the frames @some for which led_hold() holds. */
 static inline uint64_t
-ranges_of_flood(const struct straight *s, const struct flood *f, uint64_t some)
+led_flood_hold(const struct straight *s, const struct hash_shape *shape, const uint64_t *range,
+	uint64_t some)
 {
-	const uint64_t *range = &f->it->val[1 + f->shape->n_words];
-	uint64_t hold = 0;
-
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const uint8_t *bytes = (const void *)(uintptr_t)f->w->bytes[i];
-
-		hold |= (uint64_t)(f->shape->led ? led_hold(s, f->shape, range, i)
-						 : hash_near_hold(f->shape, range, bytes))
-			<< i;
-	}
-	return hold;
+	return led_hold_of(s, shape, range, some);
 }
 
 /* Let @rule be the first one of the frames @some that have no earlier one. */
@@ -172,43 +141,4 @@ set_rule(struct straight *s, uint32_t rule, uint64_t some)
 
 		_mm256_store_si256(best, _mm256_min_epu32(r, _mm256_load_si256(best)));
 	}
-}
-
-/*
- * Let the item at @place be the first rule of those of the frames @some, which all have it, that
- * it is found to hold for. Returns these.
- */
-static __attribute__((noinline)) uint64_t
-have_flood(struct straight *s, const struct hash_table *t, uint32_t place, uint64_t some)
-{
-	const struct hash_item *it = (const void *)&t->items[place];
-	const struct flood f = {it, &t->shapes[it->shape], windows_of(s, t->run_at.win)};
-	uint64_t hold;
-
-	/* Pairs with match_image_enable(); nothing else depends on it. */
-	if ((atomic_load_explicit(&s->im->state[it->rule], memory_order_relaxed) &
-		    MATCH_STATE_ENABLED) == 0)
-		return 0;
-	hold = f.shape->run == 32 ? equal_runs(s, t, &f, some, 32) : equal_runs(s, t, &f, some, 64);
-	if (f.shape->n_ranges > 0)
-		hold = ranges_of_flood(s, &f, hold);
-	set_rule(s, it->rule, hold);
-	return hold;
-}
-
-/* The same for what most of the frames @some have, if most have one. */
-static inline uint64_t
-have_most(struct straight *s, const struct hash_table *t, const struct straight_items *items,
-	uint64_t some)
-{
-	uint32_t place;
-	uint64_t same;
-
-	if (__builtin_popcountll(some) < FLOOD_MIN)
-		return 0;
-	place = place_of_most(items, some);
-	if (place == 0)
-		return 0;
-	same = frames_with(s, items, place, some);
-	return __builtin_popcountll(same) < FLOOD_MIN ? 0 : have_flood(s, t, place, same);
 }

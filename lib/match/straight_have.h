@@ -5,9 +5,11 @@
  * included by the straight way of each kind of processor.
  *
  * Before it: struct straight with im and best[], struct straight_items, STRAIGHT_WINDOWS, which
- * is what has a window of all frames, windows_of(), window_of() and item_of(). Behind it:
- * item_holds().
+ * is what has a window of all frames, windows_of(), window_of(), item_of() and hash_near_hold().
+ * Behind it: run_holds().
  */
+
+#include "straight_led.h"
 
 /*
  * A table at hand: stores of results could change the original for all the compiler
@@ -22,10 +24,30 @@ struct straight_table {
 	bool at_tail, ranges;
 };
 
+/* Whether the run of @it, of shape @shape, is in the window @at. */
+static inline __attribute__((always_inline)) bool run_holds(const struct straight_table *t,
+	const struct hash_shape *shape, const struct hash_item *it, const struct probe_at *at);
+
 /* Whether @it holds for frame @i in the window @at, and its rule is in force. */
-static inline __attribute__((always_inline)) bool item_holds(const struct straight *s,
-	const struct straight_table *t, const struct hash_item *it, uint32_t i,
-	const struct probe_at *at);
+static inline __attribute__((always_inline)) bool
+item_holds(const struct straight *s, const struct straight_table *t, const struct hash_item *it,
+	uint32_t i, const struct probe_at *at)
+{
+	const struct hash_shape *shape = &t->shapes[it->shape];
+	const uint64_t *range = &it->val[1 + shape->n_words];
+
+	if (!hash_run_is_there(it, at->left, at->pos, t->at_tail) || !run_holds(t, shape, it, at))
+		return false;
+	if (t->ranges && shape->led) {
+		if (!led_hold(s, shape, range, i))
+			return false;
+	} else if (t->ranges && shape->near != 0 && !hash_near_hold(shape, range, at->bytes)) {
+		return false;
+	}
+	/* Pairs with match_image_enable(); nothing else depends on it. */
+	return (atomic_load_explicit(&t->state[it->rule], memory_order_relaxed) &
+		       MATCH_STATE_ENABLED) != 0;
+}
 
 /* Go along the chain behind @it, which is not what frame @i is. A call, which is rare. */
 static __attribute__((noinline)) void

@@ -41,3 +41,18 @@ led_hold(
 		return all_led_hold(s, shape, range, i);
 	return byte_holds(s, &shape->ranges[k], range[k], i);
 }
+
+/* The ones of the frames @some for which led_hold() holds, one by one. */
+static inline uint64_t
+led_hold_of(const struct straight *s, const struct hash_shape *shape, const uint64_t *range,
+	uint64_t some)
+{
+	uint64_t hold = 0;
+
+	for (uint64_t m = some; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		hold |= (uint64_t)led_hold(s, shape, range, i) << i;
+	}
+	return hold;
+}
