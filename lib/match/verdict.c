@@ -363,7 +363,7 @@ go_straight(struct burst *b, struct probe *p, uint64_t some)
 
 /*
  * Where rules are compiled together. Returns the frames that have to go alone. A call of
- * its own: its 10 KiB of stack are not for bursts that go rule by rule.
+ * its own: its 26 KiB of stack are not for bursts that go rule by rule.
  */
 static __attribute__((noinline)) uint64_t
 go_merged(struct burst *b)
@@ -400,7 +400,7 @@ go_far(struct burst *b, struct probe *p, uint64_t new, uint64_t on)
 	return odd;
 }
 
-/* The same where updates made the image; of 40 KiB. */
+/* The same where updates made the image; of 105 KiB. */
 static __attribute__((noinline)) uint64_t
 go_parts(struct burst *b)
 {
