@@ -49,7 +49,7 @@ add_table(struct bundle *b, const struct match_index *ix, uint32_t number)
 	const struct hash_table *t = &ix->tables[number];
 	struct bundle_table *e = &b->tables[b->n_tables];
 
-	/* A fan has no tags, and keys enough. */
+	/* A fan has no tags. */
 	if (t->fan != NULL || t->steps_win != 0 || b->n_lanes == BUNDLE_LANES || hash_has_key(t) ||
 		t->n_words > BUNDLE_WORDS)
 		return false;
@@ -112,7 +112,7 @@ bundles_new(const struct match_index *ix, struct bundle **ret_bundles, uint32_t 
 	uint64_t *ret_apart)
 {
 	struct bundle *v = mem_zalloc_aligned(
-		BASE_CACHE_LINE, (ix->n_tables / BUNDLE_TABLES_MIN + 1) * sizeof(*v));
+		BASE_CACHE_LINE, (ix->n_tables / BUNDLE_LANES_MIN + 1) * sizeof(*v));
 	uint64_t apart = (UINT64_C(1) << ix->n_tables) - 1;
 	uint32_t n = 0;
 
@@ -122,7 +122,7 @@ bundles_new(const struct match_index *ix, struct bundle **ret_bundles, uint32_t 
 		struct bundle b = {.n_lanes = 0};
 
 		fill(&b, ix, left & apart, proto_of(&ix->tables[__builtin_ctzll(left)]));
-		if (b.n_tables < BUNDLE_TABLES_MIN || b.n_lanes < BUNDLE_LANES_MIN)
+		if (b.n_lanes < BUNDLE_LANES_MIN)
 			continue;
 		set_lanes(&b);
 		for (uint32_t k = 0; k < b.n_tables; k++)

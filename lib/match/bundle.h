@@ -6,8 +6,8 @@
  * Bundles: tables of one protocol that a frame is looked up in at once, each of their keys in a
  * lane of one vector. In mixed rulesets a burst has some frames for each table, and most have
  * nothing there: eight frames at a time leave most lanes empty, and one table behind another
- * costs what it takes to begin each time. Fans (fan.h) are the same for keys of one table; what
- * lanes they leave others take for nothing.
+ * costs what it takes to begin each time. Each table is a lane. Fans (fan.h), which have many
+ * keys of one table, are asked on their own.
  *
  * All words lie in two lines of 64 bytes, each at a place of a window. It is for processors that
  * have a vector for this (hash_bundle.h); others have no bundles.
@@ -25,12 +25,11 @@ struct probe;
 #define BUNDLE_LANES 8
 #define BUNDLE_LINES 2 /* windows of a bundle */
 #define BUNDLE_WORDS 2 /* of a lane; tables that hash more are asked on their own */
-#define BUNDLE_TABLES_MIN 2
 #define BUNDLE_LANES_MIN 3 /* fewer cost as much frame by frame as one behind another */
 
 struct bundle_table {
 	const struct hash_table *table;
-	uint64_t slots; /* a byte of bits each lane that is its */
+	uint64_t slots; /* the byte of bits of its lane */
 	uint8_t number; /* in the index */
 	uint8_t test;
 };

@@ -8,11 +8,11 @@
 #include "bundle.h"
 #include "merged.h"
 
-/* What frames found, which of them @n have something; where they look is set for one more. */
+/* What frames found, those @n of them that have something. */
 struct bundle_found {
-	uint64_t bucket[MATCH_BURST + 1][BUNDLE_LANES] __attribute__((aligned(64)));
-	uint64_t equal[MATCH_BURST + 1]; /* by slot, as of lane_tags() */
-	uint8_t frame[MATCH_BURST + 1];
+	uint64_t bucket[MATCH_BURST][BUNDLE_LANES] __attribute__((aligned(64)));
+	uint64_t equal[MATCH_BURST]; /* by slot, as of lane_tags() */
+	uint8_t frame[MATCH_BURST];
 	uint32_t n;
 };
 
@@ -103,14 +103,14 @@ BUNDLE_FIND(bundle_find_2_lines, true, true)
 typedef uint64_t (*bundle_find_fn)(
 	const struct bundle *b, const struct probe *p, uint64_t some, struct bundle_found *f);
 
-/* What frame @k of @f, which is number @i, has in the first slot of @found. */
+/* What frame @k of @f has in the slot @found, a bit: no tag is twice in a bucket. */
 static inline struct candidate
-bundle_candidate(const struct bundle *b, const struct bundle_found *f, uint32_t k, uint32_t i,
-	uint64_t found)
+bundle_candidate(const struct bundle *b, const struct bundle_found *f, uint32_t k, uint64_t found)
 {
 	const uint32_t slot = (uint32_t)__builtin_ctzll(found), lane = slot / HASH_SLOTS;
 
-	return (struct candidate){i, b->places[lane][f->bucket[k][lane]][slot % HASH_SLOTS]};
+	return (struct candidate){
+		f->frame[k], b->places[lane][f->bucket[k][lane]][slot % HASH_SLOTS]};
 }
 
 /* Ask the items that frames @some of @f have in table @t of @b. */
@@ -118,22 +118,19 @@ static __attribute__((noinline)) void
 bundle_try(const struct bundle *b, const struct bundle_table *t, const struct bundle_found *f,
 	struct probe *p, uint64_t some)
 {
-	struct candidate c[BUNDLE_LANES * MATCH_BURST];
+	struct candidate c[MATCH_BURST];
 	const uint64_t slots = t->slots;
 	uint64_t asked = 0;
 	uint32_t n = 0;
 
 	for (uint32_t k = 0; k < f->n; k++) {
 		const uint32_t i = f->frame[k];
-		uint64_t s = f->equal[k] & slots;
+		const uint64_t s = f->equal[k] & slots;
 
 		if (s == 0 || (some >> i & 1) == 0)
 			continue;
 		asked |= UINT64_C(1) << i;
-		c[n++] = bundle_candidate(b, f, k, i, s);
-		/* Hardly any frame has two. */
-		while (__builtin_expect((s &= s - 1) != 0, 0))
-			c[n++] = bundle_candidate(b, f, k, i, s);
+		c[n++] = bundle_candidate(b, f, k, s);
 	}
 	if (n == 0)
 		return;
