@@ -107,8 +107,8 @@ def main():
                 full = f"{name}/{case}" if case else name
                 count[outcome] += 1
                 if outcome == "skip":
-                    reason = next((skips[n] for n in (full, name, f"{build}/{name}") if n in skips),
-                                  None)
+                    names = (full, name, f"{build}/{full}", f"{build}/{name}")
+                    reason = next((skips[n] for n in names if n in skips), None)
                     if reason is None:
                         bad.append(f"{full}: skipped, which tests/skips.txt does not allow")
                         count["skip"] -= 1
