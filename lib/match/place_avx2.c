@@ -153,20 +153,13 @@ find_tails(const struct probe *p, const struct window *w, uint64_t some, struct 
 	}
 }
 
+#include "place_find.h"
+
 uint64_t
 place_windows_avx2(
 	const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret)
 {
-	if (w->kind == WINDOW_TAIL)
-		find_tails(p, w, some, ret);
-	else if (w->kind == WINDOW_IHL)
-		find_all(p, w, some, WINDOW_IHL, ret);
-	else if (w->kind == WINDOW_L4)
-		find_all(p, w, some, WINDOW_L4, ret);
-	else if (w->kind == WINDOW_WALK)
-		find_all(p, w, some, WINDOW_WALK, ret);
-	else
-		find_all(p, w, some, WINDOW_BYTE, ret);
+	find_by_kind(p, w, some, ret);
 	return some;
 }
 

@@ -117,22 +117,15 @@ all_lanes(const struct probe *p, const struct window *w, uint64_t some)
 	return (used >> 7) * UINT8_MAX & search_mask(p->n);
 }
 
+#include "place_find.h"
+
 uint64_t
 place_windows_avx512(
 	const struct probe *p, const struct window *w, uint64_t some, struct probe_at *ret)
 {
 	/* Tables whose frames are of other protocols find it done. */
 	some = all_lanes(p, w, some);
-	if (w->kind == WINDOW_TAIL)
-		find_tails(p, w, some, ret);
-	else if (w->kind == WINDOW_IHL)
-		find_all(p, w, some, WINDOW_IHL, ret);
-	else if (w->kind == WINDOW_L4)
-		find_all(p, w, some, WINDOW_L4, ret);
-	else if (w->kind == WINDOW_WALK)
-		find_all(p, w, some, WINDOW_WALK, ret);
-	else
-		find_all(p, w, some, WINDOW_BYTE, ret);
+	find_by_kind(p, w, some, ret);
 	return some;
 }
 
