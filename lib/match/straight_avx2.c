@@ -180,45 +180,9 @@ find_tails(struct straight *s, uint32_t win)
 	}
 }
 
-static void
-find_window(struct straight *s, uint32_t win)
-{
-	const struct window *w = &s->im->index->windows[win];
+#include "straight_find.h"
 
-	if ((s->found >> win & 1) != 0)
-		return;
-	s->found |= 1u << win;
-	if (w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK)
-		find_window(s, w->parent);
-	switch ((enum window_kind)w->kind) {
-	case WINDOW_KEY:
-	case WINDOW_STEPS: /* straight_fits() */
-	case WINDOW_START: break; /* by take_frames() */
-	case WINDOW_TAIL: find_tails(s, win); break;
-	case WINDOW_IHL: find_all(s, win, WINDOW_IHL); break;
-	case WINDOW_L4: find_l4(s, win); break;
-	case WINDOW_BYTE: find_all(s, win, WINDOW_BYTE); break;
-	case WINDOW_WALK: find_all(s, win, WINDOW_WALK); break;
-	}
-}
-
-#define STRAIGHT_WINDOWS struct burst_window
-
-static inline const struct burst_window *
-windows_of(const struct straight *s, uint32_t win)
-{
-	return &s->at[win];
-}
-
-static inline struct probe_at
-window_of(const struct burst_window *w, uint32_t i)
-{
-	return (struct probe_at){
-		(const void *)(uintptr_t)w->bytes[i],
-		(int32_t)(uint32_t)w->rest[i],
-		(uint32_t)(w->rest[i] >> 32),
-	};
-}
+#include "straight_burst.h"
 
 static inline void
 window_put(struct straight *s, uint32_t win, uint32_t i, struct probe_at at)

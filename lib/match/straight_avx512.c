@@ -160,7 +160,7 @@ find_l4(struct straight *s, uint32_t win)
 
 /* Behind the last byte. */
 static void
-find_tail(struct straight *s, uint32_t win)
+find_tails(struct straight *s, uint32_t win)
 {
 	for (uint32_t g = 0; g < s->n_groups; g++) {
 		const __mmask8 on = lanes_of(s->asked, g);
@@ -174,27 +174,7 @@ find_tail(struct straight *s, uint32_t win)
 	}
 }
 
-static void
-find_window(struct straight *s, uint32_t win)
-{
-	const struct window *w = &s->im->index->windows[win];
-
-	if ((s->found >> win & 1) != 0)
-		return;
-	s->found |= 1u << win;
-	if (w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK)
-		find_window(s, w->parent);
-	switch ((enum window_kind)w->kind) {
-	case WINDOW_KEY:
-	case WINDOW_STEPS: /* straight_fits() */
-	case WINDOW_START: break; /* by take_frames() */
-	case WINDOW_TAIL: find_tail(s, win); break;
-	case WINDOW_IHL: find_all(s, win, WINDOW_IHL); break;
-	case WINDOW_L4: find_l4(s, win); break;
-	case WINDOW_BYTE: find_all(s, win, WINDOW_BYTE); break;
-	case WINDOW_WALK: find_all(s, win, WINDOW_WALK); break;
-	}
-}
+#include "straight_find.h"
 
 /* ---- walks ---- */
 
@@ -358,23 +338,7 @@ fetch_items(const struct straight *s, const struct hash_table *t, const struct s
 			__builtin_prefetch((const void *)(uintptr_t)it->item[i]);
 }
 
-#define STRAIGHT_WINDOWS struct burst_window
-
-static inline const struct burst_window *
-windows_of(const struct straight *s, uint32_t win)
-{
-	return &s->at[win];
-}
-
-static inline struct probe_at
-window_of(const struct burst_window *w, uint32_t i)
-{
-	return (struct probe_at){
-		(const void *)(uintptr_t)w->bytes[i],
-		(int32_t)(uint32_t)w->rest[i],
-		(uint32_t)(w->rest[i] >> 32),
-	};
-}
+#include "straight_burst.h"
 
 static inline const struct hash_item *
 item_of(const uint64_t *all, const struct straight_items *items, uint32_t i)
@@ -417,10 +381,8 @@ have(struct straight *s, const struct hash_table *t, const struct straight_items
 static __attribute__((noinline)) void
 have_others(struct straight *s, struct straight_items *items)
 {
-	const struct hash_table *t = s->im->index->tables;
+	const struct hash_table *t = walk_table(s);
 
-	while (t->steps_win == 0)
-		t++;
 	while (s->ends.some != 0) {
 		const uint64_t some = next_places(s, t);
 

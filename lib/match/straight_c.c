@@ -105,27 +105,14 @@ find_tails(struct straight *s, uint32_t win)
 		ret[i] = place_tail(&start[i], view_of(s, i)->l3_len);
 }
 
-static void
-find_window(struct straight *s, uint32_t win)
+/* L4, by the first byte of each frame. */
+static inline void
+find_l4(struct straight *s, uint32_t win)
 {
-	const struct window *w = &s->im->index->windows[win];
-
-	if ((s->found >> win & 1) != 0)
-		return;
-	s->found |= 1u << win;
-	if (w->kind == WINDOW_BYTE || w->kind == WINDOW_WALK)
-		find_window(s, w->parent);
-	switch ((enum window_kind)w->kind) {
-	case WINDOW_KEY:
-	case WINDOW_STEPS: /* straight_fits() */
-	case WINDOW_START: break; /* by take_frames() */
-	case WINDOW_TAIL: find_tails(s, win); break;
-	case WINDOW_IHL: find_all(s, win, WINDOW_IHL); break;
-	case WINDOW_L4: find_all(s, win, WINDOW_L4); break;
-	case WINDOW_BYTE: find_all(s, win, WINDOW_BYTE); break;
-	case WINDOW_WALK: find_all(s, win, WINDOW_WALK); break;
-	}
+	find_all(s, win, WINDOW_L4);
 }
+
+#include "straight_find.h"
 
 #define STRAIGHT_WINDOWS struct probe_at
 

@@ -44,14 +44,3 @@ next_places(struct straight *s, const struct hash_table *t)
 	}
 	return some;
 }
-
-/* The table that is walked to; there is one. */
-static inline const struct hash_table *
-walk_table(const struct straight *s)
-{
-	const struct hash_table *t = s->im->index->tables;
-
-	while (t->steps_win == 0)
-		t++;
-	return t;
-}
