@@ -343,6 +343,28 @@ add_rules(struct chain_links *l, const struct match_image *im, const struct matc
 	return l->n_insns > insns_max ? -EOPNOTSUPP : 0;
 }
 
+/* The rules that are not for all ports. */
+static uint32_t
+some_ports(const struct match_image *im)
+{
+	uint32_t some = 0;
+
+	for (uint32_t i = 0; i < im->n; i++)
+		some |= (uint32_t)(im->entries[i].ports != UINT64_MAX) << i;
+	return some;
+}
+
+/* Whether frames are left to others by @l. */
+static bool
+leaves(const struct chain_links *l)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < l->n; i++)
+		any |= l->v[i].number == CHAIN_ODD || l->v[i].number == CHAIN_FAR;
+	return any;
+}
+
 int
 chain_new(const struct match_image *im, const struct match_rule *rules, size_t insns_max,
 	uint32_t fault, bool *ret_whole)
@@ -360,8 +382,11 @@ chain_new(const struct match_image *im, const struct match_rule *rules, size_t i
 	if (r == 0)
 		r = cbpf_jit_chain(base->chain_code, links.v, links.n, &chain_records, &base->chain,
 			NULL, &diag);
-	if (r == 0)
+	if (r == 0) {
+		base->chain_some_ports = some_ports(im);
+		base->chain_leaves = leaves(&links);
 		*ret_whole = links.n_cut == 0;
+	}
 	chain_links_fini(&links);
 	if (r == 0)
 		return 0;
@@ -371,17 +396,35 @@ chain_new(const struct match_image *im, const struct match_rule *rules, size_t i
 	return r == -ENOSPC || r == -E2BIG ? -EOPNOTSUPP : r;
 }
 
+/* States of eight rules. */
+typedef _Atomic uint64_t state_word __attribute__((may_alias));
+
+/* The ones of the eight rules from rule @i on whose state has the bits @want. */
+static uint32_t
+have_state(const struct match_image *im, uint32_t i, uint8_t want)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	/* Pairs with match_image_enable(), which writes a byte; nothing else depends on it. */
+	const uint64_t state =
+		atomic_load_explicit((const state_word *)&im->state[i], memory_order_relaxed);
+	const uint64_t lacks = (state & want * ones) ^ want * ones;
+
+	_Static_assert(MATCH_STATE_DECIDING == 2 && MATCH_STATE_ENABLED == 1, "two bits");
+	/* Bit 8 k goes to bit 56 + k, and nothing else gets there. */
+	return (uint32_t)((~(lacks | lacks >> 1) & ones) * UINT64_C(0x0102040810204080) >> 56);
+}
+
 uint32_t
 chain_allowed(const struct match_image *im, uint32_t port, uint8_t want)
 {
 	uint32_t allowed = 0;
 
-	for (uint32_t i = 0; i < im->n; i++) {
-		/* Pairs with match_image_enable(); nothing else depends on it. */
-		const uint8_t state = atomic_load_explicit(&im->state[i], memory_order_relaxed);
-		const bool is = (state & want) == want && (im->entries[i].ports >> port & 1) != 0;
+	for (uint32_t i = 0; i < im->n; i += 8)
+		allowed |= have_state(im, i, want) << i;
+	for (uint32_t m = im->base->chain_some_ports; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctz(m);
 
-		allowed |= (uint32_t)is << i;
+		allowed &= ~((uint32_t)(~im->entries[i].ports >> port & 1) << i);
 	}
 	return allowed;
 }

@@ -4,6 +4,7 @@
 
 #include "chain.h"
 #include "image_impl.h"
+#include "masks.h"
 #include "match/image.h"
 #include "merged.h"
 #include "parts.h"
@@ -184,32 +185,12 @@ first_by_rule(const struct match_image *im, const struct pkt_view *views, const 
 		search_rules(im, views, &w, start, port);
 }
 
-/* Whether @which are frames that lie behind each other, asked from the first rule on. */
-static bool
-is_all(const uint8_t *which, const uint32_t *from, uint32_t n)
+/* Which of @n found by a chain are no rules, but say that the frame is to be asked another way. */
+static uint64_t
+other_ways(const uint32_t *found, uint32_t n)
 {
-	uint32_t other = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		other |= from[i] | (which[i] ^ (which[0] + i));
-	return other == 0;
-}
-
-/* Whether @found is no rule, but says that the frame is to be asked another way. */
-static bool
-is_other_way(uint32_t found)
-{
-	return found == CHAIN_ODD || found == CHAIN_FAR;
-}
-
-static bool
-any_other_way(const uint32_t *found, uint32_t n)
-{
-	uint32_t any = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		any |= is_other_way(found[i]);
-	return any != 0;
+	return (masks_equal_c(found, n, CHAIN_ODD) | masks_equal_c(found, n, CHAIN_FAR)) &
+		search_mask(n);
 }
 
 /* The same where rules are compiled together, and not as one function. */
@@ -223,18 +204,20 @@ first_tables(const struct match_image *im, const struct pkt_view *views, const u
 		first_merged(im, views, which, n, port, from, ret);
 }
 
-/* The same of those of @ret that a chain leaves to others. */
+/* The same of those of @ret that a chain leaves to others, which are in @others. */
 static __attribute__((noinline)) void
 first_other_ways(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
-	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
+	uint64_t others, uint32_t port, const uint32_t *from, uint32_t *ret)
 {
 	uint8_t far[MATCH_BURST], place[MATCH_BURST];
 	uint32_t far_from[MATCH_BURST], found[MATCH_BURST], n_far = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (ret[i] == CHAIN_ODD && im->index == NULL) {
+	for (uint64_t m = others; m != 0; m &= m - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(m);
+
+		if (im->index == NULL) {
 			first_alone(im, &views[which[i]], port, from[i], &ret[i]);
-		} else if (is_other_way(ret[i])) {
+		} else {
 			far[n_far] = which[i];
 			far_from[n_far] = from[i];
 			place[n_far++] = (uint8_t)i;
@@ -252,18 +235,21 @@ first_chain(const struct match_image *im, const struct pkt_view *views, const ui
 	uint32_t n, uint32_t port, const uint32_t *from, uint32_t *ret)
 {
 	const uint32_t allowed = chain_allowed(im, port, MATCH_STATE_ENABLED);
-	uint32_t found[MATCH_BURST];
+	uint32_t found[MATCH_BURST] __attribute__((aligned(64)));
+	uint64_t others = 0;
 
 	if (n == 0)
 		return;
-	if (is_all(which, from, n)) {
-		chain_ask_all(im, views + which[0], n, allowed, found);
+	if (are_new(from, n) && straight_in_row(which, n)) {
+		chain_ask_all(im, views, n, allowed, found);
 	} else {
 		for (uint32_t i = 0; i < n; i++)
 			found[i] = chain_ask(im, &views[which[i]], chain_from(allowed, from[i]));
 	}
-	if (any_other_way(found, n))
-		first_other_ways(im, views, which, n, port, from, found);
+	if (im->base->chain_leaves)
+		others = other_ways(found, n);
+	if (others != 0)
+		first_other_ways(im, views, which, others, port, from, found);
 	memcpy(ret, found, n * sizeof(*ret));
 }
 

@@ -23,7 +23,7 @@ enum {
 	MATCH_STATE_DECIDING = 1 << 1, /* pass or drop, and not in shadow; never changes */
 };
 
-#define MATCH_STATE_PAD 3 /* bytes behind the last state, for who reads four */
+#define MATCH_STATE_PAD 7 /* bytes behind the last state, 0, for who reads eight */
 
 /* What a rule's program gets. */
 enum match_run {
@@ -68,6 +68,8 @@ struct match_base {
 	 */
 	cbpf_chain_fn chain;
 	struct cbpf_arena *chain_code;
+	uint32_t chain_some_ports; /* bit i: rule i of the chain is not for all ports */
+	bool chain_leaves; /* the chain says of some frames that they go another way */
 	struct cbpf_prog **progs; /* copies, for the interpreter */
 	size_t n_progs;
 	uint32_t interpreted; /* compiled: from this rule on programs are not, there are too many */

@@ -462,7 +462,7 @@ tuple_keep(struct probe *p, const struct tuple_burst *u, uint64_t some)
 			_mm_loadu_si128((const __m128i *)(const void *)&p->want[i]));
 		const __mmask16 found =
 			_mm512_mask_cmplt_epu32_mask((__mmask16)(some >> i), new, old);
-		/* Three bytes more than a state are read, hence MATCH_STATE_PAD. */
+		/* More bytes than a state are read, hence MATCH_STATE_PAD. */
 		const __m512i state = _mm512_mask_i32gather_epi32(
 			_mm512_setzero_si512(), found, new, (const void *)p->im->state, 1);
 		const __mmask16 good =
@@ -485,7 +485,7 @@ tuple_keep(struct probe *p, const struct tuple_burst *u, uint64_t some)
 		const __m256i mask = _mm256_cmpeq_epi32(_mm256_and_si256(on, bit), bit);
 		const __m256i found = _mm256_andnot_si256(
 			_mm256_cmpeq_epi32(_mm256_min_epu32(old, new), old), mask);
-		/* Three bytes more than a state are read, hence MATCH_STATE_PAD. */
+		/* More bytes than a state are read, hence MATCH_STATE_PAD. */
 		const __m256i state = _mm256_mask_i32gather_epi32(_mm256_setzero_si256(),
 			(const int *)(const void *)p->im->state, new, found, 1);
 		const __m256i good = _mm256_cmpeq_epi32(_mm256_and_si256(state, want), want);

@@ -427,7 +427,8 @@ go_chain(struct burst *b)
 	const struct match_image *im = b->image;
 	const struct pkt_view *views = b->search.views;
 	const uint32_t allowed = chain_allowed(im, b->port, MATCH_STATE_ENABLED);
-	uint64_t alive = b->search.alive, odd, far, late = 0;
+	const bool leaves = im->base->chain_leaves;
+	uint64_t alive = b->search.alive, odd = 0, far = 0, late = 0;
 	struct probe p; /* of which little is used */
 
 	p.n = b->search.n;
@@ -435,8 +436,10 @@ go_chain(struct burst *b)
 	memset(p.want, MATCH_STATE_ENABLED, p.n);
 	if (p.n > 0)
 		chain_ask_all(im, views, p.n, allowed, p.best);
-	odd = merged_equal(&p, p.best, CHAIN_ODD);
-	far = merged_equal(&p, p.best, CHAIN_FAR);
+	if (leaves) {
+		odd = merged_equal(&p, p.best, CHAIN_ODD);
+		far = merged_equal(&p, p.best, CHAIN_FAR);
+	}
 	alive &= ~odd & ~far;
 	while ((alive = settle_all(b, &p, alive)) != 0) {
 		for (uint64_t m = alive; m != 0; m &= m - 1) {
@@ -447,7 +450,8 @@ go_chain(struct burst *b)
 
 			p.best[i] = chain_ask(im, &views[i], chain_from(some, p.from[i]));
 		}
-		late |= merged_equal(&p, p.best, CHAIN_FAR) & alive;
+		if (leaves)
+			late |= merged_equal(&p, p.best, CHAIN_FAR) & alive;
 		alive &= ~late;
 	}
 	return (far | late) != 0 ? odd | go_far(b, &p, far, late) : odd;
