@@ -19,19 +19,21 @@
 #include "base/util.h"
 #include "jit_x86.h"
 
-/* Of a lane: an instruction each to start, compare and tell, and for each operator. */
-#define INSN_BYTES 12
-#define INSNS_AROUND 12
-#define INSNS_OF_OP 3
+/* Of a lane: its start, its test and what is told of it; and each operator, products the most. */
+#define AROUND_BYTES 160
+#define OP_BYTES 128
 #define POOL_ALIGN 64
 
-/* An opcode: of the map 0f (1) or 0f 38 (2), all with the prefix 66. */
+/* An opcode: of the map 0f (1) or 0f 38 (2), with the prefix 66 but for map 0, which is 0f, too. */
 struct opcode {
 	uint8_t map, byte;
 };
 
-static const struct opcode LOAD = {1, 0x6f}, BROADCAST = {2, 0x58}, AND = {1, 0xdb},
-			   EQUAL = {1, 0x76}, SHIFT = {1, 0x72};
+static const struct opcode LOAD = {1, 0x6f}, LOAD_ONE = {1, 0x6e}, BROADCAST = {2, 0x58},
+			   AND = {1, 0xdb}, EQUAL = {1, 0x76}, SHIFT = {1, 0x72},
+			   SHIFT_WIDE = {1, 0x73}, MUL_EVEN = {1, 0xf4}, CHOOSE = {1, 0x70},
+			   CHOOSE_OF_TWO = {0, 0xc6}, TO_16 = {1, 0x6b}, TO_8 = {1, 0x63},
+			   BITS = {1, 0xd7};
 
 static const struct opcode of_kind[] = {
 	[CBPF_LANE_ADD_ROW] = {1, 0xfe},
@@ -52,22 +54,41 @@ struct coder {
 	uint32_t *pool;
 	uint32_t n_pool, n_used;
 	uint32_t row, constant, result; /* where RDI, RDX and RSI point */
-	bool is_512;
+	enum cbpf_vectors vectors;
 };
 
 #define OFFSET_MIN (-128)
 #define OFFSET_MAX 127
 
-/* Vectors of a row: of 32 bytes it takes two, in registers 0 and 1; 2 is a constant then. */
+/* A row takes as many registers, from 0 on, as it has vectors; others are for what comes in. */
+#define ROW_BYTES (CBPF_LANES_PACKETS * sizeof(uint32_t))
+#define REG_CONSTANT 4
+#define REG_ODD 5
+
+/* Bytes of a vector. */
+static uint32_t
+vector_of(const struct coder *c)
+{
+	switch (c->vectors) {
+	case CBPF_VECTORS_NONE: break;
+	case CBPF_VECTORS_SSE2: return 16;
+	case CBPF_VECTORS_AVX2: return 32;
+	case CBPF_VECTORS_AVX512: return 64;
+	}
+	return ROW_BYTES;
+}
+
 static uint32_t
 vectors_of(const struct coder *c)
 {
-	return c->is_512 ? 1 : 2;
+	return ROW_BYTES / vector_of(c);
 }
 
-#define REG_CONSTANT 2
-#define VECTOR_256 32 /* bytes */
-#define VECTOR_512 64
+static bool
+is_512(const struct coder *c)
+{
+	return c->vectors == CBPF_VECTORS_AVX512;
+}
 
 /* ---- instructions ---- */
 
@@ -90,25 +111,54 @@ put32(struct insn *i, uint32_t v)
 		put(i, v >> 8 * k & 0xff);
 }
 
-/* Up to the opcode. @src: the operand in front; @all: the last one is a constant for all lanes. */
+/* Prefixes of @op by vectors; of AVX2 and AVX-512 @src, the operand in front, is among them. */
+static void
+put_prefixes_sse2(struct insn *i, struct opcode op)
+{
+	if (op.map > 0)
+		put(i, 0x66);
+	put(i, 0x0f); /* there is no opcode of map 2 in SSE2 */
+}
+
+static void
+put_prefixes_avx2(struct insn *i, struct opcode op, unsigned int src)
+{
+	/* @src, inverted; 32 bytes; the prefix 66. */
+	const unsigned int middle = (~src & 15) << 3 | 5;
+
+	if (op.map == 1) {
+		put(i, 0xc5);
+		put(i, 0x80 | middle);
+	} else {
+		put(i, 0xc4);
+		put(i, 0xe0 | op.map);
+		put(i, middle);
+	}
+}
+
+static void
+put_prefixes_avx512(struct insn *i, struct opcode op, unsigned int src, bool all)
+{
+	put(i, 0x62);
+	put(i, 0xf0 | op.map);
+	put(i, (~src & 15) << 3 | 5);
+	put(i, 0x48 | (unsigned int)all << 4);
+}
+
+/*
+ * Up to the opcode. @src: the operand in front, which is the destination where there is none;
+ * @all: the last one is a constant for all lanes.
+ */
 static struct insn
 begin(const struct coder *c, struct opcode op, unsigned int src, bool all)
 {
-	const unsigned int middle = (~src & 15) << 3 | 1; /* src, inverted; the prefix 66 */
 	struct insn i = {.n = 0};
 
-	if (c->is_512) {
-		put(&i, 0x62);
-		put(&i, 0xf0 | op.map);
-		put(&i, middle | 4);
-		put(&i, 0x48 | (unsigned int)all << 4);
-	} else if (op.map == 1) {
-		put(&i, 0xc5);
-		put(&i, 0x80 | middle | 4);
-	} else {
-		put(&i, 0xc4);
-		put(&i, 0xe0 | op.map);
-		put(&i, middle | 4);
+	switch (c->vectors) {
+	case CBPF_VECTORS_NONE: break;
+	case CBPF_VECTORS_SSE2: put_prefixes_sse2(&i, op); break;
+	case CBPF_VECTORS_AVX2: put_prefixes_avx2(&i, op, src); break;
+	case CBPF_VECTORS_AVX512: put_prefixes_avx512(&i, op, src, all); break;
 	}
 	put(&i, op.byte);
 	return i;
@@ -140,14 +190,15 @@ static void
 with_row(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, uint32_t row,
 	uint32_t v)
 {
+	const uint32_t vector = vector_of(c);
 	struct insn i = begin(c, op, src, false);
 
-	put_memory(
-		&i, dst, RDI, (int32_t)(row + v * VECTOR_256 - c->row), c->is_512 ? VECTOR_512 : 1);
+	put_memory(&i, dst, RDI, (int32_t)(row + v * vector - c->row),
+		is_512(c) ? (int32_t)vector : 1);
 	end(c, &i);
 }
 
-/* @dst = @src op register @reg; or @dst is the digit of an opcode. */
+/* @dst = @src op register @reg. */
 static void
 with_reg(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, unsigned int reg)
 {
@@ -157,11 +208,22 @@ with_reg(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, 
 	end(c, &i);
 }
 
+/* The same with a byte @k behind it. */
+static void
+with_byte(struct coder *c, struct opcode op, unsigned int dst, unsigned int reg, uint32_t k)
+{
+	struct insn i = begin(c, op, dst, false);
+
+	put(&i, 0xc0 | dst << 3 | reg);
+	put(&i, k);
+	end(c, &i);
+}
+
 /* See that RDX points near the next constant. */
 static void
 reach_constant(struct coder *c)
 {
-	const uint32_t unit = c->is_512 ? sizeof(*c->pool) : 1;
+	const uint32_t unit = is_512(c) ? sizeof(*c->pool) : 1;
 	const uint32_t at = c->n_used * (uint32_t)sizeof(*c->pool);
 	struct insn lea = {.v = {0x48, 0x8d, RDX << 3 | RBP}, .n = 3}; /* from the next one on */
 	size_t behind;
@@ -178,7 +240,7 @@ reach_constant(struct coder *c)
 static void
 with_constant(struct coder *c, struct opcode op, unsigned int dst, unsigned int src, uint32_t k)
 {
-	const int32_t unit = c->is_512 ? (int32_t)sizeof(*c->pool) : 1;
+	const int32_t unit = is_512(c) ? (int32_t)sizeof(*c->pool) : 1;
 	struct insn i = begin(c, op, src, true);
 
 	reach_constant(c);
@@ -188,11 +250,12 @@ with_constant(struct coder *c, struct opcode op, unsigned int dst, unsigned int 
 	end(c, &i);
 }
 
+/* Shift @reg by @k to the right; @op says how wide its numbers are. */
 static void
-shift(struct coder *c, unsigned int reg, uint32_t k)
+shift(struct coder *c, struct opcode op, unsigned int reg, uint32_t k)
 {
 	/* What is the destination elsewhere is a digit, and the operand in front the destination. */
-	struct insn i = begin(c, SHIFT, reg, false);
+	struct insn i = begin(c, op, reg, false);
 
 	put(&i, 0xc0 | SHIFT_RIGHT << 3 | reg);
 	put(&i, k);
@@ -201,17 +264,50 @@ shift(struct coder *c, unsigned int reg, uint32_t k)
 
 /* ---- a lane ---- */
 
-/* r op @k, and into @dst where that is a mask. */
+/* REG_CONSTANT is @k everywhere. */
+static void
+load_constant(struct coder *c, uint32_t k)
+{
+	if (c->vectors != CBPF_VECTORS_SSE2) {
+		with_constant(c, BROADCAST, REG_CONSTANT, 0, k);
+		return;
+	}
+	with_constant(c, LOAD_ONE, REG_CONSTANT, 0, k);
+	with_byte(c, CHOOSE, REG_CONSTANT, REG_CONSTANT, 0);
+}
+
+/* r op @k; what AVX-512 compares goes into register k1. */
 static void
 all_with_constant(struct coder *c, struct opcode op, uint32_t k)
 {
-	if (c->is_512) {
-		with_constant(c, op, 0, 0, k);
+	if (is_512(c)) {
+		with_constant(c, op, op.byte == EQUAL.byte, 0, k);
 		return;
 	}
-	with_constant(c, BROADCAST, REG_CONSTANT, 0, k);
+	load_constant(c, k);
 	for (uint32_t v = 0; v < vectors_of(c); v++)
 		with_reg(c, op, v, v, REG_CONSTANT);
+}
+
+#define FOUR(a, b, c, d) ((a) | (b) << 2 | (c) << 4 | (d) << 6)
+
+/* r * @k. SSE2 multiplies every second number: the others are shifted there. */
+static void
+multiply(struct coder *c, uint32_t k)
+{
+	if (c->vectors != CBPF_VECTORS_SSE2) {
+		all_with_constant(c, of_kind[CBPF_LANE_MUL], k);
+		return;
+	}
+	load_constant(c, k);
+	for (uint32_t v = 0; v < vectors_of(c); v++) {
+		with_reg(c, LOAD, REG_ODD, 0, v);
+		shift(c, SHIFT_WIDE, REG_ODD, 32);
+		with_reg(c, MUL_EVEN, v, v, REG_CONSTANT);
+		with_reg(c, MUL_EVEN, REG_ODD, REG_ODD, REG_CONSTANT);
+		with_byte(c, CHOOSE_OF_TWO, v, REG_ODD, FOUR(0, 2, 0, 2));
+		with_byte(c, CHOOSE, v, v, FOUR(0, 2, 1, 3));
+	}
 }
 
 static void
@@ -226,13 +322,13 @@ put_op(struct coder *c, const struct cbpf_lane_op *op)
 		for (uint32_t v = 0; v < vectors_of(c); v++)
 			with_row(c, code, v, v, op->row, v);
 		break;
+	case CBPF_LANE_MUL: multiply(c, op->k); break;
 	case CBPF_LANE_ADD:
-	case CBPF_LANE_MUL:
 	case CBPF_LANE_AND:
 	case CBPF_LANE_XOR: all_with_constant(c, code, op->k); break;
 	case CBPF_LANE_SHIFT:
 		for (uint32_t v = 0; v < vectors_of(c); v++)
-			shift(c, v, op->k);
+			shift(c, SHIFT, v, op->k);
 		break;
 	}
 }
@@ -272,6 +368,20 @@ tell_256(struct coder *c, uint32_t v, uint32_t at)
 	end(c, &i);
 }
 
+/* pmovmskb eax of the four vectors, each number a byte; mov the 2 bytes at @at, ax. */
+static void
+tell_128(struct coder *c, uint32_t at)
+{
+	struct insn i = {.v = {0x66, 0x89}, .n = 2};
+
+	with_reg(c, TO_16, 0, 0, 1);
+	with_reg(c, TO_16, 2, 2, 3);
+	with_reg(c, TO_8, 0, 0, 2);
+	with_reg(c, BITS, RAX, 0, 0);
+	put_memory(&i, RAX, RSI, (int32_t)(at - c->result), 1);
+	end(c, &i);
+}
+
 /* Write down for whom r is @val, as number @lane. */
 static void
 put_test(struct coder *c, uint32_t val, uint32_t lane)
@@ -279,14 +389,16 @@ put_test(struct coder *c, uint32_t val, uint32_t lane)
 	const uint32_t at = lane * (uint32_t)sizeof(uint16_t);
 
 	reach_result(c, at);
-	if (c->is_512) {
-		with_constant(c, EQUAL, 1, 0, val); /* into k1 */
-		tell_512(c, at);
-		return;
+	all_with_constant(c, EQUAL, val); /* AVX-512: into k1 */
+	switch (c->vectors) {
+	case CBPF_VECTORS_NONE: break;
+	case CBPF_VECTORS_SSE2: tell_128(c, at); break;
+	case CBPF_VECTORS_AVX2:
+		tell_256(c, 0, at);
+		tell_256(c, 1, at + 1);
+		break;
+	case CBPF_VECTORS_AVX512: tell_512(c, at); break;
 	}
-	all_with_constant(c, EQUAL, val);
-	for (uint32_t v = 0; v < vectors_of(c); v++)
-		tell_256(c, v, at + v);
 }
 
 static void
@@ -325,7 +437,7 @@ reach_rows(struct coder *c)
 {
 	struct insn add = {.v = {0x48, 0x81, 0xc0 | RDI}, .n = 3};
 
-	c->row = -OFFSET_MIN * VECTOR_512;
+	c->row = -OFFSET_MIN * ROW_BYTES;
 	put32(&add, c->row);
 	end(c, &add);
 }
@@ -333,10 +445,9 @@ reach_rows(struct coder *c)
 size_t
 cbpf_lanes_room(size_t n)
 {
-	const size_t insns = INSNS_AROUND + INSNS_OF_OP * CBPF_LANE_OPS_MAX;
+	const size_t code = AROUND_BYTES + OP_BYTES * CBPF_LANE_OPS_MAX;
 
-	return (n + 1) * (insns * INSN_BYTES + (CBPF_LANE_OPS_MAX + 2) * sizeof(uint32_t)) +
-		2 * POOL_ALIGN;
+	return (n + 1) * (code + (CBPF_LANE_OPS_MAX + 2) * sizeof(uint32_t)) + 2 * POOL_ALIGN;
 }
 
 /* What @c has, into @arena. */
@@ -362,8 +473,7 @@ int
 cbpf_jit_lanes(struct cbpf_arena *arena, const struct cbpf_lane *lanes, size_t n,
 	enum cbpf_vectors vectors, cbpf_lanes_fn *ret_fn, struct diag *diag)
 {
-	struct coder c = {
-		.n_pool = count_constants(lanes, n), .is_512 = vectors == CBPF_VECTORS_AVX512};
+	struct coder c = {.n_pool = count_constants(lanes, n), .vectors = vectors};
 	const struct insn vzeroupper = {.v = {0xc5, 0xf8, 0x77}, .n = 3};
 	struct arena mem = ARENA_INIT;
 	int r = x86_buf_init(&c.code, &mem, 0, 0);
@@ -376,7 +486,8 @@ cbpf_jit_lanes(struct cbpf_arena *arena, const struct cbpf_lane *lanes, size_t n
 	for (size_t i = 0; i < n && r == 0; i++)
 		put_lane(&c, &lanes[i], (uint32_t)i);
 	if (r == 0) {
-		end(&c, &vzeroupper);
+		if (vectors != CBPF_VECTORS_SSE2)
+			end(&c, &vzeroupper);
 		x86_ret(&c.code);
 		r = put_code(&c, arena, ret_fn);
 	}

@@ -45,6 +45,13 @@ settle(enum isa isa)
 	return MIN(isa, best());
 }
 
+/* What machine code may use where nothing is known of the processor. */
+#if defined(__x86_64__)
+#define VECTORS_C CBPF_VECTORS_SSE2
+#else
+#define VECTORS_C CBPF_VECTORS_NONE
+#endif
+
 #define KERNELS_AVX512(ends) \
 	{ \
 		place_frames_avx512, place_windows_avx512, straight_avx512, masks_tests_avx512, \
@@ -58,7 +65,7 @@ settle(enum isa isa)
 static const struct isa_kernels kernels[] = {
 	[ISA_C] = {place_frames_c, place_windows_c, straight_c, masks_tests_c, masks_above_c,
 		hash_probe_c, hash_steps_c, ends_c, bits_probe_c, tuple_probe_c, list_probe_c,
-		CBPF_VECTORS_NONE, .look_up = 7, .exact_min = 3, .fan_keys = 0},
+		VECTORS_C, .look_up = 7, .exact_min = 3, .fan_keys = 0},
 #if defined(__x86_64__)
 	[ISA_AVX2] = {place_frames_avx2, place_windows_avx2, straight_avx2, masks_tests_c,
 		masks_above_c, hash_probe_avx2, hash_steps_avx2, ends_avx2, bits_probe_avx2,

@@ -10,6 +10,9 @@
 #define LIST_WIDTH 16
 #define LIST_VECS 4
 #define LIST_AT_ONCE 2
+#ifdef __SSE2__
+#define LIST_HAS_CODE
+#endif
 #include "list_vec.h"
 
 static inline list_vec
@@ -75,6 +78,20 @@ list_lower(uint32_t *best, uint32_t n, uint64_t some, uint32_t rule)
 
 #include "list_equal.h"
 #include "list_settle.h"
+
+#ifdef LIST_HAS_CODE
+
+static inline uint32_t
+list_some(list_vec v)
+{
+	const __m128i none = _mm_cmpeq_epi16((__m128i)v, _mm_setzero_si128());
+
+	return ~(uint32_t)_mm_movemask_epi8(_mm_packs_epi16(none, none)) & 0xff;
+}
+
+#include "list_run.h"
+
+#endif
 
 #include "list_square.h"
 

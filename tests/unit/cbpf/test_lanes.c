@@ -138,6 +138,8 @@ static bool
 has(enum cbpf_vectors vectors)
 {
 #if defined(__x86_64__)
+	if (vectors == CBPF_VECTORS_SSE2)
+		return true;
 	if (vectors == CBPF_VECTORS_AVX512)
 		return __builtin_cpu_supports("avx512bw");
 	return __builtin_cpu_supports("avx2");
@@ -145,6 +147,14 @@ has(enum cbpf_vectors vectors)
 	(void)vectors;
 	return false;
 #endif
+}
+
+static void
+in_16_bytes(void **state)
+{
+	(void)state;
+	if (cbpf_jit_available() && has(CBPF_VECTORS_SSE2))
+		check(CBPF_VECTORS_SSE2);
 }
 
 static void
@@ -185,10 +195,13 @@ full(void **state)
 	for (uint32_t i = 0; i < lane.n_ops; i++)
 		lane.ops[i] = (struct cbpf_lane_op){.kind = CBPF_LANE_MUL, .k = 3};
 	lane.mask = 7;
-	assert_int_equal(cbpf_arena_new(1 << 20, &arena, NULL), 0);
-	assert_int_equal(cbpf_jit_lanes(arena, &lane, 1, CBPF_VECTORS_AVX2, &fn, NULL), 0);
-	assert_true(cbpf_arena_used(arena) <= cbpf_lanes_room(1));
-	cbpf_arena_free(arena);
+	for (int v = CBPF_VECTORS_SSE2; v <= CBPF_VECTORS_AVX512; v++) {
+		assert_int_equal(cbpf_arena_new(1 << 20, &arena, NULL), 0);
+		assert_int_equal(
+			cbpf_jit_lanes(arena, &lane, 1, (enum cbpf_vectors)v, &fn, NULL), 0);
+		assert_true(cbpf_arena_used(arena) <= cbpf_lanes_room(1));
+		cbpf_arena_free(arena);
+	}
 }
 
 int
@@ -196,6 +209,7 @@ main(void)
 {
 	const char *seed = getenv("SLUICE_SEED");
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(in_16_bytes),
 		cmocka_unit_test(in_32_bytes),
 		cmocka_unit_test(in_64_bytes),
 		cmocka_unit_test(full),

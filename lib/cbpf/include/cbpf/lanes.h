@@ -43,8 +43,13 @@ struct cbpf_lane {
 	uint32_t mask, val; /* (r & mask) == val */
 };
 
-/* The processor's vectors: of 32 bytes as of AVX2, of 64 as of AVX-512 (F). */
-enum cbpf_vectors { CBPF_VECTORS_NONE, CBPF_VECTORS_AVX2, CBPF_VECTORS_AVX512 };
+/* The processor's vectors: of 16 bytes as all have, of 32 as of AVX2, of 64 as of AVX-512 (F). */
+enum cbpf_vectors {
+	CBPF_VECTORS_NONE,
+	CBPF_VECTORS_SSE2,
+	CBPF_VECTORS_AVX2,
+	CBPF_VECTORS_AVX512,
+};
 
 #define CBPF_LANES_PACKETS 16 /* at once; rows stand at multiples of 64 bytes */
 
