@@ -532,6 +532,8 @@ index_cost(const struct match_index *ix)
 {
 	uint32_t cost = 40 + 45 * ix->n_tables + 40 * ix->n_residual;
 
+	if (ix->straight != NULL && ix->tuple != NULL)
+		return ix->lanes_cost * ((ix->tuple->n_lanes + TUPLE_LANES - 1) / TUPLE_LANES);
 	/* The first table finds what the others need. */
 	if (ix->straight != NULL)
 		return 60 + 25 * ix->n_tables;
@@ -575,9 +577,19 @@ set_kernels(struct match_index *ix, const struct isa_kernels *kernels)
 	ix->probe_steps = kernels->steps;
 	ix->ends = kernels->ends;
 	ix->probe_tuple = kernels->tuple;
+	ix->lanes_cost = kernels->lanes_cost;
 	ix->probe_bits = kernels->bits;
 	ix->probe_list = kernels->list;
 	ix->probe_bundle = kernels->bundle;
+}
+
+/* The straight way of @ix, or NULL. */
+static straight_fn
+straight_of(const struct match_index *ix, const struct isa_kernels *kernels)
+{
+	if (straight_fits(ix))
+		return kernels->straight;
+	return straight_fits_few(ix) ? kernels->tuple_straight : NULL;
 }
 
 int
@@ -616,8 +628,7 @@ index_new(const struct match_image *im, const struct match_rule *rules,
 		index_free(b.index);
 		return r;
 	}
-	if (straight_fits(b.index))
-		b.index->straight = kernels->straight;
+	b.index->straight = straight_of(b.index, kernels);
 	*ret_index = b.index;
 	return 0;
 }

@@ -61,6 +61,7 @@ struct match_index {
 	bits_probe_fn probe_bits;
 	struct tuple *tuple; /* scopes of a few prefixes of IPv4; or NULL */
 	tuple_probe_fn probe_tuple;
+	uint32_t lanes_cost; /* as of its kernels */
 	uint32_t *residual; /* rules that go one by one, in order; from the heap */
 	uint32_t n_residual;
 	bool *runs; /* by rule: its program may be asked; from the heap */
@@ -129,10 +130,12 @@ struct isa_kernels {
 	ends_fn ends;
 	bits_probe_fn bits;
 	tuple_probe_fn tuple;
+	straight_fn tuple_straight;
 	list_probe_fn list;
 	enum cbpf_vectors vectors; /* that code may use */
 	bundle_probe_fn bundle; /* or NULL */
 	uint32_t look_up; /* what a table costs a frame, ns, about */
+	uint32_t lanes_cost; /* what eight of few five-tuples cost it, tenths of a nanosecond */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */
 	uint32_t fan_keys; /* that cost next to nothing if they are so many, or 0 */
 };

@@ -56,21 +56,22 @@ settle(enum isa isa)
 	{ \
 		place_frames_avx512, place_windows_avx512, straight_avx512, masks_tests_avx512, \
 			masks_above_avx512, hash_probe_avx512, hash_steps_avx512, ends, \
-			bits_probe_avx512, tuple_probe_avx512, list_probe_avx512, \
-			CBPF_VECTORS_AVX512, bundle_probe_avx512, .look_up = 2, .exact_min = 1, \
-								  .fan_keys = FAN_KEYS \
+			bits_probe_avx512, tuple_probe_avx512, tuple_straight_avx512, \
+			list_probe_avx512, CBPF_VECTORS_AVX512, bundle_probe_avx512, \
+			.look_up = 2, .lanes_cost = 20, .exact_min = 1, .fan_keys = FAN_KEYS \
 	}
 
 /* A row for each kind of processor; one that others do not have is not asked for there. */
 static const struct isa_kernels kernels[] = {
 	[ISA_C] = {place_frames_c, place_windows_c, straight_c, masks_tests_c, masks_above_c,
-		hash_probe_c, hash_steps_c, ends_c, bits_probe_c, tuple_probe_c, list_probe_c,
-		VECTORS_C, .look_up = 7, .exact_min = 3, .fan_keys = 0},
+		hash_probe_c, hash_steps_c, ends_c, bits_probe_c, tuple_probe_c, tuple_straight_c,
+		list_probe_c, VECTORS_C, .look_up = 7, .lanes_cost = 53, .exact_min = 3,
+		.fan_keys = 0},
 #if defined(__x86_64__)
 	[ISA_AVX2] = {place_frames_avx2, place_windows_avx2, straight_avx2, masks_tests_c,
 		masks_above_c, hash_probe_avx2, hash_steps_avx2, ends_avx2, bits_probe_avx2,
-		tuple_probe_avx2, list_probe_avx2, CBPF_VECTORS_AVX2, .look_up = 7, .exact_min = 3,
-		.fan_keys = FAN_KEYS},
+		tuple_probe_avx2, tuple_straight_avx2, list_probe_avx2, CBPF_VECTORS_AVX2,
+		.look_up = 7, .lanes_cost = 35, .exact_min = 3, .fan_keys = FAN_KEYS},
 	[ISA_AVX512] = KERNELS_AVX512(ends_avx512),
 	[ISA_VBMI] = KERNELS_AVX512(ends_vbmi),
 #endif

@@ -51,14 +51,20 @@ is_table_plain(const struct match_index *ix, const struct hash_table *t)
 	return true;
 }
 
+/* Whether there is more in @ix than tables and the five-tuple kernel. */
+static bool
+has_others(const struct match_index *ix)
+{
+	return ix->bits != NULL || ix->n_lists > 0 || ix->chains.n > 0 || ix->n_residual > 0;
+}
+
 bool
 straight_fits(const struct match_index *ix)
 {
 	uint32_t n_walks = 0;
 
 	if (ix->n_tables == 0 || ix->n_tables > STRAIGHT_TABLES_MAX || ix->any_ether ||
-		ix->tuple != NULL || ix->bits != NULL || ix->n_lists > 0 || ix->chains.n > 0 ||
-		ix->n_residual > 0)
+		ix->tuple != NULL || has_others(ix))
 		return false;
 	for (uint32_t i = 0; i < ix->n_tables; i++) {
 		if (!is_table_plain(ix, &ix->tables[i]))
@@ -66,4 +72,10 @@ straight_fits(const struct match_index *ix)
 		n_walks += ix->tables[i].steps_win != 0;
 	}
 	return n_walks <= 1;
+}
+
+bool
+straight_fits_few(const struct match_index *ix)
+{
+	return ix->n_tables == 0 && ix->tuple != NULL && ix->tuple->few != NULL && !has_others(ix);
 }

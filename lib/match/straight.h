@@ -25,6 +25,9 @@ struct pkt_view;
 /* Whether @ix is of this kind. */
 bool straight_fits(const struct match_index *ix);
 
+/* Whether @ix is nothing but so few five-tuples that all are compared: tuple.h has its way. */
+bool straight_fits_few(const struct match_index *ix);
+
 /*
  * For each of @n frames of @views, those that @which names, NULL: the first ones, its first
  * rule of all to @ret, or MATCH_NONE. Returns those that have to go alone, by

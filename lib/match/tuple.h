@@ -32,6 +32,7 @@
 
 struct match_image;
 struct match_rule;
+struct pkt_view;
 struct probe;
 
 #define TUPLE_LANES 8
@@ -84,6 +85,7 @@ struct tuple_trie {
  * frame. As in struct tuple_block, but for both addresses.
  */
 #define TUPLE_FEW 16 /* lanes */
+#define TUPLE_ALL_FEW UINT16_MAX
 
 struct tuple_few {
 	uint32_t addr[TUPLE_SIDES][TUPLE_FEW], mask[TUPLE_SIDES][TUPLE_FEW];
@@ -128,5 +130,13 @@ typedef void (*tuple_probe_fn)(const struct tuple *t, struct probe *p, uint64_t 
 void tuple_probe_c(const struct tuple *t, struct probe *p, uint64_t some);
 void tuple_probe_avx2(const struct tuple *t, struct probe *p, uint64_t some);
 void tuple_probe_avx512(const struct tuple *t, struct probe *p, uint64_t some);
+
+/* The straight way of images that have nothing but @few lanes. */
+uint64_t tuple_straight_c(const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t *ret);
+uint64_t tuple_straight_avx2(const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t *ret);
+uint64_t tuple_straight_avx512(const struct match_image *im, const struct pkt_view *views,
+	const uint8_t *which, uint32_t n, uint32_t *ret);
 
 #endif

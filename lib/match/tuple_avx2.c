@@ -5,6 +5,7 @@
 #if defined(__AVX2__)
 
 #define TUPLE_PROBE tuple_probe_avx2
+#define TUPLE_STRAIGHT tuple_straight_avx2
 
 #include "tuple_probe.h"
 

@@ -5,6 +5,7 @@
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
 
 #define TUPLE_PROBE tuple_probe_avx512
+#define TUPLE_STRAIGHT tuple_straight_avx512
 
 #include "tuple_probe.h"
 

@@ -3,5 +3,6 @@
 #include "tuple.h"
 
 #define TUPLE_PROBE tuple_probe_c
+#define TUPLE_STRAIGHT tuple_straight_c
 
 #include "tuple_probe.h"

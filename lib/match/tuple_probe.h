@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The body of the five-tuple kernel, included once for each kind of processor,
- * which defines TUPLE_PROBE.
+ * which defines TUPLE_PROBE and TUPLE_STRAIGHT.
  */
 #include <stdatomic.h>
 
@@ -9,7 +9,9 @@
 #include <immintrin.h>
 #endif
 
+#include "index.h"
 #include "probe.h"
+#include "straight.h"
 #include "tuple.h"
 
 /* Frames that are looked up side by side. */
@@ -304,7 +306,7 @@ tuple_compare(const struct probe *p, const struct tuple_block *b, uint32_t i, en
 	return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(two)) &
 		(uint32_t)_mm_movemask_epi8(_mm_packs_epi16(third, _mm_setzero_si128()));
 #else
-	const struct tuple_ports4 ports = tuple_ports4(p, i);
+	const struct tuple_ports4 ports = tuple_ports4(p->view[i]);
 	tuple_vec hold = {0};
 
 	for (uint32_t k = 0; k < TUPLE_LANES; k += TUPLE_FOUR) {

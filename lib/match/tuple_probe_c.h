@@ -17,12 +17,12 @@ struct tuple_ports4 {
 };
 
 static inline struct tuple_ports4
-tuple_ports4(const struct probe *p, uint32_t i)
+tuple_ports4(const struct pkt_view *v)
 {
 	const tuple_vec zero = {0};
 
 	return (struct tuple_ports4){
-		(tuple_halves)(zero + tuple_word(&p->view[i]->sport)), (uint16_t)(p->key[i] >> 16)};
+		(tuple_halves)(zero + tuple_word(&v->sport)), (uint16_t)(v->key >> 16)};
 }
 
 /* By lane: 0 where the ports of a frame are in the range and its key is what is asked. */

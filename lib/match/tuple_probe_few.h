@@ -1,6 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Part of tuple_probe.h: the comparison with all lanes of a very small set. */
 
+/* What lanes are compared with. */
+struct tuple_frame {
+	const uint8_t *addrs;
+	const struct pkt_view *view;
+};
+
+static inline struct tuple_frame
+tuple_frame(const struct probe *p, uint32_t i)
+{
+	return (struct tuple_frame){tuple_addrs(p, i), p->view[i]};
+}
+
+/* Of a frame that may be no IPv4. Such a one has no addresses to read, and no lane holds for it. */
+static inline struct tuple_frame
+tuple_frame_of(const struct pkt_view *v)
+{
+	static const uint8_t none[8];
+
+	return (struct tuple_frame){v->family == 4 ? v->frame + v->l3_off + 12 : none, v};
+}
+
 #ifdef __AVX512F__
 
 /* The lanes, to be kept in registers for a burst. */
@@ -25,19 +46,19 @@ tuple_hold(const struct tuple *t)
 	};
 }
 
-/* The lanes that hold for frame @i. */
+/* Those of the lanes @some that hold for @frame. */
 static inline uint32_t
-tuple_compare_few(const struct probe *p, const struct tuple_held *f, uint32_t i)
+tuple_compare_few(struct tuple_frame frame, const struct tuple_held *f, uint32_t some)
 {
-	const uint8_t *addrs = tuple_addrs(p, i);
-	const __m512i src = _mm512_set1_epi32((int)tuple_word(addrs));
-	const __m512i dst = _mm512_set1_epi32((int)tuple_word(addrs + 4));
-	const __m512i ports = _mm512_set1_epi32((int)tuple_word(&p->view[i]->sport));
-	const __m256i key = _mm256_set1_epi16((short)(p->key[i] >> 16));
+	const __m512i src = _mm512_set1_epi32((int)tuple_word(frame.addrs));
+	const __m512i dst = _mm512_set1_epi32((int)tuple_word(frame.addrs + 4));
+	const __m512i ports = _mm512_set1_epi32((int)tuple_word(&frame.view->sport));
+	const __m256i key = _mm256_set1_epi16((short)(frame.view->key >> 16));
 	const __m512i inside = _mm512_min_epu16(_mm512_max_epu16(ports, f->ports_lo), f->ports_hi);
 	__mmask16 hold;
 
-	hold = _mm512_testn_epi32_mask(_mm512_xor_si512(src, f->addr[0]), f->mask[0]);
+	hold = _mm512_mask_testn_epi32_mask(
+		(__mmask16)some, _mm512_xor_si512(src, f->addr[0]), f->mask[0]);
 	hold = _mm512_mask_testn_epi32_mask(hold, _mm512_xor_si512(dst, f->addr[1]), f->mask[1]);
 	hold = _mm512_mask_cmpeq_epi32_mask(hold, inside, ports);
 	return _mm256_mask_cmpeq_epi16_mask(hold, _mm256_and_si256(key, f->meta_mask), f->meta);
@@ -93,26 +114,28 @@ tuple_compare_half(
 }
 
 static inline uint32_t
-tuple_compare_few(const struct probe *p, const struct tuple_held *held, uint32_t i)
+tuple_compare_few(struct tuple_frame frame, const struct tuple_held *held, uint32_t some)
 {
-	const uint8_t *addrs = tuple_addrs(p, i);
-	const __m256i src = _mm256_set1_epi32((int)tuple_word(addrs));
-	const __m256i dst = _mm256_set1_epi32((int)tuple_word(addrs + 4));
-	const __m256i ports = _mm256_set1_epi32((int)tuple_word(&p->view[i]->sport));
-	const __m128i key = _mm_set1_epi16((short)(p->key[i] >> 16));
+	const __m256i src = _mm256_set1_epi32((int)tuple_word(frame.addrs));
+	const __m256i dst = _mm256_set1_epi32((int)tuple_word(frame.addrs + 4));
+	const __m256i ports = _mm256_set1_epi32((int)tuple_word(&frame.view->sport));
+	const __m128i key = _mm_set1_epi16((short)(frame.view->key >> 16));
+	uint32_t hold = tuple_compare_half(held->few, src, dst, ports, key, 0);
 
-	return tuple_compare_half(held->few, src, dst, ports, key, 0) |
-		tuple_compare_half(held->few, src, dst, ports, key, TUPLE_LANES) << TUPLE_LANES;
+	if (held->n > TUPLE_LANES)
+		hold |= tuple_compare_half(held->few, src, dst, ports, key, TUPLE_LANES)
+			<< TUPLE_LANES;
+	return hold & some;
 }
 
 #else
 
 static inline uint32_t
-tuple_compare_few(const struct probe *p, const struct tuple_held *held, uint32_t i)
+tuple_compare_few(struct tuple_frame frame, const struct tuple_held *held, uint32_t some)
 {
 	const struct tuple_few *f = held->few;
-	const uint32_t src = tuple_word(tuple_addrs(p, i)), dst = tuple_word(tuple_addrs(p, i) + 4);
-	const struct tuple_ports4 ports = tuple_ports4(p, i);
+	const uint32_t src = tuple_word(frame.addrs), dst = tuple_word(frame.addrs + 4);
+	const struct tuple_ports4 ports = tuple_ports4(frame.view);
 	tuple_vec hold = {0};
 
 	for (uint32_t k = 0; k < held->n; k += TUPLE_FOUR) {
@@ -126,7 +149,7 @@ tuple_compare_few(const struct probe *p, const struct tuple_held *held, uint32_t
 					&f->meta[k], &f->meta_mask[k]),
 			k);
 	}
-	return tuple_bits(hold);
+	return tuple_bits(hold) & some;
 }
 
 #endif
@@ -160,7 +183,7 @@ tuple_all_few(const struct tuple *t, const struct probe *p, struct tuple_burst *
 
 	for (uint64_t m = some; m != 0; m &= m - 1) {
 		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		uint32_t hold = tuple_compare_few(p, &held, i);
+		uint32_t hold = tuple_compare_few(tuple_frame(p, i), &held, TUPLE_ALL_FEW);
 
 		if (again)
 			hold = tuple_few_from(t->few, hold, p->from[i]);
@@ -173,7 +196,8 @@ static __attribute__((noinline)) uint32_t
 tuple_search_few(const struct tuple *t, const struct probe *p, uint32_t i)
 {
 	const struct tuple_held held = tuple_hold(t);
-	uint32_t hold = tuple_few_from(t->few, tuple_compare_few(p, &held, i), p->from[i]);
+	uint32_t hold = tuple_few_from(
+		t->few, tuple_compare_few(tuple_frame(p, i), &held, TUPLE_ALL_FEW), p->from[i]);
 
 	for (; hold != 0; hold &= hold - 1) {
 		const uint32_t rule = t->few->rule[__builtin_ctz(hold)];
@@ -184,4 +208,49 @@ tuple_search_few(const struct tuple *t, const struct probe *p, uint32_t i)
 			return MIN(rule, p->best[i]);
 	}
 	return p->best[i];
+}
+
+/* ---- the straight way ---- */
+
+/* The lanes of rules that are in force. */
+static inline uint32_t
+tuple_few_on(const struct tuple_few *f, const struct match_image *im, uint32_t n)
+{
+	uint32_t on = 0;
+
+	for (uint32_t k = 0; k < n; k++) {
+		/* Pairs with match_image_enable(); nothing else depends on it. */
+		const uint8_t state =
+			atomic_load_explicit(&im->state[f->rule[k]], memory_order_relaxed);
+
+		on |= (uint32_t)((state & MATCH_STATE_ENABLED) != 0) << k;
+	}
+	return on;
+}
+
+/* Called with constants, so that a burst in a row is a loop without @which. */
+static inline __attribute__((always_inline)) void
+tuple_straight_few(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t *ret)
+{
+	const struct tuple *t = im->index->tuple;
+	const struct tuple_held held = tuple_hold(t);
+	const uint32_t on = tuple_few_on(t->few, im, t->n_lanes);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pkt_view *v = &views[which != NULL ? which[i] : i];
+
+		ret[i] = tuple_few_rule(&held, tuple_compare_few(tuple_frame_of(v), &held, on));
+	}
+}
+
+uint64_t
+TUPLE_STRAIGHT(const struct match_image *im, const struct pkt_view *views, const uint8_t *which,
+	uint32_t n, uint32_t *ret)
+{
+	if (which == NULL || straight_in_row(which, n))
+		tuple_straight_few(im, views, NULL, n, ret);
+	else
+		tuple_straight_few(im, views, which, n, ret);
+	return 0;
 }
