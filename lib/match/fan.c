@@ -8,6 +8,7 @@
 #include "base/util.h"
 
 #define SHAPES_MAX 160 /* that keys are made for, the first ones */
+#define KEY_WORD 4 /* bytes; a key has one or two, one behind the other */
 #define MASKS_MAX 256 /* looked at for one more key */
 
 /* How many frames of other traffic have a key of some item, in 1/2^20, if bits are chance. */
@@ -18,16 +19,15 @@
 #define RATE_LEAST (RATE_ONE / 256)
 #define RATE_KEY (RATE_ONE / 8)
 
-/* A place for a key: one of the words, and which of its bits. */
+/* A place for a key: the bits of 8 bytes from one of the words of KEY_WORD on, of which it has some. */
 struct key {
-	uint32_t word; /* from the first on */
+	uint32_t word; /* from fan.start on */
 	uint64_t mask;
 };
 
-/* Items with equal masks of one cluster. */
+/* Items of one cluster with equal masks where its key is. */
 struct fan_shape {
-	uint64_t mask[FAN_WORDS];
-	uint64_t hash; /* of these */
+	uint64_t mask;
 	uint32_t n; /* items */
 	struct key least; /* the cluster's: what it is looked up by has no bit less */
 	uint32_t key; /* in use */
@@ -37,6 +37,8 @@ struct fan {
 	uint8_t win;
 	int proto; /* of all items, or -1 */
 	int32_t first, last; /* offsets of words */
+	int32_t asked; /* of the first byte that some item asks */
+	int32_t start; /* of words of keys */
 	uint32_t clusters[FAN_KEYS]; /* numbers */
 	uint32_t n;
 	struct fan_shape shapes[SHAPES_MAX];
@@ -47,25 +49,33 @@ struct fan {
 
 /* ---- what may be one ---- */
 
-/* Whether @it asks for nothing but the key and window @win; its words to *@first, *@last. */
+/* Where the first byte is that @w asks. */
+static int32_t
+first_byte(const struct item_word *w)
+{
+	return w->off + __builtin_ctzll(w->mask) / 8;
+}
+
+/* Whether @it asks for nothing but the key and the window of @f, which then has room for its words. */
 static bool
-item_fits(const struct item *it, uint8_t win, int32_t *first, int32_t *last)
+item_fits(const struct item *it, struct fan *f)
 {
 	for (uint32_t i = 0; i < it->n_words; i++) {
 		const struct item_word *w = &it->words[i];
 
 		if (w->win == WINDOW_OF_KEY)
 			continue;
-		if (w->win != win)
+		if (w->win != f->win)
 			return false;
-		*first = MIN(*first, w->off);
-		*last = MAX(*last, w->off);
+		f->first = MIN(f->first, w->off);
+		f->last = MAX(f->last, w->off);
+		f->asked = MIN(f->asked, first_byte(w));
 	}
 	for (uint32_t i = 0; i < it->n_needs; i++)
-		if (it->needs[i].win != win)
+		if (it->needs[i].win != f->win)
 			return false;
 	for (uint32_t i = 0; i < it->n_ranges; i++)
-		if (it->ranges[i].win != win)
+		if (it->ranges[i].win != f->win)
 			return false;
 	return it->steps_win == 0;
 }
@@ -81,11 +91,12 @@ fan_of(const struct items *items, const struct cluster *c, struct fan *f)
 		return false;
 	f->win = key->win;
 	f->first = f->last = key->off;
+	f->asked = first_byte(key);
 	f->proto = item_proto(&items->v[c->items[0]]);
 	for (uint32_t i = 0; i < c->n_items; i++) {
 		const struct item *it = &items->v[c->items[i]];
 
-		if (item_proto(it) != f->proto || !item_fits(it, f->win, &f->first, &f->last))
+		if (item_proto(it) != f->proto || !item_fits(it, f))
 			return false;
 	}
 	return f->first >= 0 && f->last - f->first < 8 * FAN_WORDS;
@@ -121,6 +132,7 @@ fan_take(struct fan *f, const struct fan *of, uint32_t k)
 		return false;
 	f->win = of->win;
 	f->proto = of->proto;
+	f->asked = f->n > 0 ? MIN(f->asked, of->asked) : of->asked;
 	f->first = first;
 	f->last = last;
 	f->clusters[f->n++] = k;
@@ -152,7 +164,7 @@ static bool
 key_suits(const struct key *k, const struct fan_shape *s)
 {
 	return k->word == s->least.word && (s->least.mask & ~k->mask) == 0 &&
-		(k->mask & ~s->mask[k->word]) == 0;
+		(k->mask & ~s->mask) == 0;
 }
 
 /* The key that says most of @s. Its own cluster's, or one made of it, suits. */
@@ -168,23 +180,56 @@ best_key(const struct key *keys, uint32_t n, const struct fan_shape *s)
 	return best;
 }
 
-static struct fan_shape
-shape_of(const struct fan *f, const struct item *it, const struct key *least)
+/*
+ * What hash word @w is as a key, where words of keys start at @start, which is not behind its first
+ * byte. False: it needs three of them.
+ */
+static bool
+key_at(int32_t start, const struct item_word *w, struct key *ret)
 {
-	struct fan_shape s = {.least = *least, .n = 1};
+	const int32_t word = (first_byte(w) - start) / KEY_WORD;
+	const uint64_t mask = item_bits_at(w, w->mask, start + KEY_WORD * word);
 
-	for (uint32_t i = 0; i < it->n_words; i++)
-		if (it->words[i].win == f->win)
-			s.mask[(it->words[i].off - f->first) / 8] = it->words[i].mask;
-	for (uint32_t i = 0; i < FAN_WORDS; i++)
-		s.hash = (s.hash ^ s.mask[i]) * UINT64_C(0x9e3779b97f4a7c15);
-	return s;
+	*ret = (struct key){(uint32_t)word, mask};
+	return __builtin_popcountll(mask) == __builtin_popcountll(w->mask);
+}
+
+/*
+ * Where words of keys start: with the first byte that is asked, since what is told apart often starts
+ * so many words behind, and then a word has most of it; else as words of items.
+ */
+static void
+choose_start(struct fan *f, const struct cluster *clusters)
+{
+	struct key k;
+
+	f->start = f->asked;
+	for (uint32_t i = 0; i < f->n; i++)
+		if (!key_at(f->start, &clusters[f->clusters[i]].hash[0], &k)) {
+			f->start = f->first;
+			return;
+		}
 }
 
 static struct key
 key_of_cluster(const struct fan *f, const struct cluster *c)
 {
-	return (struct key){(uint32_t)(c->hash[0].off - f->first) / 8, c->hash[0].mask};
+	struct key k;
+
+	(void)key_at(f->start, &c->hash[0], &k);
+	return k;
+}
+
+static struct fan_shape
+shape_of(const struct fan *f, const struct item *it, const struct key *least)
+{
+	const int32_t off = f->start + KEY_WORD * (int32_t)least->word;
+	struct fan_shape s = {.least = *least, .n = 1};
+
+	for (uint32_t i = 0; i < it->n_words; i++)
+		if (it->words[i].win == f->win)
+			s.mask |= item_bits_at(&it->words[i], it->words[i].mask, off);
+	return s;
 }
 
 /* What keys can be made for. */
@@ -194,16 +239,15 @@ find_shapes(struct fan *f, const struct items *items, const struct cluster *clus
 	for (uint32_t i = 0; i < f->n; i++) {
 		const struct cluster *c = &clusters[f->clusters[i]];
 		const struct key least = key_of_cluster(f, c);
-		uint32_t at = f->n_shapes;
 
 		for (uint32_t j = 0; j < c->n_items; j++) {
 			const struct fan_shape s = shape_of(f, &items->v[c->items[j]], &least);
+			uint32_t at = 0;
 
-			for (at = 0; at < f->n_shapes; at++)
-				if (f->shapes[at].hash == s.hash &&
-					same_key(&f->shapes[at].least, &least) &&
-					memcmp(f->shapes[at].mask, s.mask, sizeof(s.mask)) == 0)
-					break;
+			while (at < f->n_shapes &&
+				(f->shapes[at].mask != s.mask ||
+					!same_key(&f->shapes[at].least, &least)))
+				at++;
 			if (at < f->n_shapes)
 				f->shapes[at].n++;
 			else if (f->n_shapes < SHAPES_MAX)
@@ -230,13 +274,14 @@ put_mask(
 static uint32_t
 find_masks(const struct fan *f, struct key ret[MASKS_MAX])
 {
-	static const uint64_t parts[] = {UINT64_MAX, UINT32_MAX, ~(uint64_t)UINT32_MAX};
+	static const uint64_t parts[] = {
+		UINT64_MAX, UINT32_MAX}; /* what a key has starts in its first word */
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < f->n_shapes; i++)
 		for (uint32_t j = i; j < f->n_shapes && n < MASKS_MAX; j++) {
 			const uint32_t word = f->shapes[i].least.word;
-			const uint64_t both = f->shapes[i].mask[word] & f->shapes[j].mask[word];
+			const uint64_t both = f->shapes[i].mask & f->shapes[j].mask;
 
 			for (size_t k = 0; k < DIM(parts); k++)
 				n = put_mask(f, i, j, &(struct key){word, both & parts[k]}, ret, n);
@@ -258,7 +303,7 @@ gain(const struct fan *f, const struct key *k)
 			sum += rate(s->n, bits) - rate(s->n, bits_of(k));
 	}
 	/* One word of 4 bytes is looked up faster than two. */
-	return (uint32_t)k->mask != 0 && k->mask >> 32 != 0 ? sum - sum / 8 : sum;
+	return k->mask >> 32 != 0 ? sum - sum / 8 : sum;
 }
 
 /* Let all shapes have their best keys, and drop those that no shape has. */
@@ -321,6 +366,7 @@ choose_keys(struct fan *f, const struct items *items, const struct cluster *clus
 	struct key masks[MASKS_MAX];
 	uint32_t n_masks;
 
+	choose_start(f, clusters);
 	find_shapes(f, items, clusters);
 	for (uint32_t i = 0; i < f->n; i++)
 		f->keys[f->n_keys++] = key_of_cluster(f, &clusters[f->clusters[i]]);
@@ -386,7 +432,7 @@ make_cluster(const struct fan *f, const struct items *items, const struct cluste
 		return -ENOMEM;
 	for (uint32_t k = 0; k < f->n_keys; k++)
 		c.keys[k] = (struct item_word){.win = f->win,
-			.off = (int16_t)(f->first + 8 * (int32_t)f->keys[k].word),
+			.off = (int16_t)(f->start + KEY_WORD * (int32_t)f->keys[k].word),
 			.mask = f->keys[k].mask};
 	r = take_items(f, items, clusters, &c, arena);
 	if (r < 0)

@@ -158,6 +158,18 @@ put_items(struct hash_builder *b)
 
 /* ---- buckets ---- */
 
+/* The bits of @it that key @k of a fan has, which starts at any byte. */
+static uint64_t
+fan_key_of(const struct item *it, const struct item_word *k)
+{
+	uint64_t v = 0;
+
+	for (uint32_t i = 0; i < it->n_words; i++)
+		if (it->words[i].win == k->win)
+			v |= item_bits_at(&it->words[i], it->words[i].val, k->off);
+	return v & k->mask;
+}
+
 static void
 find_keys(struct hash_builder *b)
 {
@@ -167,9 +179,7 @@ find_keys(struct hash_builder *b)
 		const struct item *it = hash_item_of(b, i);
 
 		if (t->fan != NULL) {
-			const struct item_word *w = &b->c->keys[b->c->key_of[i]];
-
-			b->keys[i][0] = hash_masked_word(it, w->win, w->off, w->mask);
+			b->keys[i][0] = fan_key_of(it, &b->c->keys[b->c->key_of[i]]);
 			/* Not hashed, but what tells keys apart. */
 			b->keys[i][HASH_DATA_WORDS] = b->c->key_of[i];
 			continue;
@@ -179,16 +189,6 @@ find_keys(struct hash_builder *b)
 				it, t->words[k].win, t->words[k].off, t->words[k].mask);
 		b->keys[i][HASH_DATA_WORDS] = hash_masked_word(it, WINDOW_OF_KEY, 0, t->key_mask);
 	}
-}
-
-/* The hash of an item of a fan with @key, word @w of which has the bits of it. */
-static uint32_t
-hash_of_key(const struct hash_fan *f, uint32_t key, uint64_t w)
-{
-	/* A key of one word has it in front, wherever in the 8 bytes it is. */
-	if (f->high_mask[key] == 0 && (uint32_t)w == 0)
-		w >>= 32;
-	return fan_hash(f, key, (uint32_t)w, (uint32_t)(w >> 32));
 }
 
 static void
@@ -204,7 +204,8 @@ hash_items(struct hash_builder *b)
 	}
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
 		if (t->fan != NULL)
-			b->hash[i] = hash_of_key(t->fan, b->c->key_of[i], b->keys[i][0]);
+			b->hash[i] = fan_hash(t->fan, b->c->key_of[i], (uint32_t)b->keys[i][0],
+				(uint32_t)(b->keys[i][0] >> 32));
 		else
 			b->hash[i] = hash_words(t->seed, b->keys[i], t->n_words,
 				b->keys[i][HASH_DATA_WORDS], hash_has_key(t));
@@ -423,23 +424,13 @@ choose_words(
 		t->words[i] = (struct hash_word){.win = WINDOW_OF_START(SPACE_RAW)};
 }
 
-/* Where the words of 4 bytes of key @w start that it has bits of, from its window on. */
-static int32_t
-key_start(const struct item_word *w)
-{
-	return w->off + ((uint32_t)w->mask == 0 ? 4 : 0);
-}
-
 /* Number @k of the keys of @f. */
 static void
 put_fan_key(struct hash_fan *f, uint32_t k, const struct item_word *w)
 {
-	const int32_t start = key_start(w);
-	const uint64_t mask = start > w->off ? w->mask >> 32 : w->mask;
-
-	f->low[k] = (uint32_t)(start - f->off) / 4;
-	f->low_mask[k] = (uint32_t)mask;
-	f->high_mask[k] = (uint32_t)(mask >> 32);
+	f->low[k] = (uint32_t)(w->off - f->off) / 4;
+	f->low_mask[k] = (uint32_t)w->mask;
+	f->high_mask[k] = (uint32_t)(w->mask >> 32);
 	f->high[k] = f->low[k] + (f->high_mask[k] != 0);
 	f->reach = MAX(f->reach, f->high[k] + 1);
 	f->two |= f->high_mask[k] != 0;
@@ -462,7 +453,7 @@ choose_keys(struct hash_builder *b)
 	f->win = c->keys[0].win;
 	f->off = INT32_MAX;
 	for (uint32_t k = 0; k < f->n; k++)
-		f->off = MIN(f->off, key_start(&c->keys[k]));
+		f->off = MIN(f->off, c->keys[k].off);
 	for (uint32_t k = 0; k < f->n; k++)
 		put_fan_key(f, k, &c->keys[k]);
 	return 0;

@@ -156,7 +156,10 @@ struct cluster {
 	uint32_t *items; /* numbers in items.v, by rule */
 	uint32_t n_items, n_rules;
 	uint32_t first_rule;
-	/* Of a fan, which has no hash: one word each, of which items[i] has key_of[i]. */
+	/*
+	 * Of a fan, which has no hash: 8 bytes each, so many words of 4 bytes behind each other's, of which
+	 * the first 4 have some bit. items[i] has key_of[i].
+	 */
 	struct item_word *keys;
 	uint8_t *key_of;
 	uint32_t n_keys;
@@ -196,6 +199,17 @@ item_order_numbers(const void *pa, const void *pb)
 	const uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
 
 	return (a > b) - (a < b);
+}
+
+/* Of @bits, which are those of the 8 bytes of @w, the ones in the 8 bytes at @off, as these have them. */
+static inline uint64_t
+item_bits_at(const struct item_word *w, uint64_t bits, int32_t off)
+{
+	const int32_t by = w->off - off;
+
+	if (by <= -8 || by >= 8)
+		return 0;
+	return by >= 0 ? bits << 8 * by : bits >> 8 * -by;
 }
 
 static inline bool
