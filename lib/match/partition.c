@@ -14,7 +14,7 @@
 #include "fan.h"
 #include "few.h"
 #include "item.h"
-#include "pkt/proto.h"
+#include "shape.h"
 
 #define SAMPLE_MAX 2048 /* items looked at to judge a hash */
 #define JUDGED_MAX 16000000 /* looks at items in all: bounds the time for hostile rules */
@@ -28,15 +28,6 @@
 #define MANY 4096 /* items, of which a frame meets chains more often than tables are few */
 /* Where even one shape alone has longer chains its rules are better asked one by one. */
 #define CHAIN_BEARABLE 64
-
-struct shape {
-	const struct item *like; /* one of them */
-	uint32_t number; /* as they were found */
-	uint32_t first, n; /* in order[] */
-	uint32_t bits;
-	int proto; /* proto_of() its items */
-	bool has_start; /* its items */
-};
 
 /* A cluster under construction. */
 struct group {
@@ -66,10 +57,8 @@ struct known {
 struct parting {
 	struct items *items;
 	struct arena *arena;
-	uint32_t *order; /* item numbers by shape */
 	struct known *known; /* by item */
-	struct shape *shapes;
-	uint32_t n_shapes;
+	struct shapes shapes;
 	struct group *groups;
 	uint32_t n_groups, max_groups;
 	uint32_t sample[SAMPLE_MAX], n_sample;
@@ -78,15 +67,6 @@ struct parting {
 	struct slot slots[2 * SAMPLE_MAX];
 	uint32_t judgements, judged; /* how many, and items of all of them */
 };
-
-/* ---- items by number ---- */
-
-static uint64_t
-mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 32;
-}
 
 /* The hash of what @it has under @words, all of which it has. */
 static uint64_t
@@ -98,7 +78,7 @@ key_of(const struct item *it, const struct item_word *words, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		while (item_word_before(&it->words[j], &words[i]))
 			j++;
-		h = mix(h, it->words[j].val & words[i].mask);
+		h = shape_mix(h, it->words[j].val & words[i].mask);
 	}
 	return h;
 }
@@ -110,154 +90,8 @@ whole_of(const struct item *it)
 	const uint64_t whole = key_of(it, it->words, it->n_words);
 
 	return (it->flags & (ITEM_RUN | ITEM_MORE)) != 0 || it->n_ranges > 0
-		? mix(whole, it->rule + 1)
+		? shape_mix(whole, it->rule + 1)
 		: whole;
-}
-
-/* ---- shapes ---- */
-
-/* The protocol that @it asks for, of those that are most of all traffic, or -1. */
-static int
-proto_of(const struct item *it)
-{
-	const int proto = item_proto(it);
-
-	return proto == PKT_PROTO_TCP || proto == PKT_PROTO_UDP || proto == PKT_PROTO_ICMP ? proto
-											   : -1;
-}
-
-/* Whether @it looks at what is in front of L4. */
-static bool
-has_start(const struct item *it)
-{
-	for (uint32_t i = 0; i < it->n_words; i++)
-		if (it->words[i].win == WINDOW_OF_START(SPACE_RAW) ||
-			it->words[i].win == WINDOW_OF_START(SPACE_ETHER))
-			return true;
-	return false;
-}
-
-static int
-order_words(const struct item *a, const struct item *b)
-{
-	const int proto_a = proto_of(a), proto_b = proto_of(b);
-
-	if (proto_a != proto_b)
-		return proto_a < proto_b ? -1 : 1;
-	if (a->steps_win != b->steps_win)
-		return a->steps_win < b->steps_win ? -1 : 1;
-	if (a->n_words != b->n_words)
-		return a->n_words < b->n_words ? -1 : 1;
-	for (uint32_t i = 0; i < a->n_words; i++) {
-		const struct item_word *x = &a->words[i], *y = &b->words[i];
-
-		if (x->win != y->win || x->off != y->off)
-			return item_word_before(x, y) ? -1 : 1;
-		if (x->mask != y->mask)
-			return x->mask < y->mask ? -1 : 1;
-	}
-	return 0;
-}
-
-static int
-order_like(const void *pa, const void *pb)
-{
-	return order_words(((const struct shape *)pa)->like, ((const struct shape *)pb)->like);
-}
-
-static int
-order_shapes(const void *pa, const void *pb)
-{
-	const struct shape *a = pa, *b = pb;
-
-	if (a->n != b->n)
-		return a->n > b->n ? -1 : 1;
-	if (a->bits != b->bits)
-		return a->bits > b->bits ? -1 : 1;
-	return (a->first > b->first) - (a->first < b->first);
-}
-
-static uint32_t
-bits_of(const struct item_word *w, uint32_t n)
-{
-	uint32_t bits = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		bits += (uint32_t)__builtin_popcountll(w[i].mask);
-	return bits;
-}
-
-/* Equal for items of one shape. */
-static uint64_t
-shape_hash(const struct item *it)
-{
-	uint64_t h = mix(it->steps_win ^ (uint64_t)(proto_of(it) + 1) << 8, it->n_words);
-
-	for (uint32_t i = 0; i < it->n_words; i++)
-		h = mix(h,
-			it->words[i].mask ^ (uint64_t)it->words[i].win << 32 ^
-				(uint64_t)(uint16_t)it->words[i].off << 16);
-	return h;
-}
-
-/* The number of the shape of @it, new or known, by @slots, @n_slots of them: numbers + 1. */
-static uint32_t
-shape_of(struct parting *p, const struct item *it, uint32_t *slots, uint32_t n_slots)
-{
-	uint32_t at = (uint32_t)shape_hash(it) & (n_slots - 1);
-
-	for (; slots[at] != 0; at = (at + 1) & (n_slots - 1))
-		if (order_words(p->shapes[slots[at] - 1].like, it) == 0)
-			return slots[at] - 1;
-	p->shapes[p->n_shapes] = (struct shape){.like = it,
-		.number = p->n_shapes,
-		.bits = bits_of(it->words, it->n_words),
-		.proto = proto_of(it),
-		.has_start = has_start(it)};
-	slots[at] = ++p->n_shapes;
-	return p->n_shapes - 1;
-}
-
-/* Order items by shape, of which @of has the number by item; shapes not as rules happen to come. */
-static void
-order_by_shape(struct parting *p, const uint32_t *of, uint32_t *place)
-{
-	uint32_t first = 0;
-
-	qsort(p->shapes, p->n_shapes, sizeof(*p->shapes), order_like);
-	for (uint32_t i = 0; i < p->n_shapes; i++) {
-		place[p->shapes[i].number] = first;
-		p->shapes[i].first = first;
-		first += p->shapes[i].n;
-	}
-	for (uint32_t i = 0; i < p->items->n; i++)
-		p->order[place[of[i]]++] = i;
-}
-
-static int
-find_shapes(struct parting *p)
-{
-	const struct item *v = p->items->v;
-	const uint32_t n = p->items->n;
-	const uint32_t n_slots = (uint32_t)MAX(64, power_of_2(2 * (uint64_t)n));
-	uint32_t *slots, *of;
-
-	slots = arena_zalloc(p->arena, n_slots * sizeof(*slots));
-	of = arena_zalloc(p->arena, (n + 1) * sizeof(*of));
-	p->order = arena_zalloc(p->arena, (n + 1) * sizeof(*p->order));
-	p->shapes = arena_zalloc(p->arena, (n + 1) * sizeof(*p->shapes));
-	p->known = arena_zalloc(p->arena, (n + 1) * sizeof(*p->known));
-	if (slots == NULL || of == NULL || p->order == NULL || p->shapes == NULL ||
-		p->known == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		p->known[i].whole = whole_of(&v[i]);
-		of[i] = shape_of(p, &v[i], slots, n_slots);
-		p->shapes[of[i]].n++;
-	}
-	order_by_shape(p, of, slots);
-	qsort(p->shapes, p->n_shapes, sizeof(*p->shapes), order_shapes);
-	return 0;
 }
 
 /* ---- how good a hash is ---- */
@@ -307,7 +141,7 @@ sample_shape(struct parting *p, const struct shape *s, uint32_t share)
 	const uint32_t step = MAX(1, s->n / MAX(share, 1));
 
 	for (uint32_t i = 0; i < s->n && p->n_sample < SAMPLE_MAX; i += step)
-		p->sample[p->n_sample++] = p->order[s->first + i];
+		p->sample[p->n_sample++] = p->shapes.order[s->first + i];
 }
 
 /* Items of group @g, which may be NULL, and of shape @s. */
@@ -321,7 +155,7 @@ sample(struct parting *p, const struct group *g, const struct shape *s)
 	sample_shape(p, s, (uint32_t)((uint64_t)SAMPLE_MAX * s->n / all) + 1);
 	p->n_keyed = p->n_sample;
 	for (uint32_t i = 0; g != NULL && i < g->n_shapes; i++) {
-		const struct shape *of = &p->shapes[g->shapes[i]];
+		const struct shape *of = &p->shapes.v[g->shapes[i]];
 
 		sample_shape(p, of, (uint32_t)((uint64_t)SAMPLE_MAX * of->n / all) + 1);
 	}
@@ -432,10 +266,11 @@ shared(const struct item_word *a, uint32_t n_a, const struct item *it, struct it
 static void
 note_keys(struct parting *p, const struct group *g, uint32_t shape)
 {
-	const struct shape *s = &p->shapes[shape];
+	const struct shape *s = &p->shapes.v[shape];
 
 	for (uint32_t i = s->first; i < s->first + s->n; i++)
-		p->known[p->order[i]].key = key_of(&p->items->v[p->order[i]], g->hash, g->n_hash);
+		p->known[p->shapes.order[i]].key =
+			key_of(&p->items->v[p->shapes.order[i]], g->hash, g->n_hash);
 }
 
 static int
@@ -453,7 +288,7 @@ group_take(struct parting *p, struct group *g, uint32_t shape)
 		g->cap_shapes = cap;
 	}
 	g->shapes[g->n_shapes++] = shape;
-	g->n_items += p->shapes[shape].n;
+	g->n_items += p->shapes.v[shape].n;
 	return 0;
 }
 
@@ -480,7 +315,7 @@ kinship(const struct group *g, const struct shape *s)
 
 	if (!can_join(g, s))
 		return 0;
-	return bits_of(full + has_key, n - has_key);
+	return shape_bits(full + has_key, n - has_key);
 }
 
 static bool
@@ -510,7 +345,7 @@ is_one_key(const struct parting *p, const struct item_word *words, uint32_t n)
 static bool
 join(struct parting *p, struct group *g, uint32_t shape)
 {
-	const struct shape *s = &p->shapes[shape];
+	const struct shape *s = &p->shapes.v[shape];
 	struct item_word full[ITEM_WORDS_MAX], hash[HASH_WORDS_MAX];
 	const uint32_t n_full = shared(g->full, g->n_full, s->like, full);
 	uint32_t n_hash, n_kept, score, good;
@@ -546,7 +381,7 @@ join(struct parting *p, struct group *g, uint32_t shape)
 static void
 start_group(struct parting *p, uint32_t shape)
 {
-	const struct shape *s = &p->shapes[shape];
+	const struct shape *s = &p->shapes.v[shape];
 	struct group *g = &p->groups[p->n_groups];
 
 	if (p->n_groups == p->max_groups)
@@ -574,7 +409,7 @@ next_of_kin(const struct parting *p, uint32_t shape, uint64_t tried)
 
 	for (uint32_t g = 0; g < MIN(p->n_groups, 64); g++) {
 		const uint32_t bits =
-			(tried >> g & 1) == 0 ? kinship(&p->groups[g], &p->shapes[shape]) : 0;
+			(tried >> g & 1) == 0 ? kinship(&p->groups[g], &p->shapes.v[shape]) : 0;
 
 		if (bits > most) {
 			most = bits;
@@ -604,7 +439,7 @@ join_small_groups(struct parting *p)
 				in = join(p, &p->groups[o], g->shapes[k]);
 			if (in)
 				continue;
-			items += p->shapes[g->shapes[k]].n;
+			items += p->shapes.v[g->shapes[k]].n;
 			g->shapes[left++] = g->shapes[k];
 		}
 		g->n_shapes = left;
@@ -615,7 +450,7 @@ join_small_groups(struct parting *p)
 static void
 make_groups(struct parting *p)
 {
-	for (uint32_t s = 0; s < p->n_shapes; s++) {
+	for (uint32_t s = 0; s < p->shapes.n; s++) {
 		uint64_t tried = 0;
 		bool in = false;
 
@@ -746,11 +581,11 @@ make_clusters(struct parting *p, const struct partition_limits *limits, struct c
 		memcpy(c[i].hash, g->hash, g->n_hash * sizeof(*g->hash));
 		c[i].n_hash = g->n_hash;
 		for (uint32_t s = 0; s < g->n_shapes; s++) {
-			const struct shape *of = &p->shapes[g->shapes[s]];
+			const struct shape *of = &p->shapes.v[g->shapes[s]];
 
 			for (uint32_t k = 0; k < of->n; k++) {
-				c[i].items[c[i].n_items++] = p->order[of->first + k];
-				in[p->order[of->first + k]] = true;
+				c[i].items[c[i].n_items++] = p->shapes.order[of->first + k];
+				in[p->shapes.order[of->first + k]] = true;
 			}
 		}
 		/* Items are made rule by rule, so that is the order of rules. */
@@ -779,9 +614,12 @@ partition(struct items *items, const struct partition_limits *limits, struct are
 	p->max_groups = limits->clusters_max;
 	p->groups = arena_zalloc(arena, (p->max_groups + 1) * sizeof(*p->groups));
 	c = arena_zalloc(arena, (p->max_groups + 1) * sizeof(*c));
-	if (p->groups == NULL || c == NULL)
+	p->known = arena_zalloc(arena, (items->n + 1) * sizeof(*p->known));
+	if (p->groups == NULL || c == NULL || p->known == NULL)
 		return -ENOMEM;
-	r = find_shapes(p);
+	for (uint32_t i = 0; i < items->n; i++)
+		p->known[i].whole = whole_of(&items->v[i]);
+	r = shapes_find(items, arena, &p->shapes);
 	if (r < 0)
 		return r;
 	make_groups(p);
