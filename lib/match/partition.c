@@ -38,7 +38,7 @@ struct group {
 	uint32_t *shapes; /* numbers */
 	uint32_t n_shapes, cap_shapes, n_items;
 	uint8_t steps_win; /* of all items */
-	int proto; /* of all items; -1: of any */
+	struct frames_of frames; /* of the first shape; the protocol of all items */
 	bool has_start; /* items of the first shape */
 };
 
@@ -295,14 +295,17 @@ group_take(struct parting *p, struct group *g, uint32_t shape)
 /*
  * Whether items of shape @s may be in @g at all. Frames of one protocol are not to be asked for
  * tables of another one: two that share none cost a frame one look-up, together they cost it, too.
- * And what is compared in one window goes faster where that holds for all items.
+ * The same goes for a port of many rules. And what is compared in one window goes faster where that
+ * holds for all items.
  */
 static bool
 can_join(const struct group *g, const struct shape *s)
 {
-	if (g->steps_win != s->like->steps_win || (g->proto != s->proto && g->proto != -1))
+	if (g->steps_win != s->like->steps_win ||
+		(g->frames.proto != s->frames.proto && g->frames.proto != -1))
 		return false;
-	return g->has_start == s->has_start || MAX(g->n_items, s->n) <= KIND;
+	return (g->has_start == s->has_start && g->frames.port == s->frames.port) ||
+		MAX(g->n_items, s->n) <= KIND;
 }
 
 /* Bits of the frame that @g and shape @s share. */
@@ -390,7 +393,7 @@ start_group(struct parting *p, uint32_t shape)
 	memcpy(g->full, s->like->words, s->like->n_words * sizeof(*g->full));
 	g->n_full = s->like->n_words;
 	g->steps_win = s->like->steps_win;
-	g->proto = s->proto;
+	g->frames = s->frames;
 	g->has_start = s->has_start;
 	sample(p, NULL, s);
 	if (choose_words(p, g->full, g->n_full, g->steps_win, g->hash, &g->n_hash) <=

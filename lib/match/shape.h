@@ -14,12 +14,19 @@
 
 struct arena;
 
+/* Frames of one kind: of TCP, UDP or ICMP, to a port that many rules ask for; -1: of any. */
+struct frames_of {
+	int proto, port;
+};
+
+#define SHAPE_PORT_MIN 32 /* items that ask for a port, to be many */
+
 struct shape {
 	const struct item *like; /* one of them */
 	uint32_t number; /* as they were found */
 	uint32_t first, n; /* in order[] */
 	uint32_t bits;
-	int proto; /* of its items: TCP, UDP or ICMP, or -1 */
+	struct frames_of frames;
 	bool has_start; /* its items look at what is in front of L4 */
 };
 
