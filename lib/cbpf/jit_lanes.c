@@ -19,9 +19,10 @@
 #include "base/util.h"
 #include "jit_x86.h"
 
-/* Of a lane: its start, its test and what is told of it; and each operator, products the most. */
-#define AROUND_BYTES 160
-#define OP_BYTES 128
+/* Of a lane: an instruction each to start, compare and tell, and for each operator. */
+#define INSN_BYTES 12
+#define INSNS_AROUND 12
+#define INSNS_OF_OP 4
 #define POOL_ALIGN 64
 
 /* An opcode: of the map 0f (1) or 0f 38 (2), with the prefix 66 but for map 0, which is 0f, too. */
@@ -29,11 +30,10 @@ struct opcode {
 	uint8_t map, byte;
 };
 
-static const struct opcode LOAD = {1, 0x6f}, LOAD_ONE = {1, 0x6e}, BROADCAST = {2, 0x58},
-			   AND = {1, 0xdb}, EQUAL = {1, 0x76}, SHIFT = {1, 0x72},
-			   SHIFT_WIDE = {1, 0x73}, MUL_EVEN = {1, 0xf4}, CHOOSE = {1, 0x70},
-			   CHOOSE_OF_TWO = {0, 0xc6}, TO_16 = {1, 0x6b}, TO_8 = {1, 0x63},
-			   BITS = {1, 0xd7};
+static const struct opcode LOAD = {1, 0x6f}, BROADCAST = {2, 0x58}, AND = {1, 0xdb},
+			   EQUAL = {1, 0x76}, SHIFT = {1, 0x72}, SHIFT_WIDE = {1, 0x73},
+			   MUL_EVEN = {1, 0xf4}, CHOOSE = {1, 0x70}, CHOOSE_OF_TWO = {0, 0xc6},
+			   BITS = {0, 0x50};
 
 static const struct opcode of_kind[] = {
 	[CBPF_LANE_ADD_ROW] = {1, 0xfe},
@@ -60,28 +60,34 @@ struct coder {
 #define OFFSET_MIN (-128)
 #define OFFSET_MAX 127
 
-/* A row takes as many registers, from 0 on, as it has vectors; others are for what comes in. */
-#define ROW_BYTES (CBPF_LANES_PACKETS * sizeof(uint32_t))
-#define REG_CONSTANT 4
-#define REG_ODD 5
+/* Numbers of a row take as many registers, from 0 on, as they are vectors. */
+#define REG_CONSTANT 2
+#define REG_ODD 3
 
-/* Bytes of a vector. */
-static uint32_t
-vector_of(const struct coder *c)
+uint32_t
+cbpf_lanes_packets(enum cbpf_vectors vectors)
 {
-	switch (c->vectors) {
-	case CBPF_VECTORS_NONE: break;
-	case CBPF_VECTORS_SSE2: return 16;
-	case CBPF_VECTORS_AVX2: return 32;
-	case CBPF_VECTORS_AVX512: return 64;
-	}
-	return ROW_BYTES;
+	return vectors == CBPF_VECTORS_SSE2 ? 4 : 16;
 }
 
 static uint32_t
 vectors_of(const struct coder *c)
 {
-	return ROW_BYTES / vector_of(c);
+	return c->vectors == CBPF_VECTORS_AVX2 ? 2 : 1;
+}
+
+/* Bytes of a vector. */
+static uint32_t
+vector_of(const struct coder *c)
+{
+	return cbpf_lanes_packets(c->vectors) * (uint32_t)sizeof(uint32_t) / vectors_of(c);
+}
+
+/* How often a constant stands in the pool: SSE2 loads none for all lanes. */
+static uint32_t
+constant_times(enum cbpf_vectors vectors)
+{
+	return vectors == CBPF_VECTORS_SSE2 ? cbpf_lanes_packets(vectors) : 1;
 }
 
 static bool
@@ -246,7 +252,8 @@ with_constant(struct coder *c, struct opcode op, unsigned int dst, unsigned int 
 	reach_constant(c);
 	put_memory(&i, dst, RDX, (int32_t)(c->n_used * (uint32_t)sizeof(*c->pool) - c->constant),
 		unit);
-	c->pool[c->n_used++] = k;
+	for (uint32_t n = constant_times(c->vectors); n > 0; n--)
+		c->pool[c->n_used++] = k;
 	end(c, &i);
 }
 
@@ -264,27 +271,15 @@ shift(struct coder *c, struct opcode op, unsigned int reg, uint32_t k)
 
 /* ---- a lane ---- */
 
-/* REG_CONSTANT is @k everywhere. */
-static void
-load_constant(struct coder *c, uint32_t k)
-{
-	if (c->vectors != CBPF_VECTORS_SSE2) {
-		with_constant(c, BROADCAST, REG_CONSTANT, 0, k);
-		return;
-	}
-	with_constant(c, LOAD_ONE, REG_CONSTANT, 0, k);
-	with_byte(c, CHOOSE, REG_CONSTANT, REG_CONSTANT, 0);
-}
-
 /* r op @k; what AVX-512 compares goes into register k1. */
 static void
 all_with_constant(struct coder *c, struct opcode op, uint32_t k)
 {
-	if (is_512(c)) {
-		with_constant(c, op, op.byte == EQUAL.byte, 0, k);
+	if (c->vectors != CBPF_VECTORS_AVX2) {
+		with_constant(c, op, is_512(c) && op.byte == EQUAL.byte, 0, k);
 		return;
 	}
-	load_constant(c, k);
+	with_constant(c, BROADCAST, REG_CONSTANT, 0, k);
 	for (uint32_t v = 0; v < vectors_of(c); v++)
 		with_reg(c, op, v, v, REG_CONSTANT);
 }
@@ -299,15 +294,13 @@ multiply(struct coder *c, uint32_t k)
 		all_with_constant(c, of_kind[CBPF_LANE_MUL], k);
 		return;
 	}
-	load_constant(c, k);
-	for (uint32_t v = 0; v < vectors_of(c); v++) {
-		with_reg(c, LOAD, REG_ODD, 0, v);
-		shift(c, SHIFT_WIDE, REG_ODD, 32);
-		with_reg(c, MUL_EVEN, v, v, REG_CONSTANT);
-		with_reg(c, MUL_EVEN, REG_ODD, REG_ODD, REG_CONSTANT);
-		with_byte(c, CHOOSE_OF_TWO, v, REG_ODD, FOUR(0, 2, 0, 2));
-		with_byte(c, CHOOSE, v, v, FOUR(0, 2, 1, 3));
-	}
+	with_constant(c, LOAD, REG_CONSTANT, 0, k);
+	with_reg(c, LOAD, REG_ODD, 0, 0);
+	shift(c, SHIFT_WIDE, REG_ODD, 32);
+	with_reg(c, MUL_EVEN, 0, 0, REG_CONSTANT);
+	with_reg(c, MUL_EVEN, REG_ODD, REG_ODD, REG_CONSTANT);
+	with_byte(c, CHOOSE_OF_TWO, 0, REG_ODD, FOUR(0, 2, 0, 2));
+	with_byte(c, CHOOSE, 0, 0, FOUR(0, 2, 1, 3));
 }
 
 static void
@@ -368,15 +361,12 @@ tell_256(struct coder *c, uint32_t v, uint32_t at)
 	end(c, &i);
 }
 
-/* pmovmskb eax of the four vectors, each number a byte; mov the 2 bytes at @at, ax. */
+/* movmskps eax, vector 0; mov the 2 bytes at @at, ax. */
 static void
 tell_128(struct coder *c, uint32_t at)
 {
 	struct insn i = {.v = {0x66, 0x89}, .n = 2};
 
-	with_reg(c, TO_16, 0, 0, 1);
-	with_reg(c, TO_16, 2, 2, 3);
-	with_reg(c, TO_8, 0, 0, 2);
 	with_reg(c, BITS, RAX, 0, 0);
 	put_memory(&i, RAX, RSI, (int32_t)(at - c->result), 1);
 	end(c, &i);
@@ -415,9 +405,9 @@ put_lane(struct coder *c, const struct cbpf_lane *l, uint32_t number)
 
 /* ---- all of them ---- */
 
-/* Constants of @lanes, which are a multiple of a line. */
+/* Numbers in the pool of @lanes, which are a multiple of a line. */
 static uint32_t
-count_constants(const struct cbpf_lane *lanes, size_t n)
+pool_of(const struct cbpf_lane *lanes, size_t n, enum cbpf_vectors vectors)
 {
 	const uint32_t line = POOL_ALIGN / sizeof(uint32_t);
 	uint32_t k = 0;
@@ -428,7 +418,7 @@ count_constants(const struct cbpf_lane *lanes, size_t n)
 			k += lanes[i].ops[o].kind > CBPF_LANE_XOR_ROW &&
 				lanes[i].ops[o].kind < CBPF_LANE_SHIFT;
 	}
-	return (k + line - 1) / line * line;
+	return (k * constant_times(vectors) + line - 1) / line * line;
 }
 
 /* Have RDI point so that bytes of AVX-512 reach as many rows behind the first as can be. */
@@ -437,7 +427,7 @@ reach_rows(struct coder *c)
 {
 	struct insn add = {.v = {0x48, 0x81, 0xc0 | RDI}, .n = 3};
 
-	c->row = -OFFSET_MIN * ROW_BYTES;
+	c->row = -OFFSET_MIN * POOL_ALIGN;
 	put32(&add, c->row);
 	end(c, &add);
 }
@@ -445,9 +435,10 @@ reach_rows(struct coder *c)
 size_t
 cbpf_lanes_room(size_t n)
 {
-	const size_t code = AROUND_BYTES + OP_BYTES * CBPF_LANE_OPS_MAX;
+	const size_t insns = INSNS_AROUND + INSNS_OF_OP * CBPF_LANE_OPS_MAX;
+	const size_t pool = (CBPF_LANE_OPS_MAX + 2) * constant_times(CBPF_VECTORS_SSE2);
 
-	return (n + 1) * (code + (CBPF_LANE_OPS_MAX + 2) * sizeof(uint32_t)) + 2 * POOL_ALIGN;
+	return (n + 1) * (insns * INSN_BYTES + pool * sizeof(uint32_t)) + 2 * POOL_ALIGN;
 }
 
 /* What @c has, into @arena. */
@@ -473,7 +464,7 @@ int
 cbpf_jit_lanes(struct cbpf_arena *arena, const struct cbpf_lane *lanes, size_t n,
 	enum cbpf_vectors vectors, cbpf_lanes_fn *ret_fn, struct diag *diag)
 {
-	struct coder c = {.n_pool = count_constants(lanes, n), .vectors = vectors};
+	struct coder c = {.n_pool = pool_of(lanes, n, vectors), .vectors = vectors};
 	const struct insn vzeroupper = {.v = {0xc5, 0xf8, 0x77}, .n = 3};
 	struct arena mem = ARENA_INIT;
 	int r = x86_buf_init(&c.code, &mem, 0, 0);

@@ -10,6 +10,7 @@
 #define LIST_WIDTH 16
 #define LIST_VECS 4
 #define LIST_AT_ONCE 2
+#define LIST_PACKETS 4
 #ifdef __SSE2__
 #define LIST_HAS_CODE
 #endif

@@ -6,7 +6,7 @@
  * processor's options by meson.build and define LIST_PROBE, the vectors of
  * list_vec.h, LIST_VECS, how many of them go at once so that the latencies of one
  * hide behind the others', LIST_AT_ONCE, of how many lanes of four, as many as there
- * are registers for, and
+ * are registers for, LIST_PACKETS, how many frames go through machine code at once, and
  *
  *	list_vec list_shift(list_vec v, uint32_t n)
  *	uint64_t list_equal(const list_vec *r, uint32_t vecs, uint32_t mask, uint32_t val)
@@ -135,8 +135,8 @@ LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 	struct list_hits h;
 
 	h.n = 0;
-	list_take(l, p, some, is_code ? CBPF_LANES_PACKETS : LIST_LANES,
-		is_code ? CBPF_LANES_PACKETS : LIST_GROUP, &f);
+	list_take(l, p, some, is_code ? LIST_PACKETS : LIST_LANES,
+		is_code ? LIST_PACKETS : LIST_GROUP, &f);
 	list_put_pieces(l, &f);
 	for (uint32_t k = 0; k < l->n_parts; k++) {
 		const struct list_part *part = &l->parts[k];

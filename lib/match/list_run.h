@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Lists that are machine code, for vectors that there is code for: included by list_avx2.c and
- * list_avx512.c, behind list_vec.h, which define
+ * Lists that are machine code, for vectors that there is code for: included by list_c.c,
+ * list_avx2.c and list_avx512.c, behind list_vec.h, which define
  *
  *	uint32_t list_some(list_vec v)
  *
  * which numbers of 16 bits of @v are not 0.
  */
 
-#define RUN_PACKETS CBPF_LANES_PACKETS
-#define RUN_TIMES (MATCH_BURST / RUN_PACKETS)
+#define RUN_TIMES (MATCH_BURST / LIST_PACKETS)
 #define RUN_LANES (LIST_WIDTH / (uint32_t)sizeof(uint16_t)) /* whose results are a vector */
 
-/* Of each 16 frames, by lane: for whom the test holds. */
+/* Of frames that go at once, by lane: for whom the test holds. */
 struct list_holds {
 	uint16_t v[RUN_TIMES][LIST_BLOCK + RUN_LANES] __attribute__((aligned(64)));
 };
@@ -32,7 +31,7 @@ run_note(const struct list_block *block, uint32_t lane, const struct list_holds 
 	uint64_t frames = 0;
 
 	for (uint32_t k = 0; k < times; k++)
-		frames |= (uint64_t)holds->v[k][lane] << RUN_PACKETS * k;
+		frames |= (uint64_t)holds->v[k][lane] << LIST_PACKETS * k;
 	frames &= some;
 	h->v[h->n] = (struct list_hit){.frames = frames, .lane = block->lane + lane};
 	h->n += frames != 0;
@@ -43,13 +42,13 @@ static inline void
 run_block(const struct list *l, const struct list_block *block, struct probe *p,
 	const struct list_frames *f, uint64_t some, struct list_hits *h)
 {
-	const uint32_t times = f->room / RUN_PACKETS;
+	const uint32_t times = f->room / LIST_PACKETS;
 	struct list_holds holds;
 
 	for (uint32_t k = 0; k < times; k++) {
 		/* Behind the last lane none holds. */
 		*holds_of(&holds, k, block->n) = (list_vec){0};
-		block->fn(&f->rows[0][k * RUN_PACKETS], holds.v[k]);
+		block->fn(&f->rows[0][k * LIST_PACKETS], holds.v[k]);
 	}
 	for (uint32_t i = 0; i < block->n; i += RUN_LANES) {
 		list_vec any = {0};

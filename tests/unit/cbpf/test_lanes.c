@@ -22,6 +22,7 @@
 
 #define ROWS 81
 #define LANES_MAX 40
+#define PACKETS_MAX 16
 #define SETS 600
 #define ROW_BYTES 256 /* of which 64 are the packets' */
 
@@ -83,18 +84,18 @@ draw(const struct rows *rows)
 	}
 	l.mask = rng_below(&rng, 2) == 0 ? UINT32_MAX : (uint32_t)rng_next(&rng);
 	if (rng_below(&rng, 4) > 0)
-		l.val = compute(&l, rows, rng_below(&rng, CBPF_LANES_PACKETS));
+		l.val = compute(&l, rows, rng_below(&rng, PACKETS_MAX));
 	else
 		l.val = (uint32_t)rng_next(&rng) & l.mask;
 	return l;
 }
 
 static uint16_t
-holds(const struct cbpf_lane *l, const struct rows *rows)
+holds(const struct cbpf_lane *l, const struct rows *rows, uint32_t packets)
 {
 	uint16_t bits = 0;
 
-	for (uint32_t i = 0; i < CBPF_LANES_PACKETS; i++)
+	for (uint32_t i = 0; i < packets; i++)
 		bits |= (uint16_t)((compute(l, rows, i) == l->val) << i);
 	return bits;
 }
@@ -104,6 +105,7 @@ check(enum cbpf_vectors vectors)
 {
 	static struct cbpf_lane lanes[LANES_MAX];
 	static struct rows rows;
+	const uint32_t packets = cbpf_lanes_packets(vectors);
 	struct cbpf_arena *arena;
 	uint32_t held = 0;
 
@@ -121,10 +123,10 @@ check(enum cbpf_vectors vectors)
 		memset(got, 0xa5, sizeof(got));
 		fn(&rows, got);
 		for (uint32_t i = 0; i < n; i++) {
-			if (got[i] != holds(&lanes[i], &rows))
+			if (got[i] != holds(&lanes[i], &rows, packets))
 				print_error("set %" PRIu32 ", lane %" PRIu32 " of %" PRIu32 "\n",
 					set, i, n);
-			assert_int_equal(got[i], holds(&lanes[i], &rows));
+			assert_int_equal(got[i], holds(&lanes[i], &rows, packets));
 			held += got[i] != 0;
 		}
 		assert_int_equal(got[n], 0xa5a5);

@@ -3,7 +3,7 @@
 #define CBPF_LANES_H
 
 /*
- * Many computations on the same few numbers, each with a test, for 16 packets at once: machine
+ * Many computations on the same few numbers, each with a test, for several packets at once: machine
  * code of vector instructions. The numbers stand in rows, one of each packet side by side.
  *
  *	(row 3 + 77) * 5 ^ row 4, & 0xffff == 4711
@@ -51,7 +51,8 @@ enum cbpf_vectors {
 	CBPF_VECTORS_AVX512,
 };
 
-#define CBPF_LANES_PACKETS 16 /* at once; rows stand at multiples of 64 bytes */
+/* Packets at once; rows stand at multiples of 64 bytes. */
+uint32_t cbpf_lanes_packets(enum cbpf_vectors vectors);
 
 /* @rows: of the first packet. @ret_holds: by lane, bit i: its test holds for the i-th. */
 typedef void (*cbpf_lanes_fn)(const void *rows, uint16_t *ret_holds);
