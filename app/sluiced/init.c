@@ -287,6 +287,7 @@ on_tick(void *arg)
 	dp_tick(d->dp);
 	(void)ttl_apply(d->ttl, d->config->rules, d->image, ttl_now_ms());
 	reload_tick(d->reload);
+	notify_tick();
 }
 
 static int

@@ -74,12 +74,49 @@ nobody_listens(void **state)
 	notify_send("READY=1");
 }
 
+/* A full socket holds nobody up. */
+static void
+nobody_reads(void **state)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	char name[108];
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), n = 0;
+
+	(void)state;
+	(void)snprintf(name, sizeof(name), "@sluiced-notify-full-%d", (int)getpid());
+	assert_true(fd >= 0);
+	memcpy(sa.sun_path + 1, name + 1, strlen(name) - 1);
+	assert_int_equal(
+		bind(fd, (const struct sockaddr *)&sa,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
+		0);
+	assert_int_equal(setenv("NOTIFY_SOCKET", name, 1), 0);
+	(void)alarm(10); /* instead of waiting for ever */
+	for (int i = 0; i < 1000; i++)
+		notify_send("READY=1");
+	notify_send("STATUS=last");
+	(void)alarm(0);
+	while (recv(fd, name, sizeof(name), MSG_DONTWAIT) > 0)
+		n++;
+	assert_in_range(n, 1, 998);
+	/* The last state is known in the end. */
+	notify_tick();
+	notify_tick();
+	memset(name, 0, sizeof(name));
+	assert_true(recv(fd, name, sizeof(name), MSG_DONTWAIT) > 0);
+	assert_string_equal(name, "STATUS=last");
+	assert_true(recv(fd, name, sizeof(name), MSG_DONTWAIT) < 0);
+	close(fd);
+	assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_it_is_told),
 		cmocka_unit_test(nobody_listens),
+		cmocka_unit_test(nobody_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
