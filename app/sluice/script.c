@@ -232,12 +232,36 @@ add_claim(struct sbuf *b, const struct script *s)
 		s->chain != NULL ? "iptables-chain another -w" : "iptables --set");
 }
 
+/* The shell's test whether the set is there, behind a list of all. */
+static void
+add_has_set(struct sbuf *b, const struct script *s, const char *is)
+{
+	sbuf_addf(b, "[[ $'\\n'${sets}$'\\n' %s *$'\\n%s\\n'* ]]", is, s->set);
+}
+
+/* A first run that fails leaves nothing; what an earlier one made stays as it is. */
+static void
+add_undo(struct sbuf *b)
+{
+	sbuf_adds(b,
+		"# At the end of a first run: if it failed, what it made goes again.\n"
+		"undo() {\n\tlocal status=$?\n\n"
+		"\tif [ \"${status}\" -ne 0 ]; then\n"
+		"\t\tset +o errexit\n\t\tremove 2>/dev/null\n\tfi\n"
+		"\texit \"${status}\"\n}\n\n");
+}
+
 static void
 add_apply(struct sbuf *b, const struct script *s)
 {
 	add_claim(b, s);
+	add_undo(b);
+	sbuf_adds(b,
+		"apply() {\n\tlocal ip sets\n\n\tclaim\n"
+		"\tsets=$(\"${ipset[@]}\" list -name)\n\tif ");
+	add_has_set(b, s, "!=");
 	sbuf_addf(b,
-		"apply() {\n\tlocal ip\n\n\tclaim\n"
+		"; then\n\t\ttrap undo EXIT\n\tfi\n"
 		"\t\"${ipset[@]}\" -exist create %s hash:net family %s\n"
 		"\tfor ip in ",
 		s->set, s->inet6 ? "inet6" : "inet");
@@ -257,12 +281,14 @@ static void
 add_remove(struct sbuf *b, const struct script *s)
 {
 	sbuf_adds(b, "remove() {\n\tlocal sets\n\n\tsets=$(\"${ipset[@]}\" list -name)\n");
-	if (s->objects != NULL && s->chain == NULL)
-		sbuf_addf(b,
-			"\tif [[ $'\\n'${sets}$'\\n' == *$'\\n%s\\n'* ]]; then\n"
+	if (s->objects != NULL && s->chain == NULL) {
+		sbuf_adds(b, "\tif ");
+		add_has_set(b, s, "==");
+		sbuf_adds(b,
+			"; then\n"
 			"\t\t# Iptables know the rule again only where its object is.\n"
-			"\t\tobjects_load\n\tfi\n",
-			s->set);
+			"\t\tobjects_load\n\tfi\n");
+	}
 	sbuf_adds(b, "\twhile rule -C INPUT 2>/dev/null; do\n\t\trule -D INPUT\n\tdone\n");
 	if (s->chain != NULL)
 		sbuf_addf(b,
@@ -272,14 +298,16 @@ add_remove(struct sbuf *b, const struct script *s)
 			s->chain, s->chain);
 	if (s->objects != NULL)
 		sbuf_adds(b, "\tobjects_remove\n");
+	sbuf_adds(b, "\tif ");
+	add_has_set(b, s, "!=");
 	sbuf_addf(b,
-		"\tif [[ $'\\n'${sets}$'\\n' != *$'\\n%s\\n'* ]]; then\n\t\treturn\n\tfi\n"
+		"; then\n\t\treturn\n\tfi\n"
 		"\t# The kernel may let go of the set a moment after the rule has gone.\n"
 		"\tfor _ in {1..10}; do\n"
 		"\t\tif \"${ipset[@]}\" destroy %s 2>/dev/null; then\n\t\t\treturn\n\t\tfi\n"
 		"\t\tsleep 0.05\n\tdone\n"
 		"\t\"${ipset[@]}\" destroy %s\n}\n\n",
-		s->set, s->set, s->set);
+		s->set, s->set);
 }
 
 void

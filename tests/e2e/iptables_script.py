@@ -99,6 +99,9 @@ def one_rule(site):
     lab.equal(os.path.basename(path), f"bpf_dns_ip{site.family}_any_example_uk.sh", "its name")
     lab.equal(os.stat(path).st_mode & 0o7777, 0o750, "its mode")
     names = ["a.example.uk", "bb.example.uk", "example.uk", "a.example.com"]
+    wrong = site.script(path, "nonsense", check=False)
+    lab.check(wrong.returncode != 0, "an address that is none")
+    lab.equal(site.saved(), site.clean, "what a failed run left")
     site.script(path)
     lab.equal(site.send(names), [0, 8, 1], "without an address: dropped, passed, mark")
     site.script(path, FLOODED[site.family])

@@ -127,6 +127,34 @@ class Iptables(Case):
             self.fails(2, f"iptables: -i: an ipset takes no prefix of length 0, got '{whole}'; "
                           f"its halves are {halves}", "iptables", *six, "-i", whole, "dns", "a.uk")
 
+    def test_a_first_run_that_fails_leaves_nothing(self):
+        tool = self.folder / "tool"
+        sets = self.folder / "sets"
+        sets.mkdir()
+        # Sets are files, and there is never a rule; a rule or an address of the word FAIL is refused.
+        tool.write_text("""#!/bin/bash
+case "$*" in
+*"list -name") ls "${SETS}" ;;
+*" create "*) touch "${SETS}/b" ;;
+"destroy b") rm "${SETS}/b" ;;
+*" -C "*) exit 1 ;;
+*${FAIL}*) exit 3 ;;
+esac
+""", encoding="ascii")
+        tool.chmod(0o755)
+        self.makes("x", "iptables", "-w", "x", "-s", "b", "dns", "a.uk")
+
+        def run(fail, *args):
+            env = {**os.environ, "IPTABLES": str(tool), "IPSET": str(tool), "SETS": str(sets), "FAIL": fail}
+            done = subprocess.run(["./x", *args], cwd=self.folder, env=env, timeout=60, check=False)
+            return done.returncode, os.listdir(sets)
+
+        self.assertEqual(run("-I INPUT"), (3, []))
+        self.assertEqual(run("192.0.2.300", "192.0.2.300"), (3, []))
+        self.assertEqual(run("none", "192.0.2.3"), (0, ["b"]))
+        self.assertEqual(run("192.0.2.300", "192.0.2.300"), (3, ["b"]))
+        self.assertEqual(run("none", "--delete"), (0, []))
+
     def test_replaces(self):
         path = self.folder / "old"
         path.write_text("old\n", encoding="ascii")
