@@ -409,14 +409,53 @@ tuple_text(const struct tuple *t, struct sbuf *out)
 		t->n_lanes, t->n_blocks, t->n_nodes, t->arena.bytes / 1024);
 }
 
-/* What @im, which has no parts, consists of; @by_chain: one is asked first. Returns how many tables. */
+struct rule_sought {
+	uint32_t rule;
+	bool found;
+};
+
+static void
+look_at_item(void *arg, const struct hash_table *t, const struct hash_item *it, uint32_t chain)
+{
+	struct rule_sought *s = arg;
+
+	(void)t;
+	(void)chain;
+	s->found |= it->rule == s->rule;
+}
+
+static bool
+table_has(const struct hash_table *t, uint32_t rule)
+{
+	struct rule_sought s = {.rule = rule};
+
+	hash_each(t, look_at_item, &s);
+	return s.found;
+}
+
+static bool
+list_has(const struct list *l, uint32_t rule)
+{
+	for (uint32_t i = 0; i < l->n_lanes; i++)
+		if (l->rules[i] == rule)
+			return true;
+	return false;
+}
+
+/*
+ * What @im, which has no parts, consists of; @by_chain: one is asked first; @rule: the number
+ * that d->only has there, MATCH_NONE: it is in another part. Returns how many tables.
+ */
 static uint32_t
-tables_of(const struct dump *d, const struct match_image *im, bool by_chain, uint32_t before)
+tables_of(const struct dump *d, const struct match_image *im, bool by_chain, uint32_t before,
+	uint32_t rule)
 {
 	/* A chain that leaves nothing to tables has none; as a part it has an index without any. */
 	const struct match_index *ix = by_chain ? im->base->index : im->index;
 	const struct match_rule_report *one = d->only != MATCH_NONE ? &d->reports[d->only] : NULL;
 
+	if (one != NULL && rule == MATCH_NONE)
+		return ix != NULL ? ix->n_tables : 0;
 	if (one == NULL)
 		sbuf_addf(d->out, "%zu rules: ", im->n);
 	if (by_chain && one == NULL)
@@ -434,10 +473,10 @@ tables_of(const struct dump *d, const struct match_image *im, bool by_chain, uin
 			ix->bits != NULL ? " and bit vectors" : "", ix->n_residual,
 			ix->bytes / 1024);
 	for (uint32_t i = 0; i < ix->n_tables; i++)
-		if (one == NULL || (one->kernel == MATCH_KERNEL_HASH && one->table == before + i))
+		if (one == NULL || table_has(&ix->tables[i], rule))
 			table_text(ix, &ix->tables[i], before + i, d->out);
 	for (uint32_t i = 0; i < ix->n_lists; i++)
-		if (one == NULL || one->kernel == MATCH_KERNEL_LIST)
+		if (one == NULL || list_has(&ix->lists[i], rule))
 			list_text(ix, &ix->lists[i], i, d->out);
 	if (ix->chains.n > 0 && (one == NULL || one->kernel == MATCH_KERNEL_CHAIN))
 		sbuf_addf(d->out, "chains: %" PRIu32 " rules in %" PRIu32 " functions, %zu KiB\n",
@@ -456,16 +495,20 @@ dump_tables(struct dump *d)
 	uint32_t tables = 0;
 
 	if (parts == NULL) {
-		(void)tables_of(d, d->im, d->im->base->chain != NULL, 0);
+		(void)tables_of(d, d->im, d->im->base->chain != NULL, 0, d->only);
 		return 0;
 	}
 	if (d->only == MATCH_NONE)
 		sbuf_addf(d->out, "%zu rules in %" PRIu32 " parts\n", d->im->n, parts->n);
 	for (uint32_t k = 0; k < parts->n; k++) {
+		uint32_t rule = MATCH_NONE;
+
+		if (d->only != MATCH_NONE && parts_place(parts, d->only, &rule) != k)
+			rule = MATCH_NONE;
 		if (d->only == MATCH_NONE)
 			sbuf_addf(d->out, "part %" PRIu32 ", %" PRIu32 " rules in use of ", k,
 				parts->v[k].n_live);
-		tables += tables_of(d, parts->v[k].im, parts_is_chain(parts, k), tables);
+		tables += tables_of(d, parts->v[k].im, parts_is_chain(parts, k), tables, rule);
 	}
 	return 0;
 }

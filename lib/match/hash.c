@@ -737,3 +737,19 @@ hash_fini(struct hash_table *t)
 	mem_free(t->shapes);
 	memset(t, 0, sizeof(*t));
 }
+
+void
+hash_each(const struct hash_table *t, hash_each_fn each, void *arg)
+{
+	for (uint32_t b = 0; b < t->n_buckets; b++)
+		for (uint32_t s = 0; s < HASH_SLOTS; s++) {
+			uint32_t place = t->places[b][s], chain = 0;
+
+			while (place != 0) {
+				const struct hash_item *it = (const void *)&t->items[place];
+
+				each(arg, t, it, ++chain);
+				place = it->next;
+			}
+		}
+}

@@ -187,6 +187,11 @@ int hash_init(struct hash_table *t, const struct items *items, const struct clus
 	uint64_t seed, enum hash_fault fault);
 void hash_fini(struct hash_table *t);
 
+/* Call @each with every item of @t, and how many are compared before it and with it. */
+typedef void (*hash_each_fn)(
+	void *arg, const struct hash_table *t, const struct hash_item *it, uint32_t chain);
+void hash_each(const struct hash_table *t, hash_each_fn each, void *arg);
+
 /*
  * The kernel: lower @p->best for the frames in @some, for which all windows of
  * @t are found. One for each kind of processor.

@@ -36,35 +36,24 @@ match_report_kernel(const struct match_rule_report *report)
 	return match_kernel_name((enum match_kernel)report->kernel);
 }
 
+struct report_of_table {
+	uint32_t number;
+	struct match_rule_report *ret;
+};
+
 static void
-report_item(const struct hash_table *t, uint32_t number, const struct hash_item *it, uint32_t chain,
-	struct match_rule_report *ret)
+report_item(void *arg, const struct hash_table *t, const struct hash_item *it, uint32_t chain)
 {
-	struct match_rule_report *r = &ret[it->rule];
+	const struct report_of_table *of = arg;
+	struct match_rule_report *r = &of->ret[it->rule];
 
 	if (r->items++ == 0) {
 		r->kernel = MATCH_KERNEL_HASH;
-		r->table = number;
+		r->table = of->number;
 	}
 	r->bytes += hash_item_bytes(&t->shapes[it->shape]);
 	r->runs += (it->flags & ITEM_RUN) != 0;
 	r->chain = MAX(r->chain, chain);
-}
-
-static void
-report_table(const struct hash_table *t, uint32_t number, struct match_rule_report *ret)
-{
-	for (uint32_t b = 0; b < t->n_buckets; b++)
-		for (uint32_t s = 0; s < HASH_SLOTS; s++) {
-			uint32_t place = t->places[b][s], chain = 0;
-
-			while (place != 0) {
-				const struct hash_item *it = (const void *)&t->items[place];
-
-				report_item(t, number, it, ++chain, ret);
-				place = it->next;
-			}
-		}
 }
 
 /* @by_chain: it is asked first; what it leaves to tables is not told. */
@@ -85,8 +74,11 @@ report_kernels(const struct match_image *image, bool by_chain, struct match_rule
 			ret[i].kernel = MATCH_KERNEL_TUPLE;
 	if (ix == NULL || by_chain)
 		return;
-	for (uint32_t k = 0; k < ix->n_tables; k++)
-		report_table(&ix->tables[k], k, ret);
+	for (uint32_t k = 0; k < ix->n_tables; k++) {
+		struct report_of_table of = {k, ret};
+
+		hash_each(&ix->tables[k], report_item, &of);
+	}
 	for (size_t i = 0; i < image->n; i++)
 		if (ix->in_list[i])
 			ret[i].kernel = MATCH_KERNEL_LIST;

@@ -168,6 +168,52 @@ stages_are_told_alone_and_together(void **state)
 	end(image);
 }
 
+/* How often @line starts a line of @text, and the sum of the numbers behind @word on these. */
+static size_t
+lines_of(const char *text, const char *line, const char *word, unsigned long *ret_sum)
+{
+	size_t n = 0;
+
+	*ret_sum = 0;
+	for (const char *at = text; at != NULL && *at != '\0'; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (strncmp(at, line, strlen(line)) != 0)
+			continue;
+		n++;
+		*ret_sum += strtoul(strstr(at, word) + strlen(word), NULL, 10);
+	}
+	return n;
+}
+
+/* A rule of several conditions may be in several tables, and in lists. */
+static void
+a_rule_is_told_of_with_all_its_tables(void **state)
+{
+	static const char *const lines[][2] = {{"table ", ": hash, "}, {"list ", ": "}};
+	struct match_image *image = begin(FAMILY_MIXED, RULES);
+	size_t seen[DIM(lines)] = {0};
+	struct sbuf all = SBUF_INIT;
+	unsigned long sum;
+
+	(void)state;
+	for (uint32_t i = 0; i < n_rules; i++) {
+		struct sbuf one = SBUF_INIT;
+
+		assert_int_equal(match_dump(image, rules, MATCH_STAGE_TABLES, i, &one), 0);
+		for (size_t k = 0; k < DIM(lines); k++)
+			seen[k] += lines_of(sbuf_str(&one), lines[k][0], lines[k][1], &sum);
+		sbuf_fini(&one);
+	}
+	assert_int_equal(match_dump(image, rules, MATCH_STAGE_TABLES, MATCH_NONE, &all), 0);
+	for (size_t k = 0; k < DIM(lines); k++) {
+		(void)lines_of(sbuf_str(&all), lines[k][0], lines[k][1], &sum);
+		assert_int_equal(seen[k], sum);
+	}
+	assert_true(seen[0] > 0);
+	sbuf_fini(&all);
+	end(image);
+}
+
 /* One rule is gone and one is new: the image has parts. */
 static void
 updated_images_are_told_of(void **state)
@@ -244,6 +290,7 @@ main(void)
 		cmocka_unit_test(there_is_a_limit_to_the_time),
 		cmocka_unit_test(all_is_told),
 		cmocka_unit_test(stages_are_told_alone_and_together),
+		cmocka_unit_test(a_rule_is_told_of_with_all_its_tables),
 		cmocka_unit_test(updated_images_are_told_of),
 		cmocka_unit_test(a_failed_allocation_leaves_nothing),
 	};
