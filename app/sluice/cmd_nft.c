@@ -88,6 +88,19 @@ bad_name(const char *option, const char *name)
 }
 
 static int
+check_name(const char *option, const char *name)
+{
+	if (!nft_is_name(name))
+		return bad_name(option, name);
+	if (nft_is_reserved(name))
+		return cli_fail(CLI_USAGE,
+			"%s: '%s' is a word of nft's own, which they take for no name; "
+			"expected another one",
+			option, name);
+	return CLI_DONE;
+}
+
+static int
 read_conf(struct nft_conf *conf)
 {
 	int r;
@@ -98,10 +111,11 @@ read_conf(struct nft_conf *conf)
 		.own_table = args.table == NULL,
 		.skip = args.skip,
 	};
-	if (!nft_is_name(conf->table))
-		return bad_name("--table", conf->table);
-	if (!nft_is_name(conf->chain))
-		return bad_name("--chain", conf->chain);
+	r = check_name("--table", conf->table);
+	if (r == CLI_DONE)
+		r = check_name("--chain", conf->chain);
+	if (r != CLI_DONE)
+		return r;
 	if (strncmp(conf->chain, "r_", 2) == 0 || strncmp(conf->chain, "x_", 2) == 0)
 		return cli_fail(
 			CLI_USAGE, "--chain: r_ and x_ begin the names of the rules' own chains");

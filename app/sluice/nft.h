@@ -85,6 +85,9 @@ struct nft {
 /* Whether @s may name a table or a chain. */
 bool nft_is_name(const char *s);
 
+/* Whether nft take @s for a word of their own: no table or chain can have that name. */
+bool nft_is_reserved(const char *s);
+
 /* "inet", "ip", "ip6". */
 const char *nft_family_name(enum nft_family f);
 

@@ -239,6 +239,15 @@ class Scripts(Case):
                     self.assertIn(f"sluice nft: {option}: expected a letter, then up to 63", got[2])
                     self.assertRegex(got[2], r", got '[^\n]*'\n\Z")
 
+    def test_words_of_nft_are_no_names(self):
+        for option in ("--table", "--chain"):
+            for word in ("accept", "auto-merge", "ip6", "rt0", "set", "xt"):
+                self.assertEqual(nft(option, word, "dns", "a.b"),
+                                 (2, "", f"sluice nft: {option}: '{word}' is a word of nft's own, "
+                                         "which they take for no name; expected another one\n"))
+            for word in ("sets", "Set", "a", "xu"):
+                self.assertEqual(nft(option, word, "dns", "a.b")[0], 0)
+
     def test_apply_reaches_nft_without_standard_input(self):
         rules = self.path("ok.ini", "[rule r]\nproto = udp\naction = drop\n")
         got = self.path("got", "")
