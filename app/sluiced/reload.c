@@ -109,18 +109,20 @@ prepare(const struct daemon *d, struct build *b)
 	r = ruleset_ttl_note(d->ttl, b->config->rules, ttl_now_ms(), &b->ttl);
 	if (r < 0)
 		return diag_fail(&b->diag, r, "out of memory");
+	r = eal_protect_new(b->config->conf, d->config->conf, &b->protect);
+	if (r < 0)
+		return diag_fail(&b->diag, r, "out of memory");
+	r = samples_prepare(d->samples, b->config->conf, &b->sinks, &b->diag);
+	if (r < 0)
+		return r;
+	/* Rules get counter slots here, which they keep: nothing is refused behind it but for memory. */
 	r = ruleset_recompile(b->config->rules, d->config->rules, d->image, d->slots,
 		MATCH_ENGINE_AUTO, &b->image, &b->diag);
 	if (r < 0)
 		return r;
 	(void)ttl_apply(b->ttl, b->config->rules, b->image, ttl_now_ms());
 	r = names_learn(d->names, b->config->rules, b->image);
-	if (r < 0)
-		return diag_fail(&b->diag, r, "out of memory");
-	r = eal_protect_new(b->config->conf, d->config->conf, &b->protect);
-	if (r < 0)
-		return diag_fail(&b->diag, r, "out of memory");
-	return samples_prepare(d->samples, b->config->conf, &b->sinks, &b->diag);
+	return r < 0 ? diag_fail(&b->diag, r, "out of memory") : 0;
 }
 
 /* Nothing fails after the image was taken. */

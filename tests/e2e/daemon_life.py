@@ -97,6 +97,8 @@ def reload_good_and_bad():
             lab.check(status and want in status[0], f"{text!r}: told {said}, expected {want!r}")
             lab.equal(sorted(daemon.ask("stats")["rules"]), ["flood", "other"],
                       f"rules after {text!r}")
+        said = daemon.reload((base + RULE).replace("[sample]\n", "[sample]\nsnaplen = 200\n"))
+        lab.check(said[-1].endswith("a restart is needed to change [sample] snaplen"), f"told {said}")
 
         daemon.write(base + OTHER + "[rule flood]\naction = drop\nmatch = dns nonsense..name\n")
         try:
@@ -107,6 +109,7 @@ def reload_good_and_bad():
         daemon.write(base + OTHER)
         lab.equal(daemon.ask("reload")["ok"], True, "a good file by the socket")
         rules = daemon.ask("stats")["rules"]
+        lab.equal(sorted(rules), ["flood", "other"], "no rule that was refused has counters")
         lab.equal((rules["other"]["mode"], rules["flood"]["mode"]), ("enforce", "removed"),
                   "a rule that went keeps its counters")
         lab.equal(rules["flood"]["dropped"], 100, "counters of a rule that went")
@@ -124,7 +127,7 @@ BAD_RELOADS = [
     ("[rulez x]\nmatch = all\n", "rulez"),
     ("[rule x]\naction = drop\nmatsch = all\n", "match"),
     ("[rule x]\naction = drop\nmatch = nonsense 1 2\n", "nonsense"),
-    ("[sink two]\nfile = /nonexistent/dir/x.pcapng\n", "/nonexistent/dir"),
+    ("[rule never]\nmatch = all\naction = count\n[sink two]\nfile = /nonexistent/dir/x.pcapng\n", "/nonexistent/dir"),
     ("[port more]\ndevice = net_null0\nexception = none\n", "restart"),
 ]
 
