@@ -51,7 +51,7 @@ enum dp_stat_kind {
 	X(MALFORMED, "malformed", NOTE, "Frames with a length field that cannot be.") \
 	X(PROTECTED, "protected", NOTE, "Drops prevented because the frame is vital.") \
 	X(TRANSPARENT_OVERFLOW, "transparent_overflow", NOTE, \
-	  "Frames that matched more than 16 rules that do not decide.")
+	  "Frames that matched 16 rules that do not decide; of others only deciding ones were asked.")
 /* clang-format on */
 
 #define X(id, name, kind, help) DP_STAT_##id,

@@ -46,6 +46,7 @@ struct match_verdict {
 
 /* What a burst adds to the notes of its port. */
 struct match_notes {
+	/* Frames that matched 16 transparent rules in front of others, of which only deciding were asked. */
 	uint32_t transparent_overflow;
 	uint32_t is_protected;
 };
