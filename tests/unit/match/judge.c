@@ -42,6 +42,28 @@ judge_way_for(const struct judge_way *way, size_t n)
 		(way->options.merge != MATCH_MERGE_NEVER && way->engine != MATCH_ENGINE_INTERP);
 }
 
+/* What a processor without vectors, or without our machine code, makes of a way. */
+static bool
+is_same(const struct judge_way *a, const struct judge_way *b)
+{
+	struct match_options x = a->options, y = b->options;
+
+	if (isa_kernels(x.isa) != isa_kernels(y.isa) ||
+		(a->engine != b->engine && cbpf_jit_available()))
+		return false;
+	x.isa = y.isa;
+	return memcmp(&x, &y, sizeof(x)) == 0;
+}
+
+bool
+judge_way_is_new(size_t way)
+{
+	for (size_t w = 0; w < way; w++)
+		if (is_same(&judge_ways[w], &judge_ways[way]))
+			return false;
+	return true;
+}
+
 struct match_image *
 judge_image(const struct match_rule *rules, size_t n, const struct judge_way *way)
 {

@@ -33,6 +33,9 @@ extern const struct judge_way judge_ways[JUDGE_WAYS];
 /* Whether @n rules may go that way: the slowest are not for the largest sets. */
 bool judge_way_for(const struct judge_way *way, size_t n);
 
+/* Whether @way is one more on this processor, not an earlier one under another name. */
+bool judge_way_is_new(size_t way);
+
 /* NULL after a line that tells why. */
 struct match_image *judge_image(
 	const struct match_rule *rules, size_t n, const struct judge_way *way);

@@ -250,8 +250,12 @@ enum {
 };
 
 static bool
-is_way(unsigned int where, const struct match_options *options)
+is_way(unsigned int where, size_t way)
 {
+	const struct match_options *options = &judge_ways[way].options;
+
+	if (!judge_way_is_new(way))
+		return false;
 	if (options->merge == MATCH_MERGE_NEVER && !options->no_chain)
 		return (where & CHAIN) != 0 && cbpf_jit_available();
 	if (options->merge == MATCH_MERGE_NEVER)
@@ -380,8 +384,7 @@ try_family(enum family_kind kind, struct rng *rng)
 	rules = judge_rules(f, rng);
 	for (size_t k = 0; k < DIM(faults); k++)
 		for (size_t w = 0; w < JUDGE_WAYS; w++) {
-			if (tally[k][w].noticed < ENOUGH &&
-				is_way(faults[k].where, &judge_ways[w].options))
+			if (tally[k][w].noticed < ENOUGH && is_way(faults[k].where, w))
 				try_fault(f, rules, k, w, rng);
 		}
 	free(rules);
@@ -402,7 +405,7 @@ main(void)
 		bool ok = true;
 
 		for (size_t w = 0; w < JUDGE_WAYS; w++) {
-			if (is_way(faults[k].where, &judge_ways[w].options)) {
+			if (is_way(faults[k].where, w)) {
 				ok &= tally[k][w].noticed > 0;
 				printf("# %s: noticed in %u of %u\n", judge_ways[w].name,
 					tally[k][w].noticed, tally[k][w].tried);

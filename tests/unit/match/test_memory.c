@@ -107,8 +107,11 @@ main(void)
 		old = judge_image(rules, RULES, &judge_ways[0]);
 		ask(old, &asked, asked.first);
 		for (size_t w = 0; w < JUDGE_WAYS && ok; w++) {
-			const long n = fail_each(rules, &judge_ways[w], old, &asked);
+			long n;
 
+			if (!judge_way_is_new(w))
+				continue;
+			n = fail_each(rules, &judge_ways[w], old, &asked);
 			/* One by one there is little to allocate. */
 			ok = n > 3;
 			all += n;

@@ -343,15 +343,24 @@ run_kind(const struct kind *k, enum isa isa, bool fault, uint32_t sets)
 
 /* ---- the tests ---- */
 
+/* This processor has it; else it would be plain C once more. */
+static bool
+is_another(enum isa isa)
+{
+	return isa == ISA_C || isa_kernels(isa) != isa_kernels(ISA_C);
+}
+
 static void
 every_kind_is_right(void **state)
 {
-	const uint32_t sets = getenv("SLUICE_LONG") != NULL ? 2000 : QUICK(20);
+	/* Of fewer none may be in the kernel. */
+	const uint32_t sets = getenv("SLUICE_LONG") != NULL ? 2000 : MAX(QUICK(20), 4);
 
 	(void)state;
 	for (size_t i = 0; i < DIM(kinds); i++)
 		for (enum isa isa = ISA_C; isa <= ISA_AVX512; isa++)
-			assert_int_equal(run_kind(&kinds[i], isa, false, sets), 0);
+			if (is_another(isa))
+				assert_int_equal(run_kind(&kinds[i], isa, false, sets), 0);
 }
 
 static void
@@ -360,7 +369,8 @@ a_fault_is_noticed(void **state)
 	(void)state;
 	for (size_t i = 1; i < DIM(kinds); i++)
 		for (enum isa isa = ISA_C; isa <= ISA_AVX512 && !kinds[i].piled; isa++)
-			assert_true(run_kind(&kinds[i], isa, true, 20) > 0);
+			if (is_another(isa))
+				assert_true(run_kind(&kinds[i], isa, true, 20) > 0);
 }
 
 static void

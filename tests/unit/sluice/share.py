@@ -8,6 +8,11 @@ import random
 SHARE = int(os.environ.get("SLUICE_SHARE", "1"))
 
 
+def share_of(many):
+    """Others each time."""
+    return many[random.randrange(SHARE) % max(1, len(many))::SHARE]
+
+
 def environment():
     """For a program. Looking for leaks takes longer than most programs: one in SHARE looks."""
     env = dict(os.environ)

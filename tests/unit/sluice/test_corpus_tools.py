@@ -8,13 +8,12 @@ sanitizer would report."""
 
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
 
 import captures as cap
-from share import SHARE, environment
+from share import environment, share_of
 
 SKIPPED = 77
 SLUICE, RULES = sys.argv[1:3]
@@ -135,7 +134,7 @@ def rulesets(commands, files, full, n):
             wrong(f"replay: {lines} lines for {n} frames")
         sluice("replay", "-r", RULES, *files)
     if "explain" in commands:
-        for path in full[random.randrange(SHARE)::SHARE]:
+        for path in share_of(full):
             sluice("explain", "-r", RULES, f"{path}:1")
 
 
@@ -151,7 +150,7 @@ def main():
         asm = pathlib.Path(tmp) / "a.bpf"
         asm.write_text(ASM)
         groups, full = by_link(files)
-        for some in groups.values():
+        for some in share_of(list(groups.values())):
             each_link(some, asm)
         known = [path for link in KNOWN for path in groups.get(link, [])]
         n = each_program(files, known, asm)

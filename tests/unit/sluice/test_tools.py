@@ -16,6 +16,7 @@ import unittest
 import captures as cap
 import command
 from command import SLUICE, read_until, sluice
+from share import SHARE, share_of
 
 SLL, SLL2, NULL, LOOP, IPV4, IPV6, USB = 113, 276, 0, 108, 228, 229, 189
 QUERY = cap.dns("itqvmnszeluzoj.www.example.uk")
@@ -482,13 +483,14 @@ class Tshark(Case):
         return done.stdout.decode()
 
     def test_same_fields(self):
-        for dlt in (cap.ETHER, SLL, SLL2, NULL):
+        for dlt in share_of((cap.ETHER, SLL, SLL2, NULL)):
             frames = [f for what, d, f, _ in NORMAL if d == dlt and "cut" not in what and
                       what != "raw, neither"]
             data = cap.pcap(frames, dlt=dlt)
             again = sluice("hex2pcap", data=sluice("pcap2hex", data=data, raw=True)[1], raw=True)[1]
-            self.assertEqual(self.fields(again), self.fields(data), dlt)
-            self.assertIn("itqvmnszeluzoj", self.fields(again))
+            fields = self.fields(again)
+            self.assertEqual(fields, self.fields(data), dlt)
+            self.assertIn("itqvmnszeluzoj", fields)
 
     def test_scrub(self):
         """Checksums stay what they were, right or wrong; so does what is no address or name."""
@@ -524,14 +526,15 @@ class Tshark(Case):
                             "dns.count.add_rr", "dns.qry.name", "dns.qry.type", "dns.resp.type",
                             "dns.resp.ttl", "dns.resp.len", "udp.port")
         judged = 0
-        for frame, line in zip(frames, asked.splitlines()):
+        pairs = list(zip(frames, asked.splitlines()))
+        for frame, line in pairs[:4] + share_of(pairs[4:]):
             bad, *want, ports = line.split("\t")
             if "53" not in ports.split() or bad or not want[0]:
                 continue
             judged += 1
             got = read_back(sluice("parsedns", frame.hex())[1])
             self.assertEqual(got, want, frame.hex())
-        self.assertGreaterEqual(judged, 5 if found else 4)
+        self.assertGreaterEqual(judged, 5 if found and SHARE == 1 else 4)
 
 
 
@@ -560,7 +563,7 @@ class Corpus(Case):
         many = [p for p in files if cap.frames(p.read_bytes()) is not None and
                 cap.link(p.read_bytes()) in (cap.ETHER, SLL, SLL2, NULL, LOOP, cap.RAW, IPV4, IPV6)]
         self.assertEqual(sluice("pcap2hex", "-a", "-s", *many, raw=True)[::2], (0, ""))
-        for path in set(files) - set(many):
+        for path in share_of(sorted(set(files) - set(many))):
             status, _, err = sluice("pcap2hex", "-a", str(path), raw=True)
             self.assertIn((status, err.count("\n")), ((0, 0), (2, 1)), (path, err))
 
