@@ -13,6 +13,13 @@
 
 #define LANES 8
 
+/* Those of group @g in @some frames. */
+static inline __mmask8
+lanes_of(uint64_t some, uint32_t g)
+{
+	return (__mmask8)(some >> g * LANES);
+}
+
 /* A window of eight frames: the fields of struct probe_at. */
 struct lane_windows {
 	__m512i bytes, rest; /* left and above it pos */

@@ -9,6 +9,7 @@
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
 
 #include "ends.h"
+#include "flood8.h"
 #include "hash_fan_avx512.h"
 #include "hash_lanes.h"
 #include "hash_tags.h"
@@ -46,12 +47,6 @@ struct straight_items {
 	uint64_t hash[MATCH_BURST] __attribute__((aligned(64)));
 	uint64_t item[MATCH_BURST] __attribute__((aligned(64))); /* addresses of these */
 };
-
-static inline __mmask8
-lanes_of(uint64_t some, uint32_t g)
-{
-	return (__mmask8)(some >> g * LANES);
-}
 
 static inline struct lane_windows
 window_get(const struct straight *s, uint32_t win, uint32_t g)

@@ -12,15 +12,7 @@
  * set_rule(): let it be the first one of those that have no earlier one.
  */
 
-/* So many frames with one item take less together than one by one. */
-#define FLOOD_MIN 12
-
-/* What two of three are; or NULL. */
-static inline const struct hash_item *
-two_of_three(const struct hash_item *a, const struct hash_item *b, const struct hash_item *c)
-{
-	return a == b || a == c ? a : b == c ? b : NULL;
-}
+#include "flood.h"
 
 /* The ones of the frames @some for which the ranges of @it hold. */
 static __attribute__((noinline)) uint64_t
