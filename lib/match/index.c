@@ -417,6 +417,21 @@ pass_bundles(struct build *b)
 	return r;
 }
 
+/* Names from their ends on, where that is all that tables look for. */
+static int
+pass_names(struct build *b)
+{
+	struct match_index *ix = b->index;
+	int r;
+
+	if (isa_kernels(b->options->isa)->names == NULL)
+		return 0;
+	r = names_new(ix, &b->items, b->clusters, secret(), b->options, &b->mem, &ix->names);
+	if (ix->names != NULL)
+		ix->bytes += ix->names->bytes;
+	return r;
+}
+
 /* In this order. Each returns 0 or -ENOMEM. */
 static const struct pass {
 	const char *name;
@@ -433,6 +448,7 @@ static const struct pass {
 	{"chains", pass_chains}, /* or to functions of many rules */
 	{"residual", pass_residual}, /* what is left goes one by one */
 	{"bundles", pass_bundles}, /* tables that are asked at once */
+	{"names", pass_names}, /* tables of names to such from their ends on */
 };
 #define PASSES_FOR_FINDINGS 2
 
@@ -587,6 +603,8 @@ set_kernels(struct match_index *ix, const struct isa_kernels *kernels)
 static straight_fn
 straight_of(const struct match_index *ix, const struct isa_kernels *kernels)
 {
+	if (ix->names != NULL)
+		return kernels->names;
 	if (straight_fits(ix))
 		return kernels->straight;
 	return straight_fits_few(ix) ? kernels->tuple_straight : NULL;
@@ -671,6 +689,7 @@ index_free(struct match_index *index)
 		hash_fini(&index->tables[i]);
 	mem_free(index->tables);
 	mem_free(index->bundles);
+	names_free(index->names);
 	tuple_free(index->tuple);
 	bits_free(index->bits);
 	for (uint32_t i = 0; i < index->n_lists; i++)

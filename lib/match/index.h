@@ -21,6 +21,7 @@
 #include "item.h"
 #include "list.h"
 #include "masks.h"
+#include "names.h"
 #include "place.h"
 #include "straight.h"
 #include "tuple.h"
@@ -41,6 +42,7 @@ struct match_index {
 	place_frames_fn place_frames;
 	place_windows_fn place_windows;
 	straight_fn straight; /* to the first match of all; NULL: it is not so simple */
+	struct names *names; /* what that takes instead of tables; or NULL */
 	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
@@ -134,6 +136,7 @@ struct isa_kernels {
 	list_probe_fn list;
 	enum cbpf_vectors vectors; /* that code may use */
 	bundle_probe_fn bundle; /* or NULL */
+	straight_fn names; /* a straight way of images that have such; or NULL */
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t lanes_cost; /* what eight of few five-tuples cost it, tenths of a nanosecond */
 	uint32_t exact_min; /* of fewer rules that words say all of it costs more than they do */

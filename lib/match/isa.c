@@ -58,7 +58,8 @@ settle(enum isa isa)
 			masks_above_avx512, hash_probe_avx512, hash_steps_avx512, ends, \
 			bits_probe_avx512, tuple_probe_avx512, tuple_straight_avx512, \
 			list_probe_avx512, CBPF_VECTORS_AVX512, bundle_probe_avx512, \
-			.look_up = 2, .lanes_cost = 20, .exact_min = 1, .fan_keys = FAN_KEYS \
+			.names = names_avx512, .look_up = 2, .lanes_cost = 20, .exact_min = 1, \
+			.fan_keys = FAN_KEYS \
 	}
 
 /* A row for each kind of processor; one that others do not have is not asked for there. */

@@ -220,6 +220,17 @@ spoil_straight(struct match_image *im)
 	return has;
 }
 
+/* A first label that is longer than it says. */
+static bool
+spoil_names(struct match_image *im)
+{
+	const bool has = im->index != NULL && im->index->names != NULL;
+
+	if (has)
+		im->index->names->walk_off++;
+	return has;
+}
+
 /* What is found in bundles belongs to no table; of a whole burst it is looked for there. */
 static bool
 spoil_bundles(struct match_image *im)
@@ -247,6 +258,7 @@ enum {
 	STRAIGHT = 1 << 6, /* of processors that have it */
 	VIEWS = 1 << 7, /* of those where views say where windows are */
 	BUNDLES = 1 << 8, /* of those that have bundles */
+	NAMES = 1 << 9, /* of those that have names */
 };
 
 static bool
@@ -270,6 +282,9 @@ is_way(unsigned int where, size_t way)
 			!options->only_lists;
 	if (where == BUNDLES)
 		return isa_kernels(options->isa)->bundle != NULL && !options->only_lists &&
+			!options->chains;
+	if (where == NAMES)
+		return isa_kernels(options->isa)->names != NULL && !options->only_lists &&
 			!options->chains;
 	if (options->chains)
 		return (where & CHAINS) != 0 && cbpf_jit_available();
@@ -302,6 +317,7 @@ static const struct fault {
 	{"windows: views mixed up", VIEWS, spoil_views, {0}},
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
 	{"straight: a way that finds nothing", STRAIGHT, spoil_straight, {0}},
+	{"names: a label too long", NAMES, spoil_names, {0}},
 	{"bundles: nothing is found", BUNDLES, spoil_bundles, {0}},
 	{"residual: every second rule forgotten", MERGED, spoil_residual, {0}},
 	{"chain: a rule forgotten", CHAIN, NULL, {.chain_fault = true}},
