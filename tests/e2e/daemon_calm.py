@@ -50,7 +50,7 @@ def wait_idle(daemon, seconds):
 def idle_and_burst():
     """Idle under 5 % of a core, with one queue and two; then 2,000 frames at once: none lost."""
     rng = random.Random(frames.seed())
-    seconds = 20 if lab.LONG else 5
+    seconds = 20 if lab.LONG else 3
     for queues in (1, 2):
         with lab.Lab("calm") as it:
             wire, daemon = veth_daemon(it, PORT.format(n=queues) + RULE)
