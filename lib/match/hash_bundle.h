@@ -155,8 +155,8 @@ bundle_apart(const struct bundle *b, struct probe *p, const uint64_t *has, uint6
 	}
 }
 
-/* Frames for which a lane costs as much as a table for all of a burst. */
-#define BUNDLE_FRAMES 9
+/* A frame's lanes, however many, cost as much as a table costs so many frames of a burst. */
+#define BUNDLE_SHARE 6
 
 void
 bundle_probe_avx512(const struct bundle *b, struct probe *p, const uint64_t *has, uint64_t alive)
@@ -171,7 +171,7 @@ bundle_probe_avx512(const struct bundle *b, struct probe *p, const uint64_t *has
 	some &= alive;
 	if (some == 0)
 		return;
-	if ((uint32_t)__builtin_popcountll(some) > BUNDLE_FRAMES * b->n_lanes) {
+	if ((uint32_t)__builtin_popcountll(some) * BUNDLE_SHARE > p->n * b->n_lanes) {
 		bundle_apart(b, p, has, alive);
 		return;
 	}
