@@ -20,6 +20,7 @@ struct fan_at_hand {
 	const uint32_t *filter;
 	__m128i shift, head_shift;
 	__mmask16 live; /* lanes that are keys */
+	__mmask32 reach; /* bytes of a frame that pairs look at */
 };
 
 /* Words of two lines of FAN_HALF, for eight keys each. */
@@ -53,6 +54,7 @@ fan_at_hand(const struct hash_fan *f, bool pairs)
 		.shift = _mm_cvtsi32_si128((int)f->shift),
 		.head_shift = _mm_cvtsi32_si128((int)f->shift - FAN_SLOT_BITS),
 		.live = (__mmask16)(pairs ? live | live << FAN_HALF : live),
+		.reach = _bzhi_u32(UINT32_MAX, f->reach * (uint32_t)sizeof(uint32_t)),
 	};
 }
 
@@ -103,46 +105,62 @@ fan_put(const struct fan_at_hand *f, __m512i h, __m512i frames, __mmask16 pass, 
 	return (uint32_t)__builtin_popcount(pass);
 }
 
-/*
- * Which of 64 bytes from f->off on there are in the windows @w of the frames @some, none of
- * others, to @ret. Returns whether all of them have as many as eight keys reach.
- */
-static inline bool
-fan_there(const struct hash_fan *f, const struct burst_window *w, uint32_t n, uint64_t some,
-	uint64_t ret[MATCH_BURST])
+/* Frames to look up, one behind the other, @n of them. */
+struct fan_frames {
+	uint64_t line[MATCH_BURST + LANES] __attribute__((aligned(64))); /* addresses, at f->off */
+	uint64_t there[MATCH_BURST + LANES]; /* how many of its 64 bytes there are */
+	uint64_t frame[MATCH_BURST + LANES]; /* as in what is found */
+	uint32_t n;
+	bool full; /* all have the words that keys are of */
+};
+
+/* Those in @some of the @n in @w to @ret. */
+static inline void
+fan_take_frames(const struct hash_fan *f, const struct burst_window *w, uint32_t n, uint64_t some,
+	struct fan_frames *ret)
 {
 	const __m512i all = _mm512_set1_epi64(FAN_LINE), off = _mm512_set1_epi64(f->off);
-	const __m512i near = _mm512_set1_epi64(FAN_HALF * sizeof(uint32_t));
-	bool full = true;
+	const __m512i reach = _mm512_set1_epi64(f->reach * sizeof(uint32_t));
+	const __m512i step = _mm512_set1_epi64(LANES << FAN_FRAME_SHIFT);
+	__m512i frames =
+		_mm512_slli_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), FAN_FRAME_SHIFT);
+	uint32_t m = 0;
 
+	ret->full = true;
 	for (uint32_t i = 0; i < n; i += LANES) {
 		const __m512i rest = _mm512_load_si512(&w->rest[i]);
+		const __m512i line = _mm512_add_epi64(_mm512_load_si512(&w->bytes[i]), off);
 		const __mmask8 on = (__mmask8)(some >> i);
 		__m512i left = _mm512_srai_epi64(_mm512_slli_epi64(rest, 32), 32);
 
 		left = _mm512_sub_epi64(left, off);
-		full &= _mm512_mask_cmpge_epi64_mask(on, left, near) == UINT8_MAX;
+		ret->full &= _mm512_mask_cmplt_epi64_mask(on, left, reach) == 0;
 		left = _mm512_min_epi64(_mm512_max_epi64(left, _mm512_setzero_si512()), all);
-		_mm512_store_si512(&ret[i],
-			_mm512_maskz_srlv_epi64(
-				on, _mm512_set1_epi64(-1), _mm512_sub_epi64(all, left)));
+		_mm512_storeu_si512(&ret->line[m], _mm512_maskz_compress_epi64(on, line));
+		_mm512_storeu_si512(&ret->there[m], _mm512_maskz_compress_epi64(on, left));
+		_mm512_storeu_si512(&ret->frame[m], _mm512_maskz_compress_epi64(on, frames));
+		m += (uint32_t)__builtin_popcount(on);
+		frames = _mm512_add_epi64(frames, step);
 	}
-	return full;
+	ret->n = m;
 }
 
-/* The first half of the line of a frame whose window starts at @bytes. */
-static inline __attribute__((always_inline)) __m256i
-fan_half(uint64_t bytes, uint64_t there, bool full)
-{
-	if (full)
-		return _mm256_loadu_si256((const void *)(uintptr_t)bytes);
-	return _mm256_maskz_loadu_epi8((__mmask32)there, (const void *)(uintptr_t)bytes);
-}
-
-/* Two frames at once. Called with constants: whether keys have two words, and all frames bytes. */
+/* The words @a and @b of two of @frames at once, with keys @live. Returns how many are found. */
 static inline __attribute__((always_inline)) uint32_t
-fan_find_pairs(const struct hash_fan *f, const struct burst_window *w, uint32_t n, uint64_t some,
-	const uint64_t *there, bool two, bool full, uint32_t *ret)
+fan_find_pair(const struct fan_at_hand *k, __m256i a, __m256i b, __m512i frames, __mmask16 live,
+	bool two, uint32_t *ret)
+{
+	const __m512i line = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+	const __m512i h = fan_hashes(k, line, two);
+	const __mmask16 pass = fan_passes(k, h, live);
+
+	return pass != 0 ? fan_put(k, h, frames, pass, ret) : 0;
+}
+
+/* Pairs of all frames, which have all bytes. Called with a constant: whether keys have two words. */
+static inline __attribute__((always_inline)) uint32_t
+fan_find_all(
+	const struct hash_fan *f, const struct burst_window *w, uint32_t n, bool two, uint32_t *ret)
 {
 	const struct fan_at_hand k = fan_at_hand(f, true);
 	const __m512i step = _mm512_set1_epi32(2 << FAN_FRAME_SHIFT);
@@ -152,61 +170,107 @@ fan_find_pairs(const struct hash_fan *f, const struct burst_window *w, uint32_t 
 	uint32_t found = 0;
 
 	for (uint32_t i = 0; i < n; i += 2) {
-		const __m256i a = fan_half(w->bytes[i] + off, there[i], full);
-		const __m256i b = fan_half(w->bytes[i + 1] + off, there[i + 1], full);
-		const __m512i line = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
-		const __m512i h = fan_hashes(&k, line, two);
-		__mmask16 live = k.live, pass;
+		const __m256i a = _mm256_loadu_si256((const void *)(w->bytes[i] + off));
+		const __m256i b = _mm256_loadu_si256((const void *)(w->bytes[i + 1] + off));
 
-		if (!full) {
-			live &= (some >> i & 1) != 0 ? 0xffff : 0xff00;
-			live &= (some >> i & 2) != 0 ? 0xffff : 0x00ff;
-		}
-		pass = fan_passes(&k, h, live);
-		if (pass != 0)
-			found += fan_put(&k, h, frames, pass, &ret[found]);
+		found += fan_find_pair(&k, a, b, frames, k.live, two, &ret[found]);
 		frames = _mm512_add_epi32(frames, step);
 	}
 	return found;
 }
 
-/* One frame at a time. */
-static inline uint32_t
-fan_find_singly(const struct hash_fan *f, const struct burst_window *w, uint64_t some,
-	const uint64_t *there, uint32_t *ret)
+/* The words that keys are of, of frame @i. */
+static inline __attribute__((always_inline)) __m256i
+fan_half(const struct fan_frames *w, uint32_t i, __mmask32 reach, bool full)
 {
-	const struct fan_at_hand k = fan_at_hand(f, false);
-	const uint64_t off = (uint64_t)f->off;
+	if (!full)
+		reach = _bzhi_u32(reach, (uint32_t)w->there[i]);
+	return _mm256_maskz_loadu_epi8(reach, (const void *)(uintptr_t)w->line[i]);
+}
+
+/* Numbers @i and @j of @w. */
+static inline __attribute__((always_inline)) uint32_t
+fan_find_both(const struct fan_at_hand *k, const struct fan_frames *w, uint32_t i, uint32_t j,
+	__mmask16 live, bool two, bool full, uint32_t *ret)
+{
+	const __m512i frames = _mm512_mask_set1_epi32(
+		_mm512_set1_epi32((int)w->frame[i]), 0xff00, (int)w->frame[j]);
+
+	return fan_find_pair(k, fan_half(w, i, k->reach, full), fan_half(w, j, k->reach, full),
+		frames, live, two, ret);
+}
+
+/* Pairs of some frames. Called with constants: whether keys have two words, and all frames bytes. */
+static inline __attribute__((always_inline)) uint32_t
+fan_find_some(
+	const struct hash_fan *f, const struct fan_frames *w, bool two, bool full, uint32_t *ret)
+{
+	const struct fan_at_hand k = fan_at_hand(f, true);
+	const uint32_t n = w->n;
 	uint32_t found = 0;
 
-	for (uint64_t m = some; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-		const __m512i line = _mm512_maskz_loadu_epi8(
-			there[i], (const void *)(uintptr_t)(w->bytes[i] + off));
+	for (uint32_t i = 0; i + 1 < n; i += 2)
+		found += fan_find_both(&k, w, i, i + 1, k.live, two, full, &ret[found]);
+	/* The last one has half of the lanes. */
+	if (n % 2 != 0)
+		found += fan_find_both(
+			&k, w, n - 1, n - 1, k.live & UINT8_MAX, two, full, &ret[found]);
+	return found;
+}
+
+/* One frame at a time. */
+static inline uint32_t
+fan_find_singly(const struct hash_fan *f, const struct fan_frames *w, uint32_t *ret)
+{
+	const struct fan_at_hand k = fan_at_hand(f, false);
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < w->n; i++) {
+		const __m512i line =
+			_mm512_maskz_loadu_epi8(w->there[i], (const void *)(uintptr_t)w->line[i]);
 		const __m512i h = fan_hashes(&k, line, true);
 		const __mmask16 pass = fan_passes(&k, h, k.live);
 
 		if (pass != 0)
-			found += fan_put(&k, h, _mm512_set1_epi32((int)(i << FAN_FRAME_SHIFT)),
-				pass, &ret[found]);
+			found += fan_put(
+				&k, h, _mm512_set1_epi32((int)w->frame[i]), pass, &ret[found]);
 	}
 	return found;
+}
+
+/* Whether the @n frames @some are all there are, in pairs, and have the bytes of a half of a line. */
+static inline bool
+fan_is_all(const struct hash_fan *f, const struct burst_window *w, uint32_t n, uint64_t some)
+{
+	const __m256i near = _mm256_set1_epi32(f->off + FAN_HALF * (int32_t)sizeof(uint32_t));
+	__mmask8 lack = 0;
+
+	if (n % LANES != 0 || some != _bzhi_u64(UINT64_MAX, n))
+		return false;
+	for (uint32_t i = 0; i < n; i += LANES)
+		lack |= _mm256_cmplt_epi32_mask(
+			_mm512_cvtepi64_epi32(_mm512_load_si512(&w->rest[i])), near);
+	return lack == 0;
 }
 
 static __attribute__((noinline)) uint32_t
 fan_find(const struct hash_fan *f, const struct burst_window *w, uint32_t n, uint64_t some,
 	uint32_t *ret)
 {
-	uint64_t there[MATCH_BURST] __attribute__((aligned(64)));
-	const bool full = fan_there(f, w, n, some, there);
+	const bool singly = f->n > FAN_HALF || f->reach > FAN_HALF;
+	struct fan_frames frames;
 
-	if (f->n > FAN_HALF || f->reach > FAN_HALF)
-		return fan_find_singly(f, w, some, there, ret);
-	if (!full)
-		return fan_find_pairs(f, w, n, some, there, true, false, ret);
+	if (!singly && fan_is_all(f, w, n, some))
+		return f->two ? fan_find_all(f, w, n, true, ret)
+			      : fan_find_all(f, w, n, false, ret);
+	fan_take_frames(f, w, n, some, &frames);
+	if (singly)
+		return fan_find_singly(f, &frames, ret);
 	if (f->two)
-		return fan_find_pairs(f, w, n, some, there, true, true, ret);
-	return fan_find_pairs(f, w, n, some, there, false, true, ret);
+		return frames.full ? fan_find_some(f, &frames, true, true, ret)
+				   : fan_find_some(f, &frames, true, false, ret);
+	return frames.full ? fan_find_some(f, &frames, false, true, ret)
+			   : fan_find_some(f, &frames, false, false, ret);
 }
 
 #endif
