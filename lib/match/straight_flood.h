@@ -10,6 +10,7 @@
  * equal_runs(): for which of those that have it its run holds; who is not found may be asked alone.
  * led_flood_hold(): led_hold() of some frames.
  * set_rule(): let it be the first one of those that have no earlier one.
+ * take_found(): which frames a fan found a place for, to take these out of what it found.
  */
 
 #include "flood.h"
@@ -77,45 +78,43 @@ have_most(struct straight *s, const struct hash_table *t, const struct straight_
 
 /* ---- fans ---- */
 
-/* The item that @found leads to; where a place is none it is nobody's. */
-static inline const struct hash_item *
-item_found(const uint64_t *all, const uint32_t *heads, uint32_t found)
+/* The place that two of three found have, or FAN_HEAD_MASK, which is none. */
+static inline uint32_t
+head_of_two(uint32_t a, uint32_t b, uint32_t c)
 {
-	return (const void *)&all[heads[found & FAN_HEAD_MASK]];
+	const uint32_t head_a = a & FAN_HEAD_MASK, head_b = b & FAN_HEAD_MASK;
+	const uint32_t head_c = c & FAN_HEAD_MASK;
+
+	return head_a == head_b || head_a == head_c ? head_a
+		: head_b == head_c                  ? head_b
+						    : FAN_HEAD_MASK;
 }
 
 /*
- * have_flood() for what most of the @n found by the fan @t have, if most have one. Returns how
- * many are left in @found.
+ * have_flood() for what most of the @n found by the fan @t have, if most have one: who has the
+ * same item has it from the same place. Returns how many are left in @found.
  */
 static inline uint32_t
 have_most_found(struct straight *s, const struct hash_table *t, uint32_t *found, uint32_t n)
 {
-	const uint32_t *heads = t->fan->heads;
-	const uint64_t *all = t->items;
 	const struct hash_item *it;
-	uint32_t left = 0, head = 0;
-	uint64_t same = 0;
+	uint32_t head;
+	uint64_t same;
 
 	if (n < FLOOD_MIN)
 		return n;
-	it = two_of_three(item_found(all, heads, found[0]), item_found(all, heads, found[n / 2]),
-		item_found(all, heads, found[n - 1]));
-	if (it == NULL || it->rule == MATCH_NONE)
+	head = head_of_two(found[0], found[n / 2], found[n - 1]);
+	if (head == FAN_HEAD_MASK)
 		return n;
-	for (uint32_t k = 0; k < n; k++) {
-		const uint32_t one = found[k];
-		const bool is_same = item_found(all, heads, one) == it;
-
-		head = is_same ? one & FAN_HEAD_MASK : head;
-		same |= (uint64_t)is_same << (one >> FAN_FRAME_SHIFT);
-		found[left] = one;
-		left += !is_same;
-	}
+	/* Where a place is none it is nobody's. */
+	it = (const void *)&t->items[t->fan->heads[head]];
+	if (it->rule == MATCH_NONE)
+		return n;
+	same = take_found(found, &n, head);
 	same &= ~have_flood(s, t, it, same);
 	for (; same != 0; same &= same - 1)
-		found[left++] = (uint32_t)__builtin_ctzll(same) << FAN_FRAME_SHIFT | head;
-	return left;
+		found[n++] = (uint32_t)__builtin_ctzll(same) << FAN_FRAME_SHIFT | head;
+	return n;
 }
 
 /* Look the frames @some up in the fan @t, and let them have the first rules of what is found. */

@@ -142,3 +142,42 @@ set_rule(struct straight *s, uint32_t rule, uint64_t some)
 		_mm256_store_si256(best, _mm256_min_epu32(r, _mm256_load_si256(best)));
 	}
 }
+
+/* Bits of the frames @frame, of the lanes @is. */
+static inline __m256i
+frames_of_lanes(__m128i frame, __m128i is)
+{
+	const __m256i bit = _mm256_and_si256(_mm256_cvtepi32_epi64(is), _mm256_set1_epi64x(1));
+
+	return _mm256_sllv_epi64(bit, _mm256_cvtepu32_epi64(frame));
+}
+
+/* Take those with the place @head out of the *@n found ones. Returns the frames they are of. */
+static inline uint64_t
+take_found(uint32_t *found, uint32_t *n, uint32_t head)
+{
+	const __m256i one = _mm256_set1_epi32((int)head), mask = _mm256_set1_epi32(FAN_HEAD_MASK);
+	__m256i same = _mm256_setzero_si256();
+	uint64_t parts[LANES];
+	uint32_t left = 0, k;
+
+	/* Behind the last one some that have no place, so that whole vectors are. */
+	_mm256_storeu_si256((void *)&found[*n], _mm256_set1_epi32(-1));
+	for (k = 0; k < *n; k += FAN_VECTOR) {
+		const __m256i v = _mm256_loadu_si256((const void *)&found[k]);
+		const __m256i is = _mm256_cmpeq_epi32(_mm256_and_si256(v, mask), one);
+		const __m256i frame = _mm256_srli_epi32(v, FAN_FRAME_SHIFT);
+		uint32_t other = ~(uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(is)) & UINT8_MAX;
+
+		same = _mm256_or_si256(same,
+			frames_of_lanes(_mm256_castsi256_si128(frame), _mm256_castsi256_si128(is)));
+		same = _mm256_or_si256(same,
+			frames_of_lanes(_mm256_extracti128_si256(frame, 1),
+				_mm256_extracti128_si256(is, 1)));
+		for (; other != 0; other &= other - 1)
+			found[left++] = found[k + (uint32_t)__builtin_ctz(other)];
+	}
+	*n = left - (k - *n);
+	_mm256_storeu_si256((void *)parts, same);
+	return parts[0] | parts[1] | parts[2] | parts[3];
+}

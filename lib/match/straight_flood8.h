@@ -71,3 +71,32 @@ set_rule(struct straight *s, uint32_t rule, uint64_t some)
 {
 	flood_set_rule(s->best, s->n_groups, rule, some);
 }
+
+/* Take those with the place @head out of the *@n found ones. Returns the frames they are of. */
+static inline uint64_t
+take_found(uint32_t *found, uint32_t *n, uint32_t head)
+{
+	const __m512i one = _mm512_set1_epi32((int)head), mask = _mm512_set1_epi32(FAN_HEAD_MASK);
+	const __m512i bit = _mm512_set1_epi64(1);
+	__m512i same = _mm512_setzero_si512();
+	uint32_t left = 0;
+
+	for (uint32_t k = 0; k < *n; k += FAN_VECTOR) {
+		const __mmask16 on = (__mmask16)_bzhi_u32(UINT16_MAX, MIN(*n - k, FAN_VECTOR));
+		const __m512i v = _mm512_loadu_si512(&found[k]);
+		const __m512i frame = _mm512_srli_epi32(v, FAN_FRAME_SHIFT);
+		const __mmask16 is =
+			_mm512_mask_cmpeq_epi32_mask(on, _mm512_and_si512(v, mask), one);
+		const __mmask16 other = on & (__mmask16)~is;
+		const __m512i a = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(frame));
+		const __m512i b = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(frame, 1));
+
+		same = _mm512_or_si512(same, _mm512_maskz_sllv_epi64((__mmask8)is, bit, a));
+		same = _mm512_or_si512(same, _mm512_maskz_sllv_epi64((__mmask8)(is >> 8), bit, b));
+		/* No further than what was read. */
+		_mm512_storeu_si512(&found[left], _mm512_maskz_compress_epi32(other, v));
+		left += (uint32_t)__builtin_popcount(other);
+	}
+	*n = left;
+	return (uint64_t)_mm512_reduce_or_epi64(same);
+}
