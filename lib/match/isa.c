@@ -69,10 +69,10 @@ static const struct isa_kernels kernels[] = {
 		list_probe_c, VECTORS_C, .look_up = 7, .lanes_cost = 53, .exact_min = 3,
 		.fan_keys = 0},
 #if defined(__x86_64__)
-	[ISA_AVX2] = {place_frames_avx2, place_windows_avx2, straight_avx2, masks_tests_c,
-		masks_above_c, hash_probe_avx2, hash_steps_avx2, ends_avx2, bits_probe_avx2,
+	[ISA_AVX2] = {place_frames_avx2, place_windows_avx2, straight_avx2, masks_tests_avx2,
+		masks_above_avx2, hash_probe_avx2, hash_steps_avx2, ends_avx2, bits_probe_avx2,
 		tuple_probe_avx2, tuple_straight_avx2, list_probe_avx2, CBPF_VECTORS_AVX2,
-		.look_up = 7, .lanes_cost = 35, .exact_min = 3, .fan_keys = FAN_KEYS},
+		.look_up = 4, .lanes_cost = 35, .exact_min = 1, .fan_keys = FAN_KEYS},
 	[ISA_AVX512] = KERNELS_AVX512(ends_avx512),
 	[ISA_VBMI] = KERNELS_AVX512(ends_vbmi),
 #endif

@@ -16,12 +16,15 @@ typedef void (*masks_tests_fn)(const uint32_t *key, uint32_t n, const struct sco
 	uint32_t n_tests, uint64_t *ret);
 void masks_tests_c(const uint32_t *key, uint32_t n, const struct scope_test *tests,
 	uint32_t n_tests, uint64_t *ret);
+void masks_tests_avx2(const uint32_t *key, uint32_t n, const struct scope_test *tests,
+	uint32_t n_tests, uint64_t *ret);
 void masks_tests_avx512(const uint32_t *key, uint32_t n, const struct scope_test *tests,
 	uint32_t n_tests, uint64_t *ret);
 
 /* The numbers i with v[i] > @x. Bits from @n on mean nothing. @v is one of struct probe's. */
 typedef uint64_t (*masks_above_fn)(const uint32_t *v, uint32_t n, uint32_t x);
 uint64_t masks_above_c(const uint32_t *v, uint32_t n, uint32_t x);
+uint64_t masks_above_avx2(const uint32_t *v, uint32_t n, uint32_t x);
 uint64_t masks_above_avx512(const uint32_t *v, uint32_t n, uint32_t x);
 
 uint64_t masks_equal_c(const uint32_t *v, uint32_t n, uint32_t x); /* v[i] == @x */
