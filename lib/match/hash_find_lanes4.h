@@ -30,25 +30,57 @@ load_keys(const struct hash_table *t, const struct probe *p, uint32_t k)
 	return _mm256_loadu_si256((const void *)key);
 }
 
+/*
+ * What look-ups in a table take of it, for all frames of a burst: who reads them from the table
+ * reads them for each four frames again.
+ */
+struct find_at_hand {
+	const struct probe_at *first; /* of word 0 */
+	struct probe_bound bound; /* where the table is together, what all words take */
+	struct {
+		__m256i mask, seed;
+		int32_t off;
+	} word[HASH_DATA_WORDS];
+	__m256i buckets;
+	const uint64_t *tags;
+};
+
+static inline __attribute__((always_inline)) struct find_at_hand
+find_at_hand(const struct hash_table *t, const struct probe *p, struct hash_form f)
+{
+	struct find_at_hand h = {
+		.first = p->at[t->words[0].win],
+		.bound = {t->left, (uint32_t)t->before},
+		.buckets = _mm256_set1_epi64x((long long)t->bucket_mask),
+		.tags = t->tags,
+	};
+
+	for (uint32_t i = 0; i < f.n_words; i++) {
+		h.word[i].mask = _mm256_set1_epi64x((long long)t->words[i].mask);
+		h.word[i].seed = _mm256_set1_epi64x((long long)t->seed[i]);
+		h.word[i].off = t->words[i].off;
+	}
+	return h;
+}
+
 /* The hashes of the frames from @k on, of the lanes @some. */
 static inline __attribute__((always_inline)) __m256i
-hash_lanes(const struct hash_table *t, const struct probe *p, uint32_t k, __m256i some,
-	struct hash_form f)
+hash_lanes(const struct hash_table *t, const struct find_at_hand *h, const struct probe *p,
+	uint32_t k, __m256i some, struct hash_form f)
 {
-	const struct lane_windows first = lane_windows(&p->at[t->words[0].win][k]);
-	const bool there = f.together &&
-		__builtin_expect(lanes_within(first.rest,
-					 (struct probe_bound){t->left, (uint32_t)t->before}, some),
-			1);
+	const struct lane_windows first = lane_windows(&h->first[k]);
+	const bool there =
+		f.together && __builtin_expect(lanes_within(first.rest, h->bound, some), 1);
 	__m256i sum = _mm256_setzero_si256();
 
 	for (uint32_t i = 0; i < f.n_words; i++) {
-		const struct hash_word *w = &t->words[i];
-		const __m256i v = there ? lane_words_there(first.bytes, w->off, some)
-					: lane_words(lane_windows(&p->at[w->win][k]), w->off, some);
-		const __m256i mask = _mm256_set1_epi64x((long long)w->mask);
+		const struct lane_windows w =
+			f.together || i == 0 ? first : lane_windows(&p->at[t->words[i].win][k]);
+		const __m256i v = there ? lane_words_there(w.bytes, h->word[i].off, some)
+					: lane_words(w, h->word[i].off, some);
 
-		sum = _mm256_add_epi64(sum, pairs(_mm256_and_si256(v, mask), t->seed[i]));
+		sum = _mm256_add_epi64(
+			sum, pairs_of(_mm256_and_si256(v, h->word[i].mask), h->word[i].seed));
 	}
 	if (f.has_key)
 		sum = _mm256_add_epi64(sum, pairs(load_keys(t, p, k), t->seed[HASH_DATA_WORDS]));
@@ -80,36 +112,28 @@ put_candidates(const struct hash_table *t, uint32_t k, __m256i buckets, uint32_t
 	return n;
 }
 
-/* All are hashed before one is looked up: what is far away is fetched meanwhile. */
 static inline __attribute__((always_inline)) uint32_t
 find(const struct hash_table *t, const struct probe *p, uint64_t some, struct hash_form f,
 	struct candidate *restrict ret)
 {
-	const __m256i mask = _mm256_set1_epi64x((long long)t->bucket_mask);
+	const struct find_at_hand h = find_at_hand(t, p, f);
 	const uint32_t n_lanes = p->n;
-	__m256i hash[MATCH_BURST / LANES];
 	uint32_t n = 0;
 
 	for (uint32_t k = 0; k < n_lanes; k += LANES) {
 		const uint64_t on = some >> k & LANES_ALL;
-
-		if (on != 0)
-			hash[k / LANES] = hash_lanes(t, p, k, lanes_of(on), f);
-	}
-	for (uint32_t k = 0; k < n_lanes; k += LANES) {
-		const uint64_t on = some >> k & LANES_ALL;
-		__m256i bucket, found;
+		__m256i lanes, hash, bucket, found;
 		uint32_t equal;
 
 		if (on == 0)
 			continue;
-		bucket = _mm256_and_si256(
-			_mm256_srli_epi64(hash[k / LANES], HASH_BUCKET_SHIFT), mask);
+		lanes = lanes_of(on);
+		hash = hash_lanes(t, &h, p, k, lanes, f);
+		bucket = _mm256_and_si256(_mm256_srli_epi64(hash, HASH_BUCKET_SHIFT), h.buckets);
 		found = _mm256_mask_i64gather_epi64(
-			_mm256_setzero_si256(), (const void *)t->tags, bucket, lanes_of(on), 8);
+			_mm256_setzero_si256(), (const void *)h.tags, bucket, lanes, 8);
 		/* There is no tag 0. */
-		equal = (uint32_t)_mm256_movemask_epi8(
-			_mm256_cmpeq_epi8(found, tags_of(hash[k / LANES])));
+		equal = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(found, tags_of(hash)));
 		if (equal != 0)
 			n += put_candidates(t, k, bucket, equal, &ret[n]);
 	}

@@ -8,12 +8,19 @@
 
 #include "hash.h"
 
+/* hash_pair(), of which each lane has a seed. */
+static inline __m256i
+pairs_of(__m256i w, __m256i seed)
+{
+	w = _mm256_add_epi32(w, seed);
+	return _mm256_mul_epu32(w, _mm256_srli_epi64(w, 32));
+}
+
 /* hash_pair(). */
 static inline __m256i
 pairs(__m256i w, uint64_t seed)
 {
-	w = _mm256_add_epi32(w, _mm256_set1_epi64x((long long)seed));
-	return _mm256_mul_epu32(w, _mm256_srli_epi64(w, 32));
+	return pairs_of(w, _mm256_set1_epi64x((long long)seed));
 }
 
 /* hash_finish(). */

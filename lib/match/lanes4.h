@@ -39,10 +39,13 @@ lane_frames(uint64_t some)
 static inline __m256i
 lanes_of(uint64_t some)
 {
-	const __m256i bit = _mm256_setr_epi64x(1, 4, 2, 8);
-	const __m256i all = _mm256_set1_epi64x((long long)some);
+	/* A byte a lane, read in one instruction. */
+	static const uint32_t lanes[1 << LANES]
+		__attribute__((aligned(64))) = {0x00000000, 0x000000ff, 0x00ff0000, 0x00ff00ff,
+			0x0000ff00, 0x0000ffff, 0x00ffff00, 0x00ffffff, 0xff000000, 0xff0000ff,
+			0xffff0000, 0xffff00ff, 0xff00ff00, 0xff00ffff, 0xffffff00, 0xffffffff};
 
-	return _mm256_cmpeq_epi64(_mm256_and_si256(all, bit), bit);
+	return _mm256_cvtepi8_epi64(_mm_cvtsi32_si128((int)lanes[some & LANES_ALL]));
 }
 
 /* The same where lanes are in the order of frames. */
