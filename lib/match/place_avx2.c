@@ -29,6 +29,17 @@ four_views(const struct probe *p, const uint8_t *which, uint32_t k)
 	return v;
 }
 
+/* The same of four that lie in a row. */
+static inline struct four_views
+four_in_row(const struct probe *p, uint32_t k)
+{
+	struct four_views v;
+
+	for (uint32_t lane = 0; lane < LANES; lane++)
+		v.of[lane] = &p->views[k + lane_frame(lane)];
+	return v;
+}
+
 static inline __m128i
 four_lens(const struct four_views *v, size_t len_at)
 {
@@ -40,50 +51,64 @@ four_lens(const struct four_views *v, size_t len_at)
 }
 
 /*
- * Windows that views say of all frames: L4, but of those of which they do not, and the end. With
- * the views at hand each takes a third of what it takes later.
+ * Windows that views say of all frames: where datagrams start, L4, but of those of which they do
+ * not, and the end. With the views at hand each takes a third of what it takes later.
  */
-static inline void
-place_from_views(
-	struct probe *p, uint32_t k, const struct four_views *view, const struct lane_views *v)
-{
-	const struct match_index *ix = p->im->index;
-	const struct lane_windows start = lane_starts(v);
-	const uint64_t on = search_mask(p->n) >> k & LANES_ALL;
+struct said {
+	struct probe_at *start, *l4, *tail; /* NULL: nobody asks */
+	uint64_t lost; /* which they do not say L4 of, four lanes by four */
+};
 
-	if (ix->l4_window != 0) {
+/* The frames from @k on, which have the views @view. */
+static inline void
+take_four(struct probe *p, uint32_t k, const struct four_views *view, struct said *said)
+{
+	const struct lane_views v = lane_views(view->of);
+	const struct lane_windows start = lane_starts(&v);
+	const __m128i keys = lane_lows(v.key);
+
+	for (uint32_t lane = 0; lane < LANES; lane++)
+		p->view[k + lane_frame(lane)] = view->of[lane];
+	_mm_store_si128((void *)&p->key[k], _mm_shuffle_epi32(keys, 0xd8));
+	lane_windows_store(&said->start[k], start);
+	if (said->l4 != NULL) {
 		__m256i lost;
 
-		lane_windows_store(&p->at[ix->l4_window][k],
-			lane_l4(start, v->layers, lane_lows(v->key), &lost));
-		p->found[ix->l4_window] |= (on & ~lane_frames(lanes_set(lost))) << k;
+		lane_windows_store(&said->l4[k], lane_l4(start, v.layers, keys, &lost));
+		said->lost |= (uint64_t)lanes_set(lost) << k;
 	}
-	if (ix->tail_window != 0) {
-		lane_windows_store(&p->at[ix->tail_window][k],
-			lane_tails(start, four_lens(view, offsetof(struct pkt_view, l3_len))));
-		p->found[ix->tail_window] |= on << k;
-	}
+	if (said->tail != NULL)
+		lane_windows_store(&said->tail[k], lane_tails(start, lane_lows(v.len)));
 }
 
 /* Called with constants, so that a burst in a row is a loop without @which. */
 static inline __attribute__((always_inline)) void
 take_frames(struct probe *p, const uint8_t *which)
 {
-	const uint32_t n = p->n;
+	const struct match_index *ix = p->im->index;
+	const uint32_t n = p->n, in_row = which == NULL ? n / LANES * LANES : 0;
+	const uint64_t all = search_mask(n);
+	struct said said = {.start = p->at[WINDOW_OF_START(SPACE_RAW)],
+		.l4 = ix->l4_window != 0 ? p->at[ix->l4_window] : NULL,
+		.tail = ix->tail_window != 0 ? p->at[ix->tail_window] : NULL};
 	uint32_t k;
 
-	for (k = 0; k < n; k += LANES) {
-		const struct four_views view = four_views(p, which, k);
-		const struct lane_views v = lane_views(view.of);
+	for (k = 0; k < in_row; k += LANES) {
+		const struct four_views view = four_in_row(p, k);
 
-		for (uint32_t lane = 0; lane < LANES; lane++)
-			p->view[k + lane_frame(lane)] = view.of[lane];
-		_mm_store_si128((void *)&p->key[k], _mm_shuffle_epi32(lane_lows(v.key), 0xd8));
-		lane_windows_store(&p->at[WINDOW_OF_START(SPACE_RAW)][k], lane_starts(&v));
-		place_from_views(p, k, &view, &v);
+		take_four(p, k, &view, &said);
+	}
+	for (; k < n; k += LANES) {
+		const struct four_views view = four_views(p, which, k);
+
+		take_four(p, k, &view, &said);
 	}
 	for (; k % SEARCH_KEYS != 0; k += LANES)
 		_mm_store_si128((void *)&p->key[k], _mm_setzero_si128());
+	if (said.l4 != NULL)
+		p->found[ix->l4_window] = all & ~lane_frames(said.lost);
+	if (said.tail != NULL)
+		p->found[ix->tail_window] = all;
 }
 
 void

@@ -10,30 +10,41 @@
 #include "lanes4.h"
 #include "pkt/view.h"
 
-/* Words of four views: from frame, flags, key on. In the order of these. */
+/* Words of four views: from frame, flags, key, l3_len on. In the order of these. */
 struct lane_views {
-	__m256i frame, layers, key;
+	__m256i frame, layers, key, len;
 };
 
-/* The words at @off of four views. */
-static inline __m256i
-lane_view_words(const struct pkt_view *const view[LANES], size_t off)
+_Static_assert(offsetof(struct pkt_view, l3_len) == offsetof(struct pkt_view, key) + 8 &&
+		sizeof(struct pkt_view) == offsetof(struct pkt_view, key) + 16,
+	"two words that are read as one");
+
+/* The words at @off of four views, and the next ones. */
+static inline void
+lane_view_words(
+	const struct pkt_view *const view[LANES], size_t off, __m256i *ret_words, __m256i *ret_next)
 {
 	__m128i v[LANES];
+	__m256i even, odd;
 
 	for (uint32_t i = 0; i < LANES; i++)
-		v[i] = _mm_loadl_epi64((const void *)((const uint8_t *)view[i] + off));
-	return _mm256_set_m128i(_mm_unpacklo_epi64(v[2], v[3]), _mm_unpacklo_epi64(v[0], v[1]));
+		v[i] = _mm_loadu_si128((const void *)((const uint8_t *)view[i] + off));
+	even = _mm256_set_m128i(v[2], v[0]);
+	odd = _mm256_set_m128i(v[3], v[1]);
+	*ret_words = _mm256_unpacklo_epi64(even, odd);
+	*ret_next = _mm256_unpackhi_epi64(even, odd);
 }
 
 static inline struct lane_views
 lane_views(const struct pkt_view *const view[LANES])
 {
-	return (struct lane_views){
-		lane_view_words(view, offsetof(struct pkt_view, frame)),
-		lane_view_words(view, offsetof(struct pkt_view, flags)),
-		lane_view_words(view, offsetof(struct pkt_view, key)),
-	};
+	struct lane_views v;
+	__m256i unused;
+
+	lane_view_words(view, offsetof(struct pkt_view, frame), &v.frame, &unused);
+	lane_view_words(view, offsetof(struct pkt_view, flags), &v.layers, &unused);
+	lane_view_words(view, offsetof(struct pkt_view, key), &v.key, &v.len);
+	return v;
 }
 
 /* The lower halves. */
