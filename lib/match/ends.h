@@ -26,7 +26,6 @@ struct walk_ends {
 	uint64_t may[MATCH_BURST] __attribute__((aligned(64)));
 	uint64_t some; /* frames */
 	uint64_t odd; /* frames that are too short for it */
-	bool long_names; /* the caller's: a chain kept all others, see chain_walk.c */
 };
 
 /* Walk the frames @some of @t by @step from @off behind @from on. */

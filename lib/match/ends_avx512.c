@@ -12,7 +12,6 @@
 #include <immintrin.h>
 
 #include "ends_lanes.h"
-#include "ends_tails.h"
 
 /* ---- few labels ---- */
 
@@ -189,7 +188,7 @@ void
 ends_avx512(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
 	const struct burst_window *from, int32_t off, uint64_t some)
 {
-	some = ends_tails(v, t, step, from, off, some);
+	some = ends_few_avx512(v, t, step, from, off, some);
 	if (some != 0)
 		ends_many_avx512(v, t, step, from, off, some);
 }

@@ -14,7 +14,6 @@
 
 #include "base/util.h"
 #include "ends_lanes.h"
-#include "ends_tails.h"
 
 #define BLOCK 64 /* bytes */
 
@@ -260,7 +259,7 @@ void
 ends_vbmi(struct walk_ends *v, const struct hash_table *t, const struct sym_step *step,
 	const struct burst_window *from, int32_t off, uint64_t some)
 {
-	some = ends_tails(v, t, step, from, off, some);
+	some = ends_few_avx512(v, t, step, from, off, some);
 	if (some == 0)
 		return;
 	/* Steps lead no further than to the next block. */

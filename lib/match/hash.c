@@ -650,29 +650,6 @@ share_ends(struct hash_builder *b)
 	}
 }
 
-/* How all items end. Only bits that are known to be set are said of the byte before. */
-static void
-share_tails(struct hash_builder *b)
-{
-	struct hash_table *t = b->t;
-
-	t->ends_alike = true;
-	t->ends_before = UINT8_MAX;
-	for (uint32_t i = 0; i < b->c->n_items; i++) {
-		const struct item *it = hash_item_of(b, i);
-		const int end = end_of(b, it);
-		const struct item_word before = word_at(b, it, end - 1);
-		const uint8_t stop = (uint8_t)whole_byte(it, t->steps_win, end);
-
-		if (i == 0)
-			t->ends_stop = stop;
-		t->ends_alike = t->ends_alike && stop == t->ends_stop;
-		t->ends_before &= (uint8_t)(before.val & before.mask);
-	}
-	if (b->fault == HASH_FAULT_TAILS)
-		t->ends_stop ^= 1;
-}
-
 static int
 make_ends(struct hash_builder *b)
 {
@@ -688,7 +665,6 @@ make_ends(struct hash_builder *b)
 	t->bytes += n * sizeof(*t->ends);
 	t->ends_mask = n - 1;
 	share_ends(b);
-	share_tails(b);
 	for (uint32_t i = b->fault == HASH_FAULT_ENDS; i < b->c->n_items; i++) {
 		const struct item *it = hash_item_of(b, i);
 		const int end = end_of(b, it);

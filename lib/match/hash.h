@@ -162,9 +162,6 @@ struct hash_table {
 	uint64_t *ends;
 	uint64_t ends_words[2]; /* masks of these, from the first on */
 	uint64_t ends_mask; /* of numbers of ends[] */
-	/* The byte that all items end with, if it is one, and bits of the byte before that all have. */
-	bool ends_alike;
-	uint8_t ends_stop, ends_before;
 	uint32_t ends_near; /* bytes from where a walk starts: no item forbids steps within */
 	uint32_t first_rule, last_rule;
 	uint32_t n_items, n_rules, n_buckets, n_chained, chain_max;
@@ -181,7 +178,6 @@ enum hash_fault {
 	HASH_FAULT_STEPS,
 	HASH_FAULT_FILTER,
 	HASH_FAULT_ENDS,
-	HASH_FAULT_TAILS,
 	HASH_FAULT_FAN,
 	HASH_FAULT_PASS,
 };

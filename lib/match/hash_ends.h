@@ -42,7 +42,6 @@ ask_ends(const struct hash_table *t, struct probe *p, uint64_t some)
 	struct burst_window from;
 	struct walk_ends v;
 
-	v.long_names = image_keeps_short(p->im);
 	ends_window(&from, p->at[w->parent], p->n);
 	p->im->index->ends(&v, t, &w->step, &from, (int32_t)w->off, some);
 	while (v.some != 0) {

@@ -143,13 +143,6 @@ int image_items(const struct match_image *image, const struct match_rule *rules,
  */
 int image_share(const struct match_image *of, struct match_image **ret_image);
 
-/* Whether tables are left names of many labels alone, by a chain. */
-static inline bool
-image_keeps_short(const struct match_image *im)
-{
-	return im->base != NULL && im->base->chain != NULL;
-}
-
 static inline uint8_t
 image_state(bool deciding, bool enabled)
 {

@@ -407,7 +407,6 @@ straight_avx512(const struct match_image *im, const struct pkt_view *views, cons
 	s.ends.some = 0;
 	s.far = false;
 	s.ends.odd = 0;
-	s.ends.long_names = image_keeps_short(im);
 	take_frames(&s);
 	if (im->any_generated)
 		odd = frames_of(&s, search_odd_test());
