@@ -337,13 +337,32 @@ dump_clusters(struct dump *d)
 	return r;
 }
 
-/* Key @k of @f as a word. */
+/* The 8 bytes that start with the earlier piece of key @k of @f, under @mask of its word. */
 static struct hash_word
-fan_word_of(const struct hash_fan *f, uint32_t k)
+fan_word_of(const struct hash_fan *f, uint32_t k, uint32_t mask)
 {
+	const uint32_t first = MIN(f->piece[k][0], f->piece[k][1]);
+
 	return (struct hash_word){.win = f->win,
-		.off = f->off + 4 * (int32_t)f->low[k],
-		.mask = f->low_mask[k] | (uint64_t)f->high_mask[k] << 32};
+		.off = f->off + 2 * (int32_t)first,
+		.mask = (uint64_t)(mask & UINT16_MAX) << 16 * (f->piece[k][0] - first) |
+			(uint64_t)(mask >> 16) << 16 * (f->piece[k][1] - first)};
+}
+
+static void
+fan_text(const struct match_index *ix, const struct hash_fan *f, struct sbuf *out)
+{
+	for (uint32_t k = 0; k < f->n; k++) {
+		struct hash_word w = fan_word_of(f, k, f->mask[k]);
+
+		sbuf_adds(out, k > 0 ? " or " : " ");
+		place_text(ix->windows, w.win, w.off, w.mask, out);
+		if ((f->fine >> k & 1) == 0)
+			continue;
+		w = fan_word_of(f, k, f->fine_mask[k]);
+		sbuf_adds(out, " and finer ");
+		place_text(ix->windows, w.win, w.off, w.mask, out);
+	}
 }
 
 static void
@@ -363,12 +382,8 @@ table_text(
 		sbuf_adds(out, i > 0 || t->key_mask != 0 ? "; " : " ");
 		place_text(ix->windows, t->words[i].win, t->words[i].off, t->words[i].mask, out);
 	}
-	for (uint32_t k = 0; t->fan != NULL && k < t->fan->n; k++) {
-		const struct hash_word w = fan_word_of(t->fan, k);
-
-		sbuf_adds(out, k > 0 ? " or " : " ");
-		place_text(ix->windows, w.win, w.off, w.mask, out);
-	}
+	if (t->fan != NULL)
+		fan_text(ix, t->fan, out);
 	sbuf_addc(out, '\n');
 }
 

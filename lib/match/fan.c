@@ -6,15 +6,23 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "hash_build.h"
 
 #define SHAPES_MAX 160 /* that keys are made for, the first ones */
 #define KEY_WORD 4 /* bytes; a key has one or two, one behind the other */
 #define MASKS_MAX 256 /* looked at for one more key */
+#define PIECES 4 /* of 8 bytes, two of which a key hashes */
+#define PIECE_BITS 16
+#define SHARE_MAX 2 /* items of a finer key that have equal bits of the other one, on average */
+#define SHARE_MOST 16 /* of these at most */
+#define NARROW_MOST 32 /* more items with one value where less is hashed of it */
 
 /* How many frames of other traffic have a key of some item, in 1/2^20, if bits are chance. */
 #define RATE_ONE (1u << 20)
 /* Keys beyond FAN_KEYS cost as much as looking at items in vain in such a share of frames. */
 #define RATE_MORE (RATE_ONE / 2)
+/* The same of finer keys, where the others are no more. */
+#define RATE_FINER (RATE_ONE / 8)
 /* Less is not worth a key that is one of those that cost next to nothing, or not. */
 #define RATE_LEAST (RATE_ONE / 256)
 #define RATE_KEY (RATE_ONE / 8)
@@ -45,6 +53,8 @@ struct fan {
 	uint32_t n_shapes;
 	struct key keys[FAN_KEYS_MAX];
 	uint32_t n_keys;
+	uint64_t least[FAN_KEYS]; /* by cluster: what tells its items apart, as of narrow() */
+	uint8_t coarse[FAN_KEYS_MAX]; /* as of struct cluster */
 };
 
 /* ---- what may be one ---- */
@@ -117,6 +127,55 @@ fan_count(const struct items *items, const struct cluster *c, uint32_t n, uint32
 	for (uint32_t i = 0; i < n; i++)
 		ret[fan_window(items, &c[i])]++;
 	ret[WINDOW_OF_KEY] = 0;
+}
+
+#define PIECE(k) (UINT64_C(0xffff) << PIECE_BITS * (k))
+
+/* What a key may have bits of, words of 4 bytes first, which take less to load. */
+static const uint64_t pieces[] = {PIECE(0) | PIECE(1), PIECE(2) | PIECE(3), PIECE(0) | PIECE(2),
+	PIECE(0) | PIECE(3), PIECE(1) | PIECE(2), PIECE(1) | PIECE(3)};
+
+/* Whether @mask has bits of two pieces at most. */
+static bool
+is_narrow(uint64_t mask)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < PIECES; i++)
+		n += (mask >> PIECE_BITS * i & UINT16_MAX) != 0;
+	return n <= 2;
+}
+
+static int
+order_words(const void *x, const void *y)
+{
+	const uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return (a > b) - (a < b);
+}
+
+/* How values tell items apart. */
+struct spread {
+	uint32_t values; /* that differ */
+	uint32_t most; /* items with one value */
+};
+
+/* That of the @n values @v under @mask; @room for as many. */
+static struct spread
+spread_of(const uint64_t *v, uint32_t n, uint64_t mask, uint64_t *room)
+{
+	struct spread s = {0};
+	uint32_t run = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		room[i] = v[i] & mask;
+	qsort(room, n, sizeof(*room), order_words);
+	for (uint32_t i = 0; i < n; i++) {
+		run = i > 0 && room[i] == room[i - 1] ? run + 1 : 1;
+		s.values += run == 1;
+		s.most = MAX(s.most, run);
+	}
+	return s;
 }
 
 /* Take cluster @k, which is @of on its own, into @f. */
@@ -211,12 +270,74 @@ choose_start(struct fan *f, const struct cluster *clusters)
 		}
 }
 
+/*
+ * What two pieces of @key of cluster @c tell its items apart as well, or nearly, to *@ret; 0: none
+ * do. Returns 0 or -ENOMEM.
+ */
+static int
+narrow(const struct items *items, const struct cluster *c, const struct item_word *key,
+	struct arena *arena, uint64_t *ret)
+{
+	uint64_t *v, *room;
+	struct spread all;
+
+	*ret = key->mask;
+	if (is_narrow(key->mask))
+		return 0;
+	v = arena_zalloc(arena, c->n_items * sizeof(*v));
+	room = arena_zalloc(arena, c->n_items * sizeof(*room));
+	if (v == NULL || room == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < c->n_items; i++)
+		v[i] = hash_key_of(&items->v[c->items[i]], key);
+	all = spread_of(v, c->n_items, key->mask, room);
+	for (size_t k = 0; k < DIM(pieces); k++) {
+		const struct spread s = spread_of(v, c->n_items, key->mask & pieces[k], room);
+
+		*ret = key->mask & pieces[k];
+		if (s.values >= all.values - all.values / 8 && s.most <= all.most + NARROW_MOST)
+			return 0;
+	}
+	*ret = 0;
+	return 0;
+}
+
+/*
+ * What the clusters of @f are looked up by at least: *@ret_without is one for which two pieces
+ * do not do, or UINT32_MAX. Returns 0 or -ENOMEM.
+ */
+static int
+choose_least(struct fan *f, const struct items *items, const struct cluster *clusters,
+	struct arena *arena, uint32_t *ret_without)
+{
+	int r = 0;
+
+	*ret_without = UINT32_MAX;
+	choose_start(f, clusters);
+	for (uint32_t i = 0; i < f->n && r == 0; i++) {
+		const struct cluster *c = &clusters[f->clusters[i]];
+		struct key k;
+
+		(void)key_at(f->start, &c->hash[0], &k);
+		r = narrow(items, c,
+			&(struct item_word){.win = f->win,
+				.off = (int16_t)(f->start + KEY_WORD * (int32_t)k.word),
+				.mask = k.mask},
+			arena, &f->least[i]);
+		if (f->least[i] == 0)
+			*ret_without = f->clusters[i];
+	}
+	return r;
+}
+
+/* What cluster @c, number @i of @f, is looked up by at least. */
 static struct key
-key_of_cluster(const struct fan *f, const struct cluster *c)
+key_of_cluster(const struct fan *f, const struct cluster *c, uint32_t i)
 {
 	struct key k;
 
 	(void)key_at(f->start, &c->hash[0], &k);
+	k.mask = f->least[i];
 	return k;
 }
 
@@ -238,7 +359,7 @@ find_shapes(struct fan *f, const struct items *items, const struct cluster *clus
 {
 	for (uint32_t i = 0; i < f->n; i++) {
 		const struct cluster *c = &clusters[f->clusters[i]];
-		const struct key least = key_of_cluster(f, c);
+		const struct key least = key_of_cluster(f, c, i);
 
 		for (uint32_t j = 0; j < c->n_items; j++) {
 			const struct fan_shape s = shape_of(f, &items->v[c->items[j]], &least);
@@ -261,7 +382,8 @@ static uint32_t
 put_mask(
 	const struct fan *f, uint32_t i, uint32_t j, const struct key *k, struct key *v, uint32_t n)
 {
-	if (n == MASKS_MAX || !key_suits(k, &f->shapes[i]) || !key_suits(k, &f->shapes[j]))
+	if (n == MASKS_MAX || !key_suits(k, &f->shapes[i]) || !key_suits(k, &f->shapes[j]) ||
+		!is_narrow(k->mask))
 		return n;
 	for (uint32_t at = 0; at < n; at++)
 		if (same_key(&v[at], k))
@@ -270,12 +392,10 @@ put_mask(
 	return n;
 }
 
-/* Masks that several shapes have, at places of keys, whole and by halves. Returns how many. */
+/* Masks that several shapes have, at places of keys, of any two pieces. Returns how many. */
 static uint32_t
 find_masks(const struct fan *f, struct key ret[MASKS_MAX])
 {
-	static const uint64_t parts[] = {
-		UINT64_MAX, UINT32_MAX}; /* what a key has starts in its first word */
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < f->n_shapes; i++)
@@ -283,8 +403,9 @@ find_masks(const struct fan *f, struct key ret[MASKS_MAX])
 			const uint32_t word = f->shapes[i].least.word;
 			const uint64_t both = f->shapes[i].mask & f->shapes[j].mask;
 
-			for (size_t k = 0; k < DIM(parts); k++)
-				n = put_mask(f, i, j, &(struct key){word, both & parts[k]}, ret, n);
+			for (size_t k = 0; k < DIM(pieces); k++)
+				n = put_mask(
+					f, i, j, &(struct key){word, both & pieces[k]}, ret, n);
 		}
 	return n;
 }
@@ -302,8 +423,8 @@ gain(const struct fan *f, const struct key *k)
 		if (key_suits(k, s) && bits_of(k) > bits)
 			sum += rate(s->n, bits) - rate(s->n, bits_of(k));
 	}
-	/* One word of 4 bytes is looked up faster than two. */
-	return k->mask >> 32 != 0 ? sum - sum / 8 : sum;
+	/* Pieces side by side are looked up faster than others. */
+	return (uint32_t)k->mask != 0 && k->mask >> 32 != 0 ? sum - sum / 8 : sum;
 }
 
 /* Let all shapes have their best keys, and drop those that no shape has. */
@@ -337,46 +458,124 @@ rate_of(const struct fan *f)
 	return sum;
 }
 
-/* Add keys that say more as long as each gains more than @least, up to @max of them. */
-static void
-refine(struct fan *f, const struct key *masks, uint32_t n_masks, uint32_t max, uint64_t least)
+/* Items that lie by key @k. */
+static uint32_t
+items_of(const struct fan *f, uint32_t k)
 {
-	while (f->n_keys < max) {
-		uint64_t most = least;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < f->n_shapes; i++)
+		n += f->shapes[i].key == k ? f->shapes[i].n : 0;
+	return n;
+}
+
+/* Whether key @y, of @n items, can have the buckets of key @x, which has none finer yet. */
+static bool
+is_finer(const struct fan *f, uint32_t y, uint32_t x, uint32_t n)
+{
+	const struct key *a = &f->keys[x], *b = &f->keys[y];
+
+	if (x == y || f->coarse[x] != x || a->word != b->word || (a->mask & ~b->mask) != 0)
+		return false;
+	for (uint32_t k = 0; k < f->n_keys; k++)
+		if (k != x && f->coarse[k] == x)
+			return false;
+	return n >> MIN(bits_of(a), 31) < SHARE_MAX;
+}
+
+/* Let keys share buckets that can, if any may. Returns how many are left to look up by. */
+static uint32_t
+pair_keys(struct fan *f, bool may)
+{
+	uint32_t n = f->n_keys;
+
+	for (uint32_t k = 0; k < f->n_keys; k++)
+		f->coarse[k] = (uint8_t)k;
+	for (uint32_t y = 0; y < f->n_keys && may; y++) {
+		const uint32_t of = items_of(f, y);
+		bool has_finer = false;
+
+		for (uint32_t k = 0; k < f->n_keys; k++)
+			has_finer = has_finer || (k != y && f->coarse[k] == y);
+		for (uint32_t x = 0; x < f->n_keys && !has_finer && f->coarse[y] == y; x++)
+			if (is_finer(f, y, x, of))
+				f->coarse[y] = (uint8_t)x;
+		n -= f->coarse[y] != y;
+	}
+	return n;
+}
+
+/* How keys are added. */
+struct refining {
+	const struct key *masks; /* that may be */
+	uint32_t n_masks;
+	uint32_t max; /* to look up by */
+	bool pairs; /* some may share buckets */
+	uint64_t least; /* that a key must gain */
+};
+
+/* Whether @k may be one more key. */
+static bool
+key_fits(const struct fan *f, const struct key *k, const struct refining *r)
+{
+	struct fan with = *f;
+
+	with.keys[with.n_keys++] = *k;
+	settle(&with);
+	return pair_keys(&with, r->pairs) <= r->max;
+}
+
+/* Add keys that say more as long as that gains enough. */
+static void
+refine(struct fan *f, const struct refining *r)
+{
+	while (f->n_keys < FAN_KEYS_MAX) {
+		uint64_t most = r->least;
 		const struct key *best = NULL;
 
-		for (uint32_t m = 0; m < n_masks; m++) {
-			const uint64_t g = gain(f, &masks[m]);
+		for (uint32_t m = 0; m < r->n_masks; m++) {
+			const uint64_t g = gain(f, &r->masks[m]);
 
-			if (g > most) {
+			if (g > most && key_fits(f, &r->masks[m], r)) {
 				most = g;
-				best = &masks[m];
+				best = &r->masks[m];
 			}
 		}
 		if (best == NULL)
-			return;
+			break;
 		f->keys[f->n_keys++] = *best;
 		settle(f);
 	}
+	(void)pair_keys(f, r->pairs);
 }
 
 static void
 choose_keys(struct fan *f, const struct items *items, const struct cluster *clusters, uint32_t free)
 {
 	struct key masks[MASKS_MAX];
-	uint32_t n_masks;
+	struct refining r = {.masks = masks, .least = RATE_LEAST};
+	struct fan alone;
 
-	choose_start(f, clusters);
 	find_shapes(f, items, clusters);
 	for (uint32_t i = 0; i < f->n; i++)
-		f->keys[f->n_keys++] = key_of_cluster(f, &clusters[f->clusters[i]]);
+		f->keys[f->n_keys++] = key_of_cluster(f, &clusters[f->clusters[i]], i);
 	settle(f);
-	n_masks = find_masks(f, masks);
-	if (free == 0)
-		refine(f, masks, n_masks, FAN_KEYS_MAX, RATE_KEY);
-	refine(f, masks, n_masks, free, RATE_LEAST);
-	if (free > 0 && rate_of(f) > RATE_MORE)
-		refine(f, masks, n_masks, FAN_KEYS_MAX, RATE_LEAST);
+	r.n_masks = find_masks(f, masks);
+	if (free == 0) {
+		refine(f, &(struct refining){masks, r.n_masks, FAN_KEYS_MAX, true, RATE_KEY});
+		return;
+	}
+	r.max = free;
+	refine(f, &r);
+	alone = *f;
+	r.pairs = true;
+	refine(f, &r);
+	if (rate_of(&alone) - rate_of(f) < RATE_FINER)
+		*f = alone;
+	if (rate_of(f) <= RATE_MORE)
+		return;
+	r.max = FAN_KEYS_MAX;
+	refine(f, &r);
 }
 
 /* ---- the cluster ---- */
@@ -393,7 +592,7 @@ take_items(const struct fan *f, const struct items *items, const struct cluster 
 		return -ENOMEM;
 	for (uint32_t i = 0; i < f->n; i++) {
 		const struct cluster *c = &clusters[f->clusters[i]];
-		const struct key least = key_of_cluster(f, c);
+		const struct key least = key_of_cluster(f, c, i);
 
 		for (uint32_t j = 0; j < c->n_items; j++) {
 			const struct fan_shape s = shape_of(f, &items->v[c->items[j]], &least);
@@ -414,6 +613,45 @@ take_items(const struct fan *f, const struct items *items, const struct cluster 
 	return 0;
 }
 
+/* Items of @c by key @key, as they are under @mask of it, to @ret. Returns how many. */
+static uint32_t
+values_of(const struct items *items, const struct cluster *c, uint32_t key, uint64_t mask,
+	uint64_t *ret)
+{
+	const struct item_word *w = &c->keys[key];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_items; i++)
+		if (c->key_of[i] == key)
+			ret[n++] = hash_key_of(&items->v[c->items[i]], w) & mask;
+	return n;
+}
+
+/* Let those keys of @c share buckets of which the items' values do not meet in a few. */
+static int
+share(const struct fan *f, const struct items *items, struct cluster *c, struct arena *arena)
+{
+	uint64_t *v = arena_zalloc(arena, c->n_items * sizeof(*v));
+	uint64_t *room = arena_zalloc(arena, c->n_items * sizeof(*room));
+
+	if (v == NULL || room == NULL)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < c->n_keys; k++) {
+		const uint64_t mask = c->keys[f->coarse[k]].mask;
+		struct spread s;
+		uint32_t n;
+
+		c->coarse[k] = (uint8_t)k;
+		if (f->coarse[k] == k)
+			continue;
+		n = values_of(items, c, k, mask, v);
+		s = spread_of(v, n, mask, room);
+		if (s.most <= SHARE_MOST && n <= SHARE_MAX * s.values)
+			c->coarse[k] = f->coarse[k];
+	}
+	return 0;
+}
+
 /* Cluster *@ret of all that @f has. Returns 0 or -ENOMEM. */
 static int
 make_cluster(const struct fan *f, const struct items *items, const struct cluster *clusters,
@@ -428,18 +666,42 @@ make_cluster(const struct fan *f, const struct items *items, const struct cluste
 	c.items = arena_zalloc(arena, (n + 1) * sizeof(*c.items));
 	c.keys = arena_zalloc(arena, f->n_keys * sizeof(*c.keys));
 	c.key_of = arena_zalloc(arena, n + 1);
-	if (c.items == NULL || c.keys == NULL || c.key_of == NULL)
+	c.coarse = arena_zalloc(arena, f->n_keys);
+	if (c.items == NULL || c.keys == NULL || c.key_of == NULL || c.coarse == NULL)
 		return -ENOMEM;
 	for (uint32_t k = 0; k < f->n_keys; k++)
 		c.keys[k] = (struct item_word){.win = f->win,
 			.off = (int16_t)(f->start + KEY_WORD * (int32_t)f->keys[k].word),
 			.mask = f->keys[k].mask};
 	r = take_items(f, items, clusters, &c, arena);
+	if (r == 0)
+		r = share(f, items, &c, arena);
 	if (r < 0)
 		return r;
 	c.first_rule = items->v[c.items[0]].rule;
 	*ret = c;
 	return 0;
+}
+
+/* The fan that cluster @i begins, of the @all clusters @c, each of which is one of @of. */
+static int
+collect(const struct items *items, const struct cluster *c, struct fan *of, uint32_t i,
+	uint32_t all, struct arena *arena, struct fan *ret)
+{
+	uint32_t without;
+	int r;
+
+	do {
+		*ret = (struct fan){.n = 0};
+		without = UINT32_MAX;
+		for (uint32_t k = i; k < all && of[i].n > 0; k++)
+			if (of[k].n > 0)
+				(void)fan_take(ret, &of[k], k);
+		r = ret->n < FAN_MIN ? 0 : choose_least(ret, items, c, arena, &without);
+		if (without != UINT32_MAX)
+			of[without].n = 0;
+	} while (r == 0 && without != UINT32_MAX);
+	return r;
 }
 
 int
@@ -455,12 +717,11 @@ fans(const struct items *items, struct cluster *c, uint32_t *n, uint32_t keys_fr
 	for (uint32_t i = 0; i < all; i++)
 		of[i].n = fan_of(items, &c[i], &of[i]);
 	for (uint32_t i = 0; i < all; i++) {
-		struct fan f = {.n = 0};
-		int r;
+		struct fan f;
+		int r = collect(items, c, of, i, all, arena, &f);
 
-		for (uint32_t k = i; k < all && of[i].n > 0; k++)
-			if (of[k].n > 0)
-				(void)fan_take(&f, &of[k], k);
+		if (r < 0)
+			return r;
 		if (f.n < FAN_MIN)
 			continue;
 		choose_keys(&f, items, c, keys_free);

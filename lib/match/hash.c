@@ -158,18 +158,6 @@ put_items(struct hash_builder *b)
 
 /* ---- buckets ---- */
 
-/* The bits of @it that key @k of a fan has, which starts at any byte. */
-static uint64_t
-fan_key_of(const struct item *it, const struct item_word *k)
-{
-	uint64_t v = 0;
-
-	for (uint32_t i = 0; i < it->n_words; i++)
-		if (it->words[i].win == k->win)
-			v |= item_bits_at(&it->words[i], it->words[i].val, k->off);
-	return v & k->mask;
-}
-
 static void
 find_keys(struct hash_builder *b)
 {
@@ -179,7 +167,7 @@ find_keys(struct hash_builder *b)
 		const struct item *it = hash_item_of(b, i);
 
 		if (t->fan != NULL) {
-			b->keys[i][0] = fan_key_of(it, &b->c->keys[b->c->key_of[i]]);
+			b->keys[i][0] = hash_key_of(it, &b->c->keys[b->c->key_of[i]]);
 			/* Not hashed, but what tells keys apart. */
 			b->keys[i][HASH_DATA_WORDS] = b->c->key_of[i];
 			continue;
@@ -198,14 +186,11 @@ hash_items(struct hash_builder *b)
 
 	for (uint32_t k = 0; k < DIM(t->seed); k++)
 		t->seed[k] = rng_next(&b->rng);
-	for (uint32_t k = 0; t->fan != NULL && k < t->fan->n; k++) {
-		t->fan->low_mul[k] = (uint32_t)rng_next(&b->rng) | 1;
-		t->fan->high_mul[k] = (uint32_t)rng_next(&b->rng) | 1;
-	}
+	if (t->fan != NULL)
+		hash_fan_seed(b);
 	for (uint32_t i = 0; i < b->c->n_items; i++) {
 		if (t->fan != NULL)
-			b->hash[i] = fan_hash(t->fan, b->c->key_of[i], (uint32_t)b->keys[i][0],
-				(uint32_t)(b->keys[i][0] >> 32));
+			b->hash[i] = hash_fan_hash(b, i);
 		else
 			b->hash[i] = hash_words(t->seed, b->keys[i], t->n_words,
 				b->keys[i][HASH_DATA_WORDS], hash_has_key(t));
@@ -277,11 +262,11 @@ static bool
 put_in_fan(struct hash_builder *b, uint32_t i, struct chains_so_far *c)
 {
 	struct hash_table *t = b->t;
-	const uint32_t h = (uint32_t)b->hash[i], at = fan_head(h, t->fan->shift);
+	const uint32_t at = hash_fan_head(b, i);
 	uint32_t *head = &t->places[at / HASH_SLOTS][at % HASH_SLOTS];
 
 	if (b->fault != HASH_FAULT_PASS || i > 0)
-		t->fan->filter[fan_bucket(h, t->fan->shift)] |= fan_filter_bits(h);
+		t->fan->filter[at / HASH_SLOTS] |= fan_filter_bits(hash_fan_own(b, i));
 	if (*head != 0)
 		return put_behind(b, i, c->number[*head / LINE_UNITS], c);
 	*head = b->place[i];
@@ -325,7 +310,7 @@ numbers(const struct hash_builder *b)
 }
 
 #define FAN_BUCKETS 4 /* an item; with few items filters are small anyway */
-#define FAN_NEAR 8192 /* buckets, whose filter is no more than the first cache */
+#define FAN_NEAR 16384 /* buckets, whose filter is little more than the first cache */
 #define FAN_STRANGERS 4 /* in a chain, */
 #define FAN_TRIES (3 * SEEDS_TRIED) /* as long as so often, since memory is worth something, too */
 
@@ -422,55 +407,6 @@ choose_words(
 	}
 	for (uint32_t i = t->n_words; i < HASH_DATA_WORDS; i++)
 		t->words[i] = (struct hash_word){.win = WINDOW_OF_START(SPACE_RAW)};
-}
-
-/* Number @k of the keys of @f. */
-static void
-put_fan_key(struct hash_fan *f, uint32_t k, const struct item_word *w)
-{
-	f->low[k] = (uint32_t)(w->off - f->off) / 4;
-	f->low_mask[k] = (uint32_t)w->mask;
-	f->high_mask[k] = (uint32_t)(w->mask >> 32);
-	f->high[k] = f->low[k] + (f->high_mask[k] != 0);
-	f->reach = MAX(f->reach, f->high[k] + 1);
-	f->two |= f->high_mask[k] != 0;
-}
-
-/* The keys of a fan, if the cluster is one. */
-static int
-choose_keys(struct hash_builder *b)
-{
-	const struct cluster *c = b->c;
-	struct hash_fan *f;
-
-	if (c->n_keys == 0)
-		return 0;
-	b->t->fan = f = mem_zalloc_aligned(BASE_CACHE_LINE, sizeof(*f));
-	if (f == NULL)
-		return -ENOMEM;
-	b->t->bytes += sizeof(*f);
-	f->n = c->n_keys;
-	f->win = c->keys[0].win;
-	f->off = INT32_MAX;
-	for (uint32_t k = 0; k < f->n; k++)
-		f->off = MIN(f->off, c->keys[k].off);
-	for (uint32_t k = 0; k < f->n; k++)
-		put_fan_key(f, k, &c->keys[k]);
-	return 0;
-}
-
-/* What kernels take of the table when all else is made. */
-static void
-finish_fan(struct hash_builder *b)
-{
-	struct hash_fan *f = b->t->fan;
-
-	if (f == NULL)
-		return;
-	f->n -= b->fault == HASH_FAULT_FAN;
-	f->heads = b->t->places[0];
-	/* Where a place is none: an item that is nobody's. */
-	item_at(b->t, 0)->rule = MATCH_NONE;
 }
 
 /* What all items ask of the key, and the windows that they use. */
@@ -703,7 +639,7 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 	choose_words(t, items, c->hash, c->n_hash);
 	describe(&b);
 	hash_shape_init(&b);
-	r = choose_keys(&b);
+	r = hash_fan_init(&b);
 	if (r == 0)
 		r = builder_init(&b);
 	if (r == 0)
@@ -715,7 +651,7 @@ hash_init(struct hash_table *t, const struct items *items, const struct cluster 
 	if (r == 0)
 		r = make_ends(&b);
 	if (r == 0)
-		finish_fan(&b);
+		hash_fan_done(&b);
 	mem_free(b.keys);
 	mem_free(b.hash);
 	mem_free(b.place);

@@ -100,20 +100,24 @@ _Static_assert(1 << FAN_SLOT_BITS == HASH_SLOTS, "a place each");
 #define FAN_LINE 64 /* bytes in which all words of all keys lie */
 
 /*
- * The keys of a fan, all in one window. Of 64 bytes of it each hashes one or two words of 4
- * bytes. The hash says a bucket, which has a word of filter, two bits of it, and one of its places,
- * where the items start that may be meant: by rule, as chained. Filters are what all frames
- * look into, so they are small; places are for those that pass.
+ * The keys of a fan, all in one window. Of 64 bytes of it each hashes a word made of two pieces of
+ * 2 bytes. The hash says a bucket, which has a word of filter, two bits of it, and one of its
+ * places, where the items start that may be meant: by rule, as chained. Filters are what all
+ * frames look into, so they are small; places are for those that pass.
+ *
+ * A key may have a finer one, which asks more of the same two pieces: it has the bucket of the
+ * other, so that one look at the filter answers for both, and bits and a place by its own hash.
  */
 struct hash_fan {
-	uint32_t low[FAN_KEYS_MAX], high[FAN_KEYS_MAX]; /* numbers of words */
-	uint32_t low_mask[FAN_KEYS_MAX], high_mask[FAN_KEYS_MAX]; /* 0: none */
-	uint32_t low_mul[FAN_KEYS_MAX], high_mul[FAN_KEYS_MAX]; /* odd, secret */
-	uint32_t n; /* keys */
-	uint32_t reach; /* words from the first on that some key has */
-	bool two; /* some key has two */
+	uint16_t piece[FAN_KEYS_MAX][2]; /* numbers, of the lower and upper half of the word */
+	uint32_t mask[FAN_KEYS_MAX], mul[FAN_KEYS_MAX]; /* factors are odd and secret */
+	uint32_t fine_mask[FAN_KEYS_MAX], fine_mul[FAN_KEYS_MAX];
+	uint32_t fine; /* bit k: key k has a finer one */
+	uint32_t n; /* keys, without these */
+	uint32_t reach; /* bytes from the first on that some key has */
+	bool apart; /* the pieces of some key are no word of 4 bytes, the number of the first even */
 	uint8_t win;
-	int32_t off; /* of word 0, not less than 0 */
+	int32_t off; /* of piece 0, not less than 0 */
 	uint32_t n_buckets, shift; /* of a hash to the number of its bucket */
 	uint32_t *filter; /* by bucket */
 	const uint32_t *heads; /* the table's places, HASH_SLOTS a bucket */
@@ -321,21 +325,14 @@ fan_fold(uint32_t h)
 	return h ^ h >> FAN_FOLD;
 }
 
-/*
- * What key @k of @f hashes to of a frame that has @low and @high, before they are masked. The
- * upper bits of a factor are in no lower bit of the product: two sums of products would be equal
- * for whole series of keys that differ in the last bytes of both words, as small big-endian numbers
- * do, whatever the factors. So what the one says is brought down before it is multiplied again.
- */
+/* The hash of the word @w under the mask of a key. Upper bits of a product say something of most of it. */
 static inline uint32_t
-fan_hash(const struct hash_fan *f, uint32_t k, uint32_t low, uint32_t high)
+fan_hash(uint32_t w, uint32_t mask, uint32_t mul)
 {
-	const uint32_t above = fan_fold((high & f->high_mask[k]) * f->high_mul[k]);
-
-	return ((low & f->low_mask[k]) + above) * f->low_mul[k];
+	return (w & mask) * mul;
 }
 
-/* The number of its bucket, @shift as of the fan: the bits of products that most of a key's say something of. */
+/* The number of its bucket, @shift as of the fan. */
 static inline uint32_t
 fan_bucket(uint32_t h, uint32_t shift)
 {
@@ -347,6 +344,13 @@ static inline uint32_t
 fan_head(uint32_t h, uint32_t shift)
 {
 	return h >> (shift - FAN_SLOT_BITS);
+}
+
+/* The same of a finer key, which hashes to @fine, in the bucket of @h. */
+static inline uint32_t
+fan_fine_head(uint32_t h, uint32_t fine, uint32_t shift)
+{
+	return fan_bucket(h, shift) << FAN_SLOT_BITS | fine >> (32 - FAN_SLOT_BITS);
 }
 
 /* The bits of the filter's word that an item has: by so many of the folded hash, and the next. */

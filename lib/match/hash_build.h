@@ -19,7 +19,7 @@ struct hash_builder {
 	const struct cluster *c;
 	enum hash_fault fault;
 	uint64_t (*keys)[HASH_KEY_WORDS]; /* of each item what is hashed: words, and the key */
-	uint64_t *hash; /* of each item */
+	uint64_t *hash; /* of each item; of a fan its key's, above it that of a finer one */
 	uint32_t *place; /* of each item, in units */
 	struct rng rng;
 	/* Shape numbers by hash, counted from 1; 0: none. */
@@ -32,6 +32,8 @@ struct hash_builder {
 		int32_t off;
 	} half[2];
 	bool halves;
+	/* Of a fan, by key of the cluster: which one of the table it is or is finer than. */
+	uint8_t lane_of[FAN_KEYS_MAX];
 };
 
 static inline uint64_t
@@ -41,6 +43,18 @@ hash_masked_word(const struct item *it, uint8_t win, int32_t off, uint64_t mask)
 		if (it->words[i].win == win && it->words[i].off == off)
 			return it->words[i].val & mask;
 	return 0;
+}
+
+/* The bits of @it that key @k of a fan has, which starts at any byte. */
+static inline uint64_t
+hash_key_of(const struct item *it, const struct item_word *k)
+{
+	uint64_t v = 0;
+
+	for (uint32_t i = 0; i < it->n_words; i++)
+		if (it->words[i].win == k->win)
+			v |= item_bits_at(&it->words[i], it->words[i].val, k->off);
+	return v & k->mask;
 }
 
 static inline const struct item *
@@ -71,5 +85,21 @@ struct hash_shape hash_shape_of(const struct hash_builder *b, const struct item 
  */
 bool hash_shape_is_plain(struct hash_builder *b, const struct item *it, const struct hash_shape *s,
 	struct hash_item *h);
+
+/* ---- fans: all of these but the first of a table that is one ---- */
+
+/* The keys of the table, if the cluster has any. Returns 0 or -ENOMEM. */
+int hash_fan_init(struct hash_builder *b);
+
+/* Other factors. */
+void hash_fan_seed(struct hash_builder *b);
+
+/* The hash of item @i, as of hash_builder.hash; of these what its own key says, and where it is to start. */
+uint64_t hash_fan_hash(const struct hash_builder *b, uint32_t i);
+uint32_t hash_fan_own(const struct hash_builder *b, uint32_t i);
+uint32_t hash_fan_head(const struct hash_builder *b, uint32_t i);
+
+/* What kernels take of the table when all else is made. */
+void hash_fan_done(struct hash_builder *b);
 
 #endif

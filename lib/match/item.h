@@ -162,6 +162,7 @@ struct cluster {
 	 */
 	struct item_word *keys;
 	uint8_t *key_of;
+	uint8_t *coarse; /* by key: the one whose bucket it shares, which asks less; or itself */
 	uint32_t n_keys;
 };
 

@@ -279,7 +279,7 @@ straight_is_that_of_programs(void **state)
 #define MANY (3 * NUMBERS * NUMBERS)
 #define NUMBERS_AT (20 + 8)
 
-static struct match_rule many[MANY];
+static struct match_rule many[2 * MANY];
 
 /* Two numbers that are to be @x and @y, where @place says. */
 static struct cbpf_prog *
@@ -336,7 +336,7 @@ fans_tell_small_numbers_apart(void **state)
 			0);
 		assert_int_equal(image->index->n_tables, 1);
 		assert_non_null(image->index->tables[0].fan);
-		assert_in_range(image->index->tables[0].n_buckets, 1, 8192);
+		assert_in_range(image->index->tables[0].n_buckets, 1, 16384);
 		hits += plain_check(image, ways[w].name, many, MANY, &b);
 		match_image_free(image);
 	}
@@ -345,11 +345,115 @@ fans_tell_small_numbers_apart(void **state)
 		cbpf_prog_free((struct cbpf_prog *)(uintptr_t)many[i].prog[0]);
 }
 
+#define FINE_PLACES 6
+#define FINE_BURSTS 4
+#define FINE (2 * MANY) /* rules */
+
+/* The mask of rule @i of those with finer keys, and where it stands. */
+static uint32_t
+fine_mask(uint32_t i, uint32_t *at)
+{
+	static const uint32_t masks[] = {0xfff00000, 0xfff0ffff, 0xfff0ffff, 0xffffffff};
+
+	*at = 8 + 4 * (i % FINE_PLACES);
+	return masks[i / FINE_PLACES % DIM(masks)];
+}
+
+static struct cbpf_prog *
+fine_prog(uint32_t i, uint32_t value)
+{
+	uint32_t at;
+	const uint32_t mask = fine_mask(i, &at);
+	char text[128];
+
+	(void)snprintf(text, sizeof(text),
+		"asm ldx 4*([0]&0xf); ld [x+%u]; and #%u; jne #%u, no; ret #1; no: ret #0", at,
+		mask, value & mask);
+	return world_prog(text, 12, 4);
+}
+
+/* Frame @i: any bytes, mostly with what a rule of @values asks, or nearly. */
+static void
+make_fine(uint32_t i, const uint32_t values[FINE])
+{
+	uint8_t p[20 + 8 + 4 * FINE_PLACES] = {0x45, 0, 0, sizeof(p), [9] = 17};
+	const uint32_t rule = rng_below(&rng, FINE);
+	uint32_t at, v = values[rule];
+
+	(void)fine_mask(rule, &at);
+	for (uint32_t k = 20; k < sizeof(p); k++)
+		p[k] = (uint8_t)rng_next(&rng);
+	if (rng_below(&rng, 3) == 0)
+		v ^= 1u << rng_below(&rng, 32);
+	for (uint32_t k = 0; k < 4 && rng_below(&rng, 8) != 0; k++)
+		p[20 + at + k] = (uint8_t)(v >> (24 - 8 * k));
+	put_frame(i, p, sizeof(p));
+}
+
+static uint32_t
+hits_of(const struct match_image *image, const struct plain_burst *b)
+{
+	uint32_t found[FRAMES], hits = 0;
+
+	match_image_first(image, b->views, b->which, b->n, 0, b->from, found);
+	for (uint32_t i = 0; i < b->n; i++)
+		hits += found[i] != MATCH_NONE;
+	return hits;
+}
+
+/* Finer keys, which many rules with masks of many lengths have; without them hits are missed. */
+static void
+fans_have_finer_keys(void **state)
+{
+	static const uint32_t from[FRAMES];
+	static uint32_t values[FINE];
+	uint8_t which[FRAMES];
+
+	(void)state;
+	for (uint32_t i = 0; i < FINE; i++) {
+		const struct cbpf_prog *p;
+
+		values[i] = (uint32_t)rng_next(&rng);
+		p = fine_prog(i, values[i]);
+		many[i] = plain_rule(i, p, p, &rng);
+	}
+	for (uint32_t i = 0; i < FRAMES; i++)
+		which[i] = (uint8_t)i;
+	for (size_t w = 0; w < DIM(ways); w++) {
+		const struct plain_burst b = {views, which, from, FRAMES};
+		struct match_image *image = NULL;
+		uint32_t hits = 0, spoilt = 0;
+		struct hash_fan *fan;
+
+		assert_int_equal(match_image_new_with(many, FINE, MATCH_ENGINE_INTERP,
+					 &ways[w].options, &image, NULL),
+			0);
+		fan = image->index->tables[0].fan;
+		assert_non_null(fan);
+		assert_int_not_equal(fan->fine, 0);
+		for (uint32_t k = 0; k < FINE_BURSTS; k++) {
+			const uint32_t fine = fan->fine;
+
+			for (uint32_t i = 0; i < FRAMES; i++)
+				make_fine(i, values);
+			hits += plain_check(image, ways[w].name, many, FINE, &b);
+			fan->fine = 0;
+			spoilt += hits_of(image, &b);
+			fan->fine = fine;
+		}
+		assert_true(spoilt < hits);
+		match_image_free(image);
+	}
+	for (uint32_t i = 0; i < FINE; i++)
+		cbpf_prog_free((struct cbpf_prog *)(uintptr_t)many[i].prog[0]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(straight_is_that_of_programs),
-		cmocka_unit_test(fans_tell_small_numbers_apart)};
+		cmocka_unit_test(fans_tell_small_numbers_apart),
+		cmocka_unit_test(fans_have_finer_keys)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
