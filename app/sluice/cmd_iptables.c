@@ -300,8 +300,9 @@ const struct cli_cmd cmd_iptables = {
 	.help = "Make a script that puts a program into iptables.",
 	.more = "TYPE and what stands behind -- are those of sluice gen.\n\n"
 		"The script takes addresses under attack as arguments; nothing is dropped before\n"
-		"there is one. With --delete it removes all that it made. It reads IPTABLES, IPSET,\n"
-		"INPUTPLACE (the rule's number) and DEFAULTINT (the interface) from the environment.\n"
+		"there is one. With --delete it removes all that it made; a first run that fails or is\n"
+		"interrupted does so by itself. It reads IPTABLES, IPSET, INPUTPLACE (the rule's number)\n"
+		"and DEFAULTINT (the interface) from the environment.\n"
 		"Where another rule has its ipset already, since names were cut, it does nothing\n"
 		"and says so: --set gives one of them another name.",
 	.examples = iptables_examples,

@@ -239,16 +239,16 @@ add_has_set(struct sbuf *b, const struct script *s, const char *is)
 	sbuf_addf(b, "[[ $'\\n'${sets}$'\\n' %s *$'\\n%s\\n'* ]]", is, s->set);
 }
 
-/* A first run that fails leaves nothing; what an earlier one made stays as it is. */
+/*
+ * A first run that fails or is interrupted leaves nothing; what an earlier one made stays
+ * as it is. Who a signal ends has any status, so that not this tells how it went.
+ */
 static void
 add_undo(struct sbuf *b)
 {
 	sbuf_adds(b,
-		"# At the end of a first run: if it failed, what it made goes again.\n"
-		"undo() {\n\tlocal status=$?\n\n"
-		"\tif [ \"${status}\" -ne 0 ]; then\n"
-		"\t\tset +o errexit\n\t\tremove 2>/dev/null\n\tfi\n"
-		"\texit \"${status}\"\n}\n\n");
+		"# A first run does not come to its end: what it made goes again.\n"
+		"undo() {\n\tset +o errexit\n\tremove 2>/dev/null\n}\n\n");
 }
 
 static void
@@ -272,7 +272,7 @@ add_apply(struct sbuf *b, const struct script *s)
 	sbuf_addf(b,
 		"\"$@\"; do\n\t\t\"${ipset[@]}\" -exist add %s \"${ip}\"\n\tdone\n"
 		"\tif ! rule -C INPUT 2>/dev/null; then\n%s%s"
-		"\t\trule -I INPUT \"${place}\"\n\tfi\n}\n\n",
+		"\t\trule -I INPUT \"${place}\"\n\tfi\n\ttrap - EXIT\n}\n\n",
 		s->set, s->objects != NULL ? "\t\tobjects_remove\n\t\tobjects_load\n" : "",
 		s->chain != NULL ? "\t\tchain_create\n" : "");
 }
@@ -289,7 +289,8 @@ add_remove(struct sbuf *b, const struct script *s)
 			"\t\t# Iptables know the rule again only where its object is.\n"
 			"\t\tobjects_load\n\tfi\n");
 	}
-	sbuf_adds(b, "\twhile rule -C INPUT 2>/dev/null; do\n\t\trule -D INPUT\n\tdone\n");
+	sbuf_adds(
+		b, "\twhile rule -C INPUT 2>/dev/null; do\n\t\trule -D INPUT || return\n\tdone\n");
 	if (s->chain != NULL)
 		sbuf_addf(b,
 			"\tif chain_exists; then\n"

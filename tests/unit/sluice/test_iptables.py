@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -131,26 +132,32 @@ class Iptables(Case):
         tool = self.folder / "tool"
         sets = self.folder / "sets"
         sets.mkdir()
-        # Sets are files, and there is never a rule; a rule or an address of the word FAIL is refused.
+        # Sets are files, and there is never a rule; a rule or an address of the word FAIL is refused,
+        # or, in a script that is to be stopped, stops it.
         tool.write_text("""#!/bin/bash
 case "$*" in
 *"list -name") ls "${SETS}" ;;
 *" create "*) touch "${SETS}/b" ;;
 "destroy b") rm "${SETS}/b" ;;
 *" -C "*) exit 1 ;;
-*${FAIL}*) exit 3 ;;
+*${FAIL}*)
+	[ "${STOP}" = yes ] || exit 3
+	kill "${PPID}"
+	;;
 esac
 """, encoding="ascii")
         tool.chmod(0o755)
         self.makes("x", "iptables", "-w", "x", "-s", "b", "dns", "a.uk")
 
-        def run(fail, *args):
-            env = {**os.environ, "IPTABLES": str(tool), "IPSET": str(tool), "SETS": str(sets), "FAIL": fail}
+        def run(fail, *args, stop="no"):
+            env = {**os.environ, "IPTABLES": str(tool), "IPSET": str(tool), "SETS": str(sets), "FAIL": fail,
+                   "STOP": stop}
             done = subprocess.run(["./x", *args], cwd=self.folder, env=env, timeout=60, check=False)
             return done.returncode, os.listdir(sets)
 
         self.assertEqual(run("-I INPUT"), (3, []))
         self.assertEqual(run("192.0.2.300", "192.0.2.300"), (3, []))
+        self.assertEqual(run("-I INPUT", stop="yes"), (-signal.SIGTERM, []))
         self.assertEqual(run("none", "192.0.2.3"), (0, ["b"]))
         self.assertEqual(run("192.0.2.300", "192.0.2.300"), (3, ["b"]))
         self.assertEqual(run("none", "--delete"), (0, []))
