@@ -186,7 +186,7 @@ rotate_place(struct rotate *r)
 void
 rotate_drop(struct rotate *r)
 {
-	char *path = r->waiting ? waiting_path(r) : NULL;
+	char *path = r->waiting && !rotate_is_gone(r) ? waiting_path(r) : NULL;
 
 	if (path != NULL)
 		(void)unlink(path);

@@ -32,8 +32,9 @@ void rotate_fini(struct rotate *r);
 
 /*
  * Open a new file, as FILE.new: nothing that is there is touched until
- * rotate_place(). A FILE.new that somebody left is replaced. 0 or -errno; -EINVAL
- * when FILE is a directory, a socket or a pipe. A device is opened as it is.
+ * rotate_place(). A FILE.new that somebody left is replaced; whose it was, if it is
+ * open still, is told by rotate_is_gone(). 0 or -errno; -EINVAL when FILE is a
+ * directory, a socket or a pipe. A device is opened as it is.
  */
 int rotate_open(struct rotate *r);
 
@@ -47,10 +48,10 @@ int rotate_place(struct rotate *r);
 /* True when there is no FILE that rotate_place() would move. */
 bool rotate_is_free(const struct rotate *r);
 
-/* True when somebody deleted the open file: what is written now reaches nobody. */
+/* True when somebody deleted or replaced the open file: what is written now reaches nobody. */
 bool rotate_is_gone(const struct rotate *r);
 
-/* Close the open file; unless it is in its place, delete it. */
+/* Close the open file; unless it is in its place or gone, delete it. */
 void rotate_drop(struct rotate *r);
 
 /*

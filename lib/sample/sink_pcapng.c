@@ -167,6 +167,16 @@ is_full(const struct sample_sink *s, size_t caplen, size_t comment)
 	return s->rotate_bytes != 0 && s->used && !s->out.device && have + want > s->rotate_bytes;
 }
 
+/* A reload makes another sink of this file, for which a file that waits is replaced. */
+static void
+leave_replaced(struct sample_sink *s)
+{
+	if (!s->ready || !s->out.waiting || !rotate_is_gone(&s->out))
+		return;
+	rotate_drop(&s->out);
+	s->ready = false;
+}
+
 static int
 put_sample(struct sample_sink *s, const struct sample_rec *rec)
 {
@@ -187,6 +197,7 @@ put_sample(struct sample_sink *s, const struct sample_rec *rec)
 		n = make_comment(s, rec, comment);
 		pkt.comment = comment;
 	}
+	leave_replaced(s);
 	if (s->ready && is_full(s, pkt.caplen, n))
 		r = finish_file(s);
 	if (r == 0 && !s->ready)

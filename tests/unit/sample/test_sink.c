@@ -438,6 +438,47 @@ unused_moves_nothing(void **state)
 	assert_int_equal(first, 7);
 }
 
+/* A reload has two sinks of one file for a while; whichever goes, the other loses nothing. */
+static void
+two_of_one_file(void **state)
+{
+	struct sample_sink *old = sink_new(0, 8), *new = sink_new(0, 8);
+	uint32_t first = 0;
+
+	(void)state;
+	/* It is refused. */
+	sample_sink_free(new);
+	assert_int_equal(sample_sink_put(old, sample(1)), 0);
+	sample_sink_free(old);
+	assert_int_equal(frames_in(0, &first), 1);
+
+	/* The old one has had no sample yet. */
+	old = sink_new(0, 8);
+	new = sink_new(0, 8);
+	assert_int_equal(sample_sink_begin(new), 0);
+	sample_sink_free(old);
+	assert_int_equal(sample_sink_put(new, sample(2)), 0);
+	sample_sink_free(new);
+	assert_int_equal(frames_in(0, &first), 1);
+	assert_int_equal(first, 2);
+
+	/* The old one rotates meanwhile. */
+	old = sink_new(1000, 8);
+	assert_int_equal(sample_sink_put(old, sample(3)), 0);
+	new = sink_new(0, 8);
+	for (uint32_t i = 4; i < 9; i++)
+		assert_int_equal(sample_sink_put(old, sample(i)), 0);
+	assert_int_equal(sample_sink_begin(new), 0);
+	sample_sink_free(old);
+	assert_int_equal(sample_sink_put(new, sample(9)), 0);
+	assert_int_equal(sample_sink_lost(new), 0);
+	sample_sink_free(new);
+	assert_int_equal(frames_in(0, &first), 1);
+	assert_int_equal(first, 9);
+	assert_true(frames_in(2, &first) > 0);
+	assert_true(first > 2 && first < 9);
+}
+
 static void
 unknown_port(void **state)
 {
@@ -535,6 +576,7 @@ main(void)
 		IN_DIR(tiny_limit),
 		IN_DIR(disk_fills),
 		IN_DIR(full_at_start),
+		IN_DIR(two_of_one_file),
 		IN_DIR(unknown_port),
 		IN_DIR(no_memory),
 		IN_DIR(collects_in_turn),
