@@ -241,7 +241,7 @@ class Scripts(Case):
 
     def test_words_of_nft_are_no_names(self):
         for option in ("--table", "--chain"):
-            for word in ("accept", "auto-merge", "ip6", "rt0", "set", "xt"):
+            for word in ("accept", "auto-merge", "destroy", "ip6", "lshift", "rt0", "set", "xt"):
                 self.assertEqual(nft(option, word, "dns", "a.b"),
                                  (2, "", f"sluice nft: {option}: '{word}' is a word of nft's own, "
                                          "which they take for no name; expected another one\n"))
