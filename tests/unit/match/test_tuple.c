@@ -230,7 +230,7 @@ struct burst {
 static void
 burst_make(struct burst *b, const struct set *s)
 {
-	const bool from = world_percent(40);
+	const bool from = world_percent(40), in_row = world_percent(60);
 
 	b->n = world_percent(70) ? MATCH_BURST : any(MATCH_BURST + 1);
 	for (uint32_t i = 0; i < b->n; i++) {
@@ -240,7 +240,7 @@ burst_make(struct burst *b, const struct set *s)
 				      : frame_for(&s->rules[any((uint32_t)s->n)].scope);
 		pkt_parse_ether(f->data, f->caplen, f->wirelen, &b->views[i]);
 		ref_parse(f->data, f->caplen, f->wirelen, &b->refs[i]);
-		b->which[i] = (uint8_t)i;
+		b->which[i] = (uint8_t)(in_row ? i : b->n - 1 - i);
 		b->from[i] = from ? any((uint32_t)s->n + 1) : 0;
 	}
 }
@@ -269,7 +269,7 @@ differences(const struct match_image *image, const struct set *s, uint32_t *ret_
 	burst_make(&b, s);
 	match_image_first(image, b.views, b.which, b.n, 3, b.from, got);
 	for (uint32_t i = 0; i < b.n; i++) {
-		bad += got[i] != ref_first(s->rules, s->n, &b.refs[i], 3, b.from[i]);
+		bad += got[i] != ref_first(s->rules, s->n, &b.refs[b.which[i]], 3, b.from[i]);
 		*ret_hits += got[i] != MATCH_NONE;
 	}
 	return bad;
