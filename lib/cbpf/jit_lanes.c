@@ -19,7 +19,10 @@
 #include "base/util.h"
 #include "jit_x86.h"
 
-/* Of a lane: an instruction each to start, compare and tell, and for each operator. */
+/*
+ * Of a lane: an instruction each to start, compare and tell, and for each operator; what takes
+ * more of them, SSE2's products, has short ones.
+ */
 #define INSN_BYTES 12
 #define INSNS_AROUND 12
 #define INSNS_OF_OP 4
@@ -64,12 +67,6 @@ struct coder {
 #define REG_CONSTANT 2
 #define REG_ODD 3
 
-uint32_t
-cbpf_lanes_packets(enum cbpf_vectors vectors)
-{
-	return vectors == CBPF_VECTORS_SSE2 ? 4 : 16;
-}
-
 static uint32_t
 vectors_of(const struct coder *c)
 {
@@ -80,14 +77,14 @@ vectors_of(const struct coder *c)
 static uint32_t
 vector_of(const struct coder *c)
 {
-	return cbpf_lanes_packets(c->vectors) * (uint32_t)sizeof(uint32_t) / vectors_of(c);
+	return CBPF_LANES_PACKETS(c->vectors) * (uint32_t)sizeof(uint32_t) / vectors_of(c);
 }
 
 /* How often a constant stands in the pool: SSE2 loads none for all lanes. */
 static uint32_t
 constant_times(enum cbpf_vectors vectors)
 {
-	return vectors == CBPF_VECTORS_SSE2 ? cbpf_lanes_packets(vectors) : 1;
+	return vectors == CBPF_VECTORS_SSE2 ? CBPF_LANES_PACKETS(vectors) : 1;
 }
 
 static bool

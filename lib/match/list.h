@@ -5,7 +5,7 @@
 /*
  * The list kernel, for rules that no hash tells apart: arithmetic, or masks that
  * are all different. Each is a lane (lane.h): a computation over values of the frame and
- * a test, done for 16 or 32 frames of a burst at once, a number of 32 bits of each side by
+ * a test, done for 4 to 32 frames of a burst at once, a number of 32 bits of each side by
  * side. Where the test holds, which it hardly does, and does not say all, the rule itself is
  * asked, later.
  *

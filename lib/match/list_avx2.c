@@ -13,7 +13,7 @@
 #define LIST_WIDTH 32
 #define LIST_VECS 4
 #define LIST_AT_ONCE 2
-#define LIST_PACKETS 16
+#define LIST_PACKETS CBPF_LANES_PACKETS(CBPF_VECTORS_AVX2)
 #define LIST_HAS_CODE
 #include "list_vec.h"
 

@@ -13,7 +13,7 @@
 #define LIST_WIDTH 64
 #define LIST_VECS 2
 #define LIST_AT_ONCE 4
-#define LIST_PACKETS 16
+#define LIST_PACKETS CBPF_LANES_PACKETS(CBPF_VECTORS_AVX512)
 #define LIST_HAS_CODE
 #include "list_vec.h"
 

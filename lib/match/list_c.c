@@ -10,7 +10,7 @@
 #define LIST_WIDTH 16
 #define LIST_VECS 4
 #define LIST_AT_ONCE 2
-#define LIST_PACKETS 4
+#define LIST_PACKETS CBPF_LANES_PACKETS(CBPF_VECTORS_SSE2)
 #ifdef __SSE2__
 #define LIST_HAS_CODE
 #endif

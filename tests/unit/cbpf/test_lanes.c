@@ -105,7 +105,7 @@ check(enum cbpf_vectors vectors)
 {
 	static struct cbpf_lane lanes[LANES_MAX];
 	static struct rows rows;
-	const uint32_t packets = cbpf_lanes_packets(vectors);
+	const uint32_t packets = CBPF_LANES_PACKETS(vectors);
 	struct cbpf_arena *arena;
 	uint32_t held = 0;
 

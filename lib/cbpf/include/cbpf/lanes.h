@@ -51,10 +51,13 @@ enum cbpf_vectors {
 	CBPF_VECTORS_AVX512,
 };
 
-/* Packets at once; rows stand at multiples of 64 bytes. */
-uint32_t cbpf_lanes_packets(enum cbpf_vectors vectors);
+/* Packets at once; rows stand at multiples of 64 bytes. A constant where @vectors is one. */
+#define CBPF_LANES_PACKETS(vectors) ((vectors) == CBPF_VECTORS_SSE2 ? 4u : 16u)
 
-/* @rows: of the first packet. @ret_holds: by lane, bit i: its test holds for the i-th. */
+/*
+ * @rows: of the first packet, aligned as vectors are. @ret_holds: by lane, bit i: its test holds
+ * for the i-th.
+ */
 typedef void (*cbpf_lanes_fn)(const void *rows, uint16_t *ret_holds);
 
 /* Bytes of an arena that @n lanes take at most. */
