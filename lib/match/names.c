@@ -14,6 +14,7 @@
 #define APART_MAX 16
 #define RARELY 64 /* one in so many items may be chained, else two tables are tried */
 #define SELDOM 4 /* and in so many, else there are no names */
+#define CHAIN_LONGEST 16 /* names that a frame may be compared with, else there are none either */
 
 /* An item from its end on. */
 struct name {
@@ -279,9 +280,18 @@ share_words(const struct naming *g, const struct lengths *l, uint64_t mask[NAMES
 	return n;
 }
 
-/* How many names of @l have words that others have, too; @seen has room for twice all names. */
+/* Names that have the same last words; n is 0: none. */
+struct alike {
+	uint64_t hash;
+	uint32_t n;
+};
+
+/*
+ * How many names of @l have words that others have, too: as many as there are names where a chain
+ * would be too long, since who floods such names knows that. @seen has room for twice all names.
+ */
 static uint32_t
-count_alike(const struct naming *g, const struct lengths *l, uint64_t *seen, uint32_t n_seen)
+count_alike(const struct naming *g, const struct lengths *l, struct alike *seen, uint32_t n_seen)
 {
 	uint64_t mask[NAMES_WORDS];
 	uint32_t n = 0;
@@ -289,7 +299,7 @@ count_alike(const struct naming *g, const struct lengths *l, uint64_t *seen, uin
 	(void)share_words(g, l, mask);
 	memset(seen, 0, n_seen * sizeof(*seen));
 	for (uint32_t i = 0; i < g->n; i++) {
-		uint64_t h = 1;
+		uint64_t h = g->seed;
 		uint32_t at;
 
 		if (!has_length(&g->v[i], l))
@@ -299,11 +309,12 @@ count_alike(const struct naming *g, const struct lengths *l, uint64_t *seen, uin
 				UINT64_C(0x9e3779b97f4a7c15);
 			h ^= h >> 32;
 		}
-		h |= 1;
-		for (at = (uint32_t)(h >> 32) & (n_seen - 1); seen[at] != 0 && seen[at] != h;)
+		for (at = (uint32_t)(h >> 32) & (n_seen - 1); seen[at].n > 0 && seen[at].hash != h;)
 			at = (at + 1) & (n_seen - 1);
-		n += seen[at] == h;
-		seen[at] = h;
+		seen[at].hash = h;
+		n += seen[at].n > 0;
+		if (++seen[at].n > CHAIN_LONGEST)
+			return g->n;
 	}
 	return n;
 }
@@ -314,7 +325,7 @@ choose_lengths(const struct naming *g, struct lengths ret[NAMES_TABLES_MAX])
 {
 	static const uint32_t parts[] = {14, 12, 16, 20};
 	const uint32_t n_seen = (uint32_t)power_of_2(2 * (uint64_t)g->n + 2);
-	uint64_t *seen = arena_zalloc(g->arena, n_seen * sizeof(*seen));
+	struct alike *seen = arena_zalloc(g->arena, n_seen * sizeof(*seen));
 	uint32_t least;
 	int n = 1;
 
@@ -372,6 +383,7 @@ cluster_of(const struct naming *g, const struct lengths *l, struct items *ret_it
 {
 	uint64_t mask[NAMES_WORDS];
 	const uint32_t n = share_words(g, l, mask);
+	uint32_t n_hash = NAMES_WORDS;
 	struct item_word *words =
 		arena_zalloc(g->arena, (n + 1) * (LONGEST / 8 + 1) * sizeof(*words));
 
@@ -392,10 +404,14 @@ cluster_of(const struct naming *g, const struct lengths *l, struct items *ret_it
 		ret->items[ret->n_items] = ret->n_items;
 		ret->n_items++;
 	}
-	/* Word k is always that number k from the end on. */
-	for (uint32_t k = 0; k < NAMES_WORDS && mask[k] != 0; k++)
-		ret->hash[ret->n_hash++] = (struct item_word){
-			.win = g->end_win, .off = (int16_t)(-8 * (int)(k + 1)), .mask = mask[k]};
+	/* All end in a byte that is asked. */
+	while (mask[n_hash - 1] == 0)
+		n_hash--;
+	/* Word k is always that number k from the end on, also where it is asked for nothing. */
+	for (; ret->n_hash < n_hash; ret->n_hash++)
+		ret->hash[ret->n_hash] = (struct item_word){.win = g->end_win,
+			.off = (int16_t)(-8 * (int)(ret->n_hash + 1)),
+			.mask = mask[ret->n_hash]};
 	return 0;
 }
 
