@@ -130,12 +130,18 @@ key_text(uint64_t mask, const uint64_t *val, struct sbuf *out)
 				UINT64_MAX);
 }
 
-/* A place and a mask, its bytes in the order of the frame. */
+/* How far behind a window, and a mask, its bytes in the order of the frame. */
+static void
+bytes_text(int32_t off, uint64_t mask, struct sbuf *out)
+{
+	sbuf_addf(out, "%+" PRId32 " & %016" PRIx64, off, __builtin_bswap64(mask));
+}
+
 static void
 place_text(const struct window *windows, uint8_t win, int32_t off, uint64_t mask, struct sbuf *out)
 {
 	window_text(windows, win, out);
-	sbuf_addf(out, "%+" PRId32 " & %016" PRIx64, off, __builtin_bswap64(mask));
+	bytes_text(off, mask, out);
 }
 
 static void
@@ -365,15 +371,22 @@ fan_text(const struct match_index *ix, const struct hash_fan *f, struct sbuf *ou
 	}
 }
 
+/* What is told of table @t of any @kind, up to what it hashes. */
+static void
+hash_text(const char *kind, uint32_t number, const struct hash_table *t, struct sbuf *out)
+{
+	sbuf_addf(out,
+		"%s %" PRIu32 ": hash, %" PRIu32 " rules, %" PRIu32 " items, %" PRIu32
+		" of them chained, %" PRIu32 " shapes, %" PRIu32 " buckets, %zu KiB, by",
+		kind, number, t->n_rules, t->n_items, t->n_chained, t->n_shapes, t->n_buckets,
+		t->bytes / 1024);
+}
+
 static void
 table_text(
 	const struct match_index *ix, const struct hash_table *t, uint32_t number, struct sbuf *out)
 {
-	sbuf_addf(out,
-		"table %" PRIu32 ": hash, %" PRIu32 " rules, %" PRIu32 " items, %" PRIu32
-		" of them chained, %" PRIu32 " shapes, %" PRIu32 " buckets, %zu KiB, by",
-		number, t->n_rules, t->n_items, t->n_chained, t->n_shapes, t->n_buckets,
-		t->bytes / 1024);
+	hash_text("table", number, t, out);
 	if (t->key_mask != 0) {
 		sbuf_addc(out, ' ');
 		key_text(t->key_mask, NULL, out);
@@ -384,6 +397,18 @@ table_text(
 	}
 	if (t->fan != NULL)
 		fan_text(ix, t->fan, out);
+	sbuf_addc(out, '\n');
+}
+
+/* The table @number of names, whose words are in front of where names end. */
+static void
+names_text(const struct hash_table *t, uint32_t number, struct sbuf *out)
+{
+	hash_text("names", number, t, out);
+	for (uint32_t i = 0; i < t->n_words; i++) {
+		sbuf_adds(out, i > 0 ? "; end" : " end");
+		bytes_text(t->words[i].off, t->words[i].mask, out);
+	}
 	sbuf_addc(out, '\n');
 }
 
@@ -468,6 +493,7 @@ tables_of(const struct dump *d, const struct match_image *im, bool by_chain, uin
 	/* A chain that leaves nothing to tables has none; as a part it has an index without any. */
 	const struct match_index *ix = by_chain ? im->base->index : im->index;
 	const struct match_rule_report *one = d->only != MATCH_NONE ? &d->reports[d->only] : NULL;
+	const struct names *names;
 
 	if (one != NULL && rule == MATCH_NONE)
 		return ix != NULL ? ix->n_tables : 0;
@@ -482,6 +508,8 @@ tables_of(const struct dump *d, const struct match_image *im, bool by_chain, uin
 			sbuf_adds(d->out, "one by one\n");
 		return 0;
 	}
+	/* Parts are asked by tables. */
+	names = d->im->parts == NULL ? ix->names : NULL;
 	if (one == NULL)
 		sbuf_addf(d->out, "%" PRIu32 " tables%s%s, %" PRIu32 " rules one by one, %zu KiB\n",
 			ix->n_tables, ix->tuple != NULL ? " and five-tuples" : "",
@@ -490,6 +518,9 @@ tables_of(const struct dump *d, const struct match_image *im, bool by_chain, uin
 	for (uint32_t i = 0; i < ix->n_tables; i++)
 		if (one == NULL || table_has(&ix->tables[i], rule))
 			table_text(ix, &ix->tables[i], before + i, d->out);
+	for (uint32_t i = 0; names != NULL && i < names->n; i++)
+		if (one == NULL || table_has(&names->tables[i], rule))
+			names_text(&names->tables[i], i, d->out);
 	for (uint32_t i = 0; i < ix->n_lists; i++)
 		if (one == NULL || list_has(&ix->lists[i], rule))
 			list_text(ix, &ix->lists[i], i, d->out);

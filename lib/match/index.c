@@ -424,7 +424,8 @@ pass_names(struct build *b)
 	struct match_index *ix = b->index;
 	int r;
 
-	if (isa_kernels(b->options->isa)->names == NULL)
+	/* Parts are asked by tables. */
+	if (isa_kernels(b->options->isa)->names == NULL || b->options->is_part)
 		return 0;
 	r = names_new(ix, &b->items, b->clusters, secret(), b->options, &b->mem, &ix->names);
 	if (ix->names != NULL)

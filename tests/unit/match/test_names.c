@@ -16,10 +16,12 @@
 
 #include <cmocka.h>
 
+#include "base/sbuf.h"
 #include "base/util.h"
 #include "cbpf/prog.h"
 #include "image_impl.h"
 #include "index.h"
+#include "match/dump.h"
 #include "pkt/view.h"
 #include "plain.h"
 #include "quick.h"
@@ -234,6 +236,18 @@ check(const struct match_image *image, const char *name)
 	return plain_check(image, name, rules, RULES, &b);
 }
 
+/* What is looked up in is told of. */
+static void
+check_dump(const struct match_image *image)
+{
+	struct sbuf text = SBUF_INIT;
+
+	assert_int_equal(match_dump(image, rules, MATCH_STAGE_TABLES, MATCH_NONE, &text), 0);
+	assert_non_null(strstr(sbuf_str(&text), "\nnames 0: "));
+	assert_non_null(strstr(sbuf_str(&text), "end-8 & "));
+	sbuf_fini(&text);
+}
+
 static void
 names_are_those_of_programs(void **state)
 {
@@ -253,7 +267,10 @@ names_are_those_of_programs(void **state)
 						 &ways[w].options, &image, NULL),
 				0);
 			could += isa_kernels(ways[w].options.isa)->names != NULL;
-			names += image->index->names != NULL;
+			if (image->index->names != NULL) {
+				names++;
+				check_dump(image);
+			}
 			for (uint32_t b = 0; b < 8; b++, all++) {
 				if (b % 2 == 0)
 					make_frames();
