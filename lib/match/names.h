@@ -5,7 +5,7 @@
 /*
  * Names from their ends on: a way of its own for images that are two tables, of what follows a
  * first label and of what a walk from there leads to, where all items end in a byte that is 0
- * and ask for none in front of it. So where a frame has one such byte, it is where a name would end
+ * and the few before it cannot be. So where a frame has one such byte, it is where a name would end
  * that matches, and the bytes before it lead to items of both tables, whose length says where they
  * start. Only who has found one is asked whether that is behind the first label, or some steps on.
  */

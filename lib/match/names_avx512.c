@@ -216,7 +216,7 @@ without_near(struct wide v, const uint8_t shifts[NAMES_SHIFTS], bool is_wide)
 		_mm512_andnot_si512(near.low, v.low), _mm512_andnot_si512(near.high, v.high)};
 }
 
-/* The number of the lowest bit of each; 63 where there is none. */
+/* The number of the lowest bit of each; -1 where there is none. */
 static inline __m512i
 lowest(__m512i v)
 {
