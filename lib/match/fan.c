@@ -9,10 +9,8 @@
 #include "hash_build.h"
 
 #define SHAPES_MAX 160 /* that keys are made for, the first ones */
-#define KEY_WORD 4 /* bytes; a key has one or two, one behind the other */
+#define KEY_WORD 4 /* bytes; a key is some bits of 8 from such a word on */
 #define MASKS_MAX 256 /* looked at for one more key */
-#define PIECES 4 /* of 8 bytes, two of which a key hashes */
-#define PIECE_BITS 16
 #define SHARE_MAX 2 /* items of a finer key that have equal bits of the other one, on average */
 #define SHARE_MOST 16 /* of these at most */
 #define NARROW_MOST 32 /* more items with one value where less is hashed of it */
@@ -129,7 +127,7 @@ fan_count(const struct items *items, const struct cluster *c, uint32_t n, uint32
 	ret[WINDOW_OF_KEY] = 0;
 }
 
-#define PIECE(k) (UINT64_C(0xffff) << PIECE_BITS * (k))
+#define PIECE(k) (UINT64_C(0xffff) << FAN_PIECE_BITS * (k))
 
 /* What a key may have bits of, words of 4 bytes first, which take less to load. */
 static const uint64_t pieces[] = {PIECE(0) | PIECE(1), PIECE(2) | PIECE(3), PIECE(0) | PIECE(2),
@@ -141,8 +139,8 @@ is_narrow(uint64_t mask)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < PIECES; i++)
-		n += (mask >> PIECE_BITS * i & UINT16_MAX) != 0;
+	for (uint32_t i = 0; i < FAN_PIECES; i++)
+		n += (mask >> FAN_PIECE_BITS * i & UINT16_MAX) != 0;
 	return n <= 2;
 }
 

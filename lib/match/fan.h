@@ -16,6 +16,8 @@
 #define FAN_KEYS 8 /* of a frame that are hashed at once: a vector has so many words */
 #define FAN_KEYS_MAX 16
 #define FAN_WORDS 8 /* of 8 bytes, in which all words of all items lie */
+#define FAN_PIECES 4 /* of the 8 bytes of a key, two of which it hashes */
+#define FAN_PIECE_BITS 16
 
 #define FAN_MIN 3 /* clusters; fewer are looked up as fast one by one */
 

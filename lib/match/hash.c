@@ -529,12 +529,11 @@ word_at(const struct hash_builder *b, const struct item *it, int off)
 
 	for (uint32_t i = 0; i < it->n_words; i++) {
 		const struct item_word *w = &it->words[i];
-		const int by = w->off - off;
 
-		if (w->win != ret.win || by <= -8 || by >= 8)
+		if (w->win != ret.win)
 			continue;
-		ret.mask |= by >= 0 ? w->mask << 8 * by : w->mask >> -8 * by;
-		ret.val |= by >= 0 ? w->val << 8 * by : w->val >> -8 * by;
+		ret.mask |= item_bits_at(w, w->mask, off);
+		ret.val |= item_bits_at(w, w->val, off);
 	}
 	return ret;
 }

@@ -7,21 +7,18 @@
 #include "hash_build.h"
 #include "match/image.h"
 
-#define PIECES 4 /* in 8 bytes */
-#define PIECE_BITS 16
-
 static uint32_t
 piece_of(uint64_t v, uint32_t number)
 {
-	return (uint32_t)(v >> PIECE_BITS * number) & UINT16_MAX;
+	return (uint32_t)(v >> FAN_PIECE_BITS * number) & UINT16_MAX;
 }
 
 /* The two pieces of @w that its mask has bits of; if they can be the lower and upper half of 4 bytes, these. */
 static void
 pieces_of(const struct item_word *w, uint32_t *a, uint32_t *b)
 {
-	*a = (uint32_t)__builtin_ctzll(w->mask) / PIECE_BITS;
-	*b = (63 - (uint32_t)__builtin_clzll(w->mask)) / PIECE_BITS;
+	*a = (uint32_t)__builtin_ctzll(w->mask) / FAN_PIECE_BITS;
+	*b = (63 - (uint32_t)__builtin_clzll(w->mask)) / FAN_PIECE_BITS;
 	if (*a / 2 == *b / 2) {
 		*a &= ~1u;
 		*b = *a + 1;
@@ -35,7 +32,7 @@ word_of_key(const struct hash_fan *f, uint32_t k, int32_t off, uint64_t v)
 	const uint32_t first = (uint32_t)((off - f->off) / 2);
 
 	return piece_of(v, f->piece[k][0] - first) |
-		piece_of(v, f->piece[k][1] - first) << PIECE_BITS;
+		piece_of(v, f->piece[k][1] - first) << FAN_PIECE_BITS;
 }
 
 /* Let the next key of the table be @w, of which there may be finer ones: by their pieces. */

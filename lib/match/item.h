@@ -157,8 +157,8 @@ struct cluster {
 	uint32_t n_items, n_rules;
 	uint32_t first_rule;
 	/*
-	 * Of a fan, which has no hash: 8 bytes each, so many words of 4 bytes behind each other's, of which
-	 * the first 4 have some bit. items[i] has key_of[i].
+	 * Of a fan, which has no hash: 8 bytes each, whole words of 4 bytes apart, of which two pieces
+	 * have bits, as of FAN_PIECES. items[i] has key_of[i].
 	 */
 	struct item_word *keys;
 	uint8_t *key_of;
