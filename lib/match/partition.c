@@ -295,28 +295,29 @@ group_take(struct parting *p, struct group *g, uint32_t shape)
 /*
  * Whether items of shape @s may be in @g at all. Frames of one protocol are not to be asked for
  * tables of another one: two that share none cost a frame one look-up, together they cost it, too.
- * The same goes for a port of many rules. And what is compared in one window goes faster where that
- * holds for all items.
+ * The same goes for a port of many rules, as long as there is room for groups: what then finds none
+ * is in no table. And what is compared in one window goes faster where that holds for all items.
  */
 static bool
-can_join(const struct group *g, const struct shape *s)
+can_join(const struct parting *p, const struct group *g, const struct shape *s)
 {
+	const bool any_port = p->n_groups == p->max_groups || g->frames.port == s->frames.port;
+
 	if (g->steps_win != s->like->steps_win ||
 		(g->frames.proto != s->frames.proto && g->frames.proto != -1))
 		return false;
-	return (g->has_start == s->has_start && g->frames.port == s->frames.port) ||
-		MAX(g->n_items, s->n) <= KIND;
+	return (g->has_start == s->has_start && any_port) || MAX(g->n_items, s->n) <= KIND;
 }
 
 /* Bits of the frame that @g and shape @s share. */
 static uint32_t
-kinship(const struct group *g, const struct shape *s)
+kinship(const struct parting *p, const struct group *g, const struct shape *s)
 {
 	struct item_word full[ITEM_WORDS_MAX];
 	const uint32_t n = shared(g->full, g->n_full, s->like, full);
 	const bool has_key = n > 0 && full[0].win == WINDOW_OF_KEY;
 
-	if (!can_join(g, s))
+	if (!can_join(p, g, s))
 		return 0;
 	return shape_bits(full + has_key, n - has_key);
 }
@@ -354,7 +355,7 @@ join(struct parting *p, struct group *g, uint32_t shape)
 	uint32_t n_hash, n_kept, score, good;
 	bool same;
 
-	if (n_full == 0 || p->judged >= JUDGED_MAX || !can_join(g, s))
+	if (n_full == 0 || p->judged >= JUDGED_MAX || !can_join(p, g, s))
 		return false;
 	sample(p, g, s);
 	good = p->is_part ? CHAIN_GOOD_PART : CHAIN_GOOD;
@@ -412,7 +413,7 @@ next_of_kin(const struct parting *p, uint32_t shape, uint64_t tried)
 
 	for (uint32_t g = 0; g < MIN(p->n_groups, 64); g++) {
 		const uint32_t bits =
-			(tried >> g & 1) == 0 ? kinship(&p->groups[g], &p->shapes.v[shape]) : 0;
+			(tried >> g & 1) == 0 ? kinship(p, &p->groups[g], &p->shapes.v[shape]) : 0;
 
 		if (bits > most) {
 			most = bits;

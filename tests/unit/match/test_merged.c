@@ -194,6 +194,52 @@ what_no_hash_tells_apart_goes_one_by_one(void **state)
 		0, 0);
 }
 
+#define PORTS 8
+#define PLACES 8
+#define OF_A_PORT 40 /* rules that ask for the same bytes; enough to keep it apart from others */
+
+/* Rules of so many ports, each with as many kinds, that there is no room for tables of each. */
+static void
+many_ports_leave_nobody_without_a_table(void **state)
+{
+	static const struct u16_range udp = {17, 17};
+	static struct match_rule many[PORTS * PLACES * OF_A_PORT];
+	static struct u16_range ports[PORTS];
+	const struct match_options options = {.merge = MATCH_MERGE_ALWAYS};
+	struct match_image *image = NULL;
+	uint32_t n = 0;
+
+	(void)state;
+	for (uint32_t port = 0; port < PORTS; port++)
+		ports[port] = (struct u16_range){(uint16_t)(1 + port), (uint16_t)(1 + port)};
+	for (uint32_t k = 0; k < PLACES * OF_A_PORT; k++) {
+		const struct cbpf_prog *prog;
+		char text[64];
+
+		(void)snprintf(text, sizeof(text), "udp[%u:4] = %u", 8 + 80 * (k % PLACES), 1 + k);
+		prog = world_prog(text, 12, 4);
+		for (uint32_t port = 0; port < PORTS; port++, n++)
+			many[n] = (struct match_rule){.name = "r",
+				.slot = n,
+				.action = MATCH_DROP,
+				.enabled = true,
+				.scope = {.proto = {&udp, 1},
+					.dport = {&ports[port], 1},
+					.src.any = true,
+					.dst.any = true,
+					.ports = UINT64_MAX},
+				.prog = {prog, NULL}};
+	}
+	assert_int_equal(
+		match_image_new_with(many, n, MATCH_ENGINE_AUTO, &options, &image, NULL), 0);
+	assert_int_equal(image->index->n_tables, INDEX_TABLES_MAX);
+	assert_int_equal(image->index->n_lists, 0);
+	assert_int_equal(image->index->n_residual, 0);
+	match_image_free(image);
+	for (uint32_t i = 0; i < n; i += PORTS)
+		cbpf_prog_free((struct cbpf_prog *)(uintptr_t)many[i].prog[0]);
+}
+
 /* A rule that is switched off uncovers the one behind it, in tables as elsewhere. */
 static void
 equal_rules_are_found_in_order(void **state)
@@ -350,6 +396,7 @@ main(void)
 		cmocka_unit_test(families_go_to_one_table),
 		cmocka_unit_test(divisions_need_no_program),
 		cmocka_unit_test(what_no_hash_tells_apart_goes_one_by_one),
+		cmocka_unit_test(many_ports_leave_nobody_without_a_table),
 		cmocka_unit_test(equal_rules_are_found_in_order),
 		cmocka_unit_test(ends_may_be_far_away),
 		cmocka_unit_test(rules_are_reported),
