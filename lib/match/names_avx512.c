@@ -16,6 +16,7 @@
 
 #define BLOCK 64 /* bytes */
 #define STEPS_FEW 8 /* on a walk; who goes further goes the other way */
+#define GUESS_MIN 6 /* frames of the first group with one item: others may well have it */
 
 _Static_assert(NAMES_LONGEST == 2 * BLOCK, "looked at in two vectors");
 
@@ -43,6 +44,7 @@ struct names_burst {
 		end; /* behind the 0 of names: none left, pos is counted from the start */
 	uint64_t item[NAMES_TABLES_MAX][MATCH_BURST] __attribute__((aligned(64))); /* addresses */
 	uint64_t found[NAMES_TABLES_MAX]; /* frames that have some */
+	uint64_t through[NAMES_TABLES_MAX]; /* frames that need not be looked up */
 	uint32_t best[MATCH_BURST] __attribute__((aligned(64)));
 	__mmask8 on[MATCH_BURST / LANES]; /* frames that may have names */
 };
@@ -100,19 +102,19 @@ take_starts(struct names_burst *b, uint32_t g, const struct lane_views *v, __mma
 {
 	const __m512i off = _mm512_set1_epi64(b->names->lead_off);
 	const __m512i other = _mm512_set1_epi64((long long)(uintptr_t)b->names);
-	__mmask8 lost;
-	const struct lane_windows l4 = lane_l4(lane_starts(v), v->layers, lane_keys(v), &lost);
-	const __m512i left =
-		_mm512_sub_epi64(_mm512_srai_epi64(_mm512_slli_epi64(l4.rest, 32), 32), off);
-	const __m512i pos = _mm512_add_epi64(_mm512_srli_epi64(l4.rest, 32), off);
+	const struct lane_windows ip = lane_starts(v);
+	__mmask8 lost, near;
+	const __m512i pos = _mm512_add_epi64(lane_l4_steps(v->layers, lane_keys(v), &lost), off);
+	const __m512i left = _mm512_sub_epi64(ip.rest, pos);
 
 	/* All words that are hashed, and those before labels, are in the frame. */
-	lost |= _mm512_cmplt_epi64_mask(pos, _mm512_set1_epi64(8 * NAMES_WORDS));
-	lost |= _mm512_cmpgt_epi64_mask(left, _mm512_set1_epi64(NAMES_LONGEST));
-	b->far |= (uint64_t)(lost & on) << g * LANES;
-	on &= (__mmask8)~lost & _mm512_cmpgt_epi64_mask(left, _mm512_setzero_si512());
+	near = _mm512_mask_cmpge_epi64_mask(
+		on & (__mmask8)~lost, pos, _mm512_set1_epi64(8 * NAMES_WORDS));
+	near = _mm512_mask_cmple_epi64_mask(near, left, _mm512_set1_epi64(NAMES_LONGEST));
+	b->far |= (uint64_t)(on & (__mmask8)~near) << g * LANES;
+	on = _mm512_mask_cmpgt_epi64_mask(near, left, _mm512_setzero_si512());
 	/* Of who is not asked a place that is there. */
-	take_blocks(b, g, _mm512_mask_add_epi64(other, on, l4.bytes, off), left,
+	take_blocks(b, g, _mm512_mask_add_epi64(other, on, ip.bytes, pos), left,
 		_mm512_add_epi64(pos, lane_l3_offs(v->layers)), on);
 	return on;
 }
@@ -193,9 +195,26 @@ struct wide {
 	__m512i low, high;
 };
 
-/* @v without those that have one of so many as @shifts say in front of them. */
+/* How far bits go, and what is left of a word. */
+struct near {
+	__m128i by[NAMES_SHIFTS], back[NAMES_SHIFTS];
+};
+
+static inline struct near
+near_of(const struct names *names)
+{
+	struct near n;
+
+	for (int k = 0; k < NAMES_SHIFTS; k++) {
+		n.by[k] = _mm_cvtsi32_si128(names->shifts[k]);
+		n.back[k] = _mm_cvtsi32_si128(64 - names->shifts[k]);
+	}
+	return n;
+}
+
+/* @v without those that have one of so many as @n says in front of them. */
 static inline struct wide
-without_near(struct wide v, const uint8_t shifts[NAMES_SHIFTS], bool is_wide)
+without_near(struct wide v, const struct near *n, bool is_wide)
 {
 	struct wide near = {_mm512_slli_epi64(v.low, 1), v.high};
 
@@ -203,14 +222,11 @@ without_near(struct wide v, const uint8_t shifts[NAMES_SHIFTS], bool is_wide)
 		near.high =
 			_mm512_or_si512(_mm512_slli_epi64(v.high, 1), _mm512_srli_epi64(v.low, 63));
 	for (int k = 0; k < NAMES_SHIFTS; k++) {
-		const __m128i by = _mm_cvtsi32_si128(shifts[k]);
-		const __m128i back = _mm_cvtsi32_si128(64 - shifts[k]);
-
 		if (is_wide)
 			near.high = _mm512_or_si512(near.high,
-				_mm512_or_si512(_mm512_sll_epi64(near.high, by),
-					_mm512_srl_epi64(near.low, back)));
-		near.low = _mm512_or_si512(near.low, _mm512_sll_epi64(near.low, by));
+				_mm512_or_si512(_mm512_sll_epi64(near.high, n->by[k]),
+					_mm512_srl_epi64(near.low, n->back[k])));
+		near.low = _mm512_or_si512(near.low, _mm512_sll_epi64(near.low, n->by[k]));
 	}
 	return (struct wide){
 		_mm512_andnot_si512(near.low, v.low), _mm512_andnot_si512(near.high, v.high)};
@@ -234,7 +250,7 @@ are_many(__m512i v)
 
 /* Find where names of group @g end. Returns who has such a place; who has several goes far. */
 static inline __mmask8
-find_ends(struct names_burst *b, uint32_t g)
+find_ends(struct names_burst *b, const struct near *near, uint32_t g)
 {
 	const bool is_wide = (b->wide >> g & 1) != 0;
 	const __m512i zero = _mm512_setzero_si512();
@@ -247,8 +263,7 @@ find_ends(struct names_burst *b, uint32_t g)
 
 	if (is_wide)
 		v.high = _mm512_load_si512(&b->high[g * LANES]);
-	v = is_wide ? without_near(v, b->names->shifts, true)
-		    : without_near(v, b->names->shifts, false);
+	v = is_wide ? without_near(v, near, true) : without_near(v, near, false);
 	in_low = _mm512_test_epi64_mask(v.low, v.low);
 	in_high = _mm512_test_epi64_mask(v.high, v.high);
 	in_low &= b->on[g];
@@ -291,26 +306,92 @@ look_up(struct names_burst *b, uint32_t k, uint32_t g, const __m512i words[NAMES
 	b->found[k] |= (uint64_t)has << g * LANES;
 }
 
-static void
-look_up_all(struct names_burst *b)
+/* What tables have for the frames @on of group @g, but for those that need not be. */
+static inline void
+look_up_group(struct names_burst *b, uint32_t g, uint64_t on)
 {
 	const struct names *names = b->names;
+	const __m512i end = _mm512_load_si512(&b->end.bytes[g * LANES]);
+	__m512i words[NAMES_WORDS];
+	uint64_t some = 0;
 
-	for (uint32_t g = 0; g < b->n_groups; g++) {
-		const __mmask8 on = find_ends(b, g);
-		const __m512i end = _mm512_load_si512(&b->end.bytes[g * LANES]);
-		__m512i words[NAMES_WORDS];
-
-		if (on == 0)
-			continue;
-		for (uint32_t k = 0; k < names->n_words; k++)
-			words[k] = lane_words_there(end, -8 * (int32_t)(k + 1), on);
-		for (uint32_t k = 0; k < names->n; k++)
-			look_up(b, k, g, words, on);
-	}
+	for (uint32_t k = 0; k < names->n; k++)
+		some |= on & ~b->through[k];
+	if (lanes_of(some, g) == 0)
+		return;
+	for (uint32_t k = 0; k < names->n_words; k++)
+		words[k] = lane_words_there(end, -8 * (int32_t)(k + 1), lanes_of(some, g));
+	for (uint32_t k = 0; k < names->n; k++)
+		look_up(b, k, g, words, lanes_of(on & ~b->through[k], g));
 }
 
 /* ---- items ---- */
+
+/* Whether the bytes of @it of @t are what frame @i has up to its end. */
+static inline bool
+is_equal(const struct names_burst *b, const struct hash_table *t, const struct hash_item *it,
+	uint32_t i)
+{
+	const struct hash_shape *shape = &t->shapes[it->shape];
+	const uint8_t *start = (const uint8_t *)(uintptr_t)b->end.bytes[i] + t->run_at.off;
+
+	return b->end.rest[i] >> 32 >= it->needs[0].a &&
+		(t->run > 32 ? hash_run_equal(shape, it, start, 64)
+			     : hash_run_equal(shape, it, start, 32));
+}
+
+/* Which of the eight places @start have the bytes @val, of which @asked are, under @mask. */
+static inline __attribute__((always_inline)) __mmask8
+runs_equal(const uint64_t start[LANES], __m512i val, __m512i mask, __mmask64 asked)
+{
+	uint32_t equal = 0;
+
+#pragma GCC unroll 8
+	for (uint32_t i = 0; i < LANES; i++) {
+		const __m512i v = _mm512_maskz_loadu_epi8(asked, (const void *)(uintptr_t)start[i]);
+
+		equal |= (uint32_t)(_mm512_test_epi8_mask(_mm512_xor_si512(v, val), mask) == 0)
+			<< i;
+	}
+	return (__mmask8)equal;
+}
+
+/* The ones of the frames @some that have the bytes of @it, of at most @run, eight at once. */
+static inline __attribute__((always_inline)) uint64_t
+equal_runs(const struct names_burst *b, const struct hash_table *t, const struct hash_item *it,
+	uint64_t some, uint32_t run)
+{
+	const __m512i mask = _mm512_load_si512(t->shapes[it->shape].run_mask);
+	const __m512i val = _mm512_loadu_si512(&it->val[1]);
+	const __mmask64 asked = _mm512_test_epi8_mask(mask, mask);
+	const __m512i off = _mm512_set1_epi64(t->run_at.off);
+	const __m512i length = _mm512_set1_epi64((long long)((uint64_t)it->needs[0].a << 32));
+	uint64_t start[LANES] __attribute__((aligned(64))), equal = 0;
+
+	for (uint32_t g = 0; g < b->n_groups; g++) {
+		const uint64_t *end = &b->end.bytes[g * LANES];
+		__mmask8 on = _mm512_mask_cmpge_epi64_mask(
+			lanes_of(some, g), _mm512_load_si512(&b->end.rest[g * LANES]), length);
+		/* For frames that are not asked about one that is. */
+		const __m512i one = _mm512_set1_epi64((long long)end[__builtin_ctz(on | 0x80u)]);
+
+		if (on == 0)
+			continue;
+		_mm512_store_si512(
+			start, _mm512_add_epi64(_mm512_mask_loadu_epi64(one, on, end), off));
+		if (_mm512_test_epi8_mask(runs_differ(start, val, asked, run), mask) != 0)
+			on &= runs_equal(start, val, mask, asked);
+		equal |= (uint64_t)on << g * LANES;
+	}
+	return equal;
+}
+
+static inline uint64_t
+equal_of(const struct names_burst *b, const struct hash_table *t, const struct hash_item *it,
+	uint64_t some)
+{
+	return t->run > 32 ? equal_runs(b, t, it, some, 64) : equal_runs(b, t, it, some, 32);
+}
 
 static inline bool
 is_enabled(const struct names_burst *b, const struct hash_item *it)
@@ -345,38 +426,54 @@ lane_bytes(__m512i place, __mmask8 some)
 		56);
 }
 
+/* What an item asks of the way to it, for eight frames. */
+struct way {
+	__m512i by; /* from where names start and the length there to what is behind the label */
+	__m512i lo, span, behind; /* of steps */
+	uint64_t lead, steps; /* ranges */
+	__m512i length; /* of the item */
+};
+
+static inline struct way
+way_to(const struct names *names, const struct hash_table *t, const struct hash_item *it)
+{
+	const struct sym_step *step = &names->step;
+	const uint64_t *ranges = ranges_of(t, it);
+
+	return (struct way){.by = _mm512_set1_epi64(names->walk_off - names->lead_off),
+		.lo = _mm512_set1_epi64(step->lo),
+		.span = _mm512_set1_epi64(step->hi - step->lo),
+		.behind = _mm512_set1_epi64(step->behind),
+		.lead = ranges[NAMES_OF_LEAD],
+		.steps = ranges[NAMES_OF_STEPS],
+		.length = _mm512_set1_epi64(it->needs[0].a)};
+}
+
 /*
- * The frames @some of group @g in which an item with @ranges, which is there from @place on, is
- * behind the first label and as many steps as it may.
+ * The frames @some, whose names start at @start and end at @end with an item, in which @way leads to
+ * it: it is behind the first label and as many steps as it may. *@ret_far: who goes further.
  */
 static inline __mmask8
-lanes_led(struct names_burst *b, uint32_t g, const uint64_t *ranges, __m512i place, __mmask8 some)
+lanes_led(const struct way *way, __m512i start, __m512i end, __mmask8 some, __mmask8 *ret_far)
 {
-	const struct names *names = b->names;
-	const struct sym_step *step = &names->step;
-	const __m512i start = _mm512_load_si512(&b->start[g * LANES]),
-		      lead = lane_bytes(start, some);
-	const __m512i by = _mm512_set1_epi64(names->walk_off - names->lead_off);
-	const __m512i lo = _mm512_set1_epi64(step->lo),
-		      span = _mm512_set1_epi64(step->hi - step->lo);
-	const __m512i one = _mm512_set1_epi64(1), behind = _mm512_set1_epi64(step->behind);
-	__m512i at = _mm512_add_epi64(start, _mm512_add_epi64(lead, by)),
-		n = _mm512_setzero_si512();
+	const __m512i place = _mm512_sub_epi64(end, way->length), one = _mm512_set1_epi64(1);
+	const __m512i lead = lane_bytes(start, some);
+	__m512i at = _mm512_add_epi64(start, _mm512_add_epi64(lead, way->by));
+	__m512i n = _mm512_setzero_si512();
 	__mmask8 on;
 
-	some = lanes_in_range(lead, ranges[NAMES_OF_LEAD], some);
+	some = lanes_in_range(lead, way->lead, some);
 	on = _mm512_mask_cmplt_epi64_mask(some, at, place);
 	for (int k = 0; k < STEPS_FEW && on != 0; k++) {
 		const __m512i length = lane_bytes(at, on);
 
-		on = _mm512_mask_cmple_epu64_mask(on, _mm512_sub_epi64(length, lo), span);
-		at = _mm512_mask_add_epi64(at, on, at, _mm512_add_epi64(length, behind));
+		on = _mm512_mask_cmple_epu64_mask(on, _mm512_sub_epi64(length, way->lo), way->span);
+		at = _mm512_mask_add_epi64(at, on, at, _mm512_add_epi64(length, way->behind));
 		n = _mm512_mask_add_epi64(n, on, n, one);
 		on = _mm512_mask_cmplt_epi64_mask(on, at, place);
 	}
-	b->far |= (uint64_t)on << g * LANES;
-	return lanes_in_range(
-		n, ranges[NAMES_OF_STEPS], _mm512_mask_cmpeq_epi64_mask(some, at, place));
+	*ret_far = on;
+	return lanes_in_range(n, way->steps, _mm512_mask_cmpeq_epi64_mask(some, at, place));
 }
 
 /* The same of frame @i alone. */
@@ -399,19 +496,6 @@ is_led(struct names_burst *b, uint32_t i, const uint64_t *ranges, const uint8_t 
 	b->far |= (uint64_t)(at < place) << i;
 	return at == place &&
 		n - (uint32_t)ranges[NAMES_OF_STEPS] <= (uint32_t)(ranges[NAMES_OF_STEPS] >> 32);
-}
-
-/* Whether the bytes of @it of @t are what frame @i has up to its end. */
-static inline bool
-is_equal(const struct names_burst *b, const struct hash_table *t, const struct hash_item *it,
-	uint32_t i)
-{
-	const struct hash_shape *shape = &t->shapes[it->shape];
-	const uint8_t *start = (const uint8_t *)(uintptr_t)b->end.bytes[i] + t->run_at.off;
-
-	return b->end.rest[i] >> 32 >= it->needs[0].a &&
-		(t->run > 32 ? hash_run_equal(shape, it, start, 64)
-			     : hash_run_equal(shape, it, start, 32));
 }
 
 /* Whether @it of @t holds for frame @i, and is in force. */
@@ -442,41 +526,27 @@ have_chain(
 	}
 }
 
-/* The ones of the frames @some that have the bytes of @it. */
-static inline uint64_t
-equal_of(const struct names_burst *b, const struct hash_table *t, const struct hash_item *it,
-	uint64_t some)
-{
-	uint64_t equal = t->run > 32 ? flood_equal_runs(&b->end, b->n_groups, t, it, some, 64)
-				     : flood_equal_runs(&b->end, b->n_groups, t, it, some, 32);
-
-	/* Of eight of which one has not none was found. */
-	for (uint64_t m = some & ~equal; m != 0; m &= m - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(m);
-
-		equal |= (uint64_t)is_equal(b, t, it, i) << i;
-	}
-	return equal;
-}
-
 /* Let @it be the first rule of those of the frames @some that it holds for. Returns these. */
 static __attribute__((noinline)) uint64_t
 have_flood(struct names_burst *b, const struct hash_table *t, const struct hash_item *it,
 	uint64_t some)
 {
-	const __m512i length = _mm512_set1_epi64(it->needs[0].a);
-	uint64_t equal, hold = 0;
+	const struct way way = way_to(b->names, t, it);
+	uint64_t equal, hold = 0, far = 0;
 
 	if (!is_enabled(b, it))
 		return 0;
 	equal = equal_of(b, t, it, some);
 	for (uint32_t g = 0; g < b->n_groups; g++) {
-		const __m512i end = _mm512_load_si512(&b->end.bytes[g * LANES]);
+		__mmask8 far_here;
 
-		hold |= (uint64_t)lanes_led(b, g, ranges_of(t, it), _mm512_sub_epi64(end, length),
-				lanes_of(equal, g))
+		hold |= (uint64_t)lanes_led(&way, _mm512_load_si512(&b->start[g * LANES]),
+				_mm512_load_si512(&b->end.bytes[g * LANES]), lanes_of(equal, g),
+				&far_here)
 			<< g * LANES;
+		far |= (uint64_t)far_here << g * LANES;
 	}
+	b->far |= far;
 	flood_set_rule(b->best, b->n_groups, it->rule, hold);
 	return hold;
 }
@@ -507,6 +577,85 @@ have_most(struct names_burst *b, const struct hash_table *t, const uint64_t *ite
 		it = (const void *)&t->items[it->next];
 	}
 	return same & ~left;
+}
+
+/* ---- floods ---- */
+
+/* What most frames of the first group have found in table @k; or NULL. */
+static inline const struct hash_item *
+guess_of(const struct names_burst *b, uint32_t k)
+{
+	const uint64_t some = b->found[k] & UINT8_MAX;
+	const struct hash_item *it;
+
+	if (__builtin_popcountll(some) < GUESS_MIN)
+		return NULL;
+	it = (const void *)(uintptr_t)b->item[k][__builtin_ctzll(some)];
+	return __builtin_popcountll(flood_frames(b->item[k], 1, it, some)) < GUESS_MIN ? NULL : it;
+}
+
+/* Whether all frames with the bytes of @it of @t are one to table @other. */
+static inline bool
+says_all_hashed(
+	const struct hash_table *t, const struct hash_item *it, const struct hash_table *other)
+{
+	const struct hash_shape *shape = &t->shapes[it->shape];
+
+	for (uint32_t i = 0; i < other->n_words; i++) {
+		const int32_t at = other->words[i].off - t->run_at.off;
+		uint64_t said;
+
+		if (at < 0)
+			return false;
+		memcpy(&said, &shape->run_mask[at], sizeof(said));
+		if ((other->words[i].mask & ~said) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * In a flood most frames find what those of the first group, which are looked up, have: compare the
+ * frames @on with that. For whom it holds its table has nothing more, nor has one that hashes only
+ * what it says, and has nothing for one of them. The longer names are, the more they say.
+ */
+static void
+guess(struct names_burst *b, uint64_t on)
+{
+	const struct names *names = b->names;
+	const struct hash_item *it = NULL;
+	uint32_t k = names->n;
+	uint64_t hold;
+
+	while (it == NULL && k > 0)
+		it = guess_of(b, --k);
+	if (it == NULL)
+		return;
+	hold = have_flood(b, &names->tables[k], it, on);
+	if ((hold & UINT8_MAX) == 0)
+		return;
+	b->found[k] &= ~hold;
+	for (uint32_t i = 0; i < names->n; i++)
+		if (i == k ||
+			((b->found[i] >> __builtin_ctzll(hold) & 1) == 0 &&
+				says_all_hashed(&names->tables[k], it, &names->tables[i])))
+			b->through[i] = hold;
+}
+
+/* Look up all frames that may have names. */
+static void
+find_items(struct names_burst *b)
+{
+	const struct near near = near_of(b->names);
+	uint64_t on = 0;
+
+	for (uint32_t g = 0; g < b->n_groups; g++)
+		on |= (uint64_t)find_ends(b, &near, g) << g * LANES;
+	look_up_group(b, 0, on);
+	if (b->n_groups > 1)
+		guess(b, on);
+	for (uint32_t g = 1; g < b->n_groups; g++)
+		look_up_group(b, g, on);
 }
 
 /* Verify what was found in table @k. */
@@ -561,11 +710,13 @@ names_avx512(const struct match_image *im, const struct pkt_view *views, const u
 	b.wide = 0;
 	b.far = 0;
 	b.tight = 0;
-	for (uint32_t k = 0; k < b.names->n; k++)
+	for (uint32_t k = 0; k < b.names->n; k++) {
 		b.found[k] = 0;
+		b.through[k] = 0;
+	}
 	odd = take_frames(&b, views, which, all);
 	find_zeros(&b);
-	look_up_all(&b);
+	find_items(&b);
 	for (uint32_t k = 0; k < b.names->n; k++)
 		have(&b, k);
 	for (uint32_t g = 0; g < b.n_groups; g++)

@@ -157,21 +157,27 @@ _Static_assert(
 	offsetof(struct pkt_view, l4_off) == offsetof(struct pkt_view, flags) + 6, "see lane_l4()");
 
 /*
- * The WINDOW_L4 of frames whose datagrams start at @start, by the @layers of their views and their
- * keys. *@ret_lost: those of which views do not say it: later fragments, headers that cannot be.
+ * How far behind the start of datagrams the WINDOW_L4 is, by the @layers of views and their keys.
+ * *@ret_lost: those of which views do not say it: later fragments, headers that cannot be.
  */
-static inline struct lane_windows
-lane_l4(struct lane_windows start, __m512i layers, __m256i key, __mmask8 *ret_lost)
+static inline __m512i
+lane_l4_steps(__m512i layers, __m256i key, __mmask8 *ret_lost)
 {
 	/* A bit that IPv6 has and IPv4 has not. Views look behind extension headers. */
 	const __m256i six = _mm256_set1_epi32((int)PKT_KEY_FAMILY(6 & ~4));
 	const __mmask8 is_6 = _mm256_test_epi32_mask(key, six);
 	const __m512i l4_off = _mm512_srli_epi64(layers, 48);
-	const __m512i step = _mm512_mask_mov_epi64(_mm512_sub_epi64(l4_off, lane_l3_offs(layers)),
-		is_6, _mm512_set1_epi64(WINDOW_L4_IP6));
 
 	*ret_lost = _mm512_testn_epi64_mask(l4_off, l4_off) & (__mmask8)~is_6;
-	return lane_behind(start, step);
+	return _mm512_mask_mov_epi64(_mm512_sub_epi64(l4_off, lane_l3_offs(layers)), is_6,
+		_mm512_set1_epi64(WINDOW_L4_IP6));
+}
+
+/* That window, of datagrams that start at @start. */
+static inline struct lane_windows
+lane_l4(struct lane_windows start, __m512i layers, __m256i key, __mmask8 *ret_lost)
+{
+	return lane_behind(start, lane_l4_steps(layers, key, ret_lost));
 }
 
 _Static_assert(offsetof(struct pkt_view, l3_len) + sizeof(uint64_t) <= sizeof(struct pkt_view),
