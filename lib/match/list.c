@@ -283,7 +283,7 @@ value_row(struct list *l, const struct list_place *place, const struct list_valu
 		.b = b,
 		.row = (uint8_t)(LIST_COLUMNS + l->n_pieces++),
 		.up = 8 * (uint32_t)at,
-		.rest = 31 - 8 * (uint32_t)at,
+		.rest = (32 - 8 * (uint32_t)at) % 32,
 		.down = 8 * (4u - v->at.size),
 		.negative = v->negative};
 	return piece->row;

@@ -80,6 +80,9 @@ struct list_part {
 struct list_block {
 	cbpf_lanes_fn fn;
 	uint32_t lane, n; /* the first of its lanes, and how many they are */
+	/* Of frames with this key lanes of the block in @is_sure, by number, say all. */
+	struct scope_test sure;
+	uint64_t is_sure[LIST_BLOCK / 64];
 };
 
 /*
@@ -92,9 +95,9 @@ struct list_place {
 	int32_t begin, end; /* bytes of the window that all of them are in */
 };
 
-/* A value that is no column: (row a << up | row b >> 1 >> rest) >> down, or 0 minus that. */
+/* A value that is no column: (row a << up | row b >> rest) >> down, or 0 minus that. */
 struct list_piece {
-	uint32_t up, rest, down; /* 0..31; rest is 31 - up: by 32 nobody can shift */
+	uint32_t up, rest, down; /* 0..31; where up is 0, rest is, and b is a */
 	uint8_t a, b, row;
 	bool negative;
 };

@@ -23,6 +23,12 @@ list_shift(list_vec v, uint32_t n)
 	return (list_vec)_mm256_srlv_epi32((__m256i)v, _mm256_set1_epi32((int)n));
 }
 
+static inline list_vec
+list_shift_left(list_vec v, uint32_t n)
+{
+	return (list_vec)_mm256_sllv_epi32((__m256i)v, _mm256_set1_epi32((int)n));
+}
+
 static inline uint32_t
 bits_of(list_vec v)
 {
@@ -62,19 +68,15 @@ list_all_whole(const struct probe_at *at, uint32_t n, int32_t begin, int32_t end
 	return whole;
 }
 
-static inline void
-list_lower(uint32_t *best, uint32_t n, uint64_t some, uint32_t rule)
+static inline list_vec
+lower_to(list_vec best, uint32_t some, uint32_t rule)
 {
 	const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-	const __m256i with = _mm256_set1_epi32((int)rule);
+	const __m256i all = _mm256_set1_epi32((int)some), v = (__m256i)best;
+	const __m256i off = _mm256_cmpeq_epi32(_mm256_and_si256(all, bit), _mm256_setzero_si256());
 
-	for (uint32_t i = 0; i < n; i += LIST_LANES) {
-		__m256i *at = (__m256i *)(void *)&best[i], v = _mm256_load_si256(at);
-		const __m256i all = _mm256_set1_epi32((int)(some >> i));
-		const __m256i on = _mm256_cmpeq_epi32(_mm256_and_si256(all, bit), bit);
-
-		_mm256_store_si256(at, _mm256_blendv_epi8(v, _mm256_min_epu32(v, with), on));
-	}
+	/* MATCH_NONE is above all rules. */
+	return (list_vec)_mm256_min_epu32(v, _mm256_or_si256(_mm256_set1_epi32((int)rule), off));
 }
 
 #define LOW32(a, b) ((list_vec)_mm256_unpacklo_epi32((__m256i)(a), (__m256i)(b)))
@@ -91,8 +93,7 @@ list_some(list_vec v)
 }
 
 #include "list_equal.h"
-#include "list_settle.h"
-
+#include "list_lower.h"
 #include "list_run.h"
 #include "list_square.h"
 

@@ -23,6 +23,12 @@ list_shift(list_vec v, uint32_t n)
 	return (list_vec)_mm512_srlv_epi32((__m512i)v, _mm512_set1_epi32((int)n));
 }
 
+static inline list_vec
+list_shift_left(list_vec v, uint32_t n)
+{
+	return (list_vec)_mm512_sllv_epi32((__m512i)v, _mm512_set1_epi32((int)n));
+}
+
 /* 0 where the test (@v & @mask) == @val holds. */
 static inline __m512i
 differs(list_vec v, uint32_t mask, uint32_t val)
@@ -89,16 +95,12 @@ list_all_whole(const struct probe_at *at, uint32_t n, int32_t begin, int32_t end
 	return whole;
 }
 
-static inline void
-list_lower(uint32_t *best, uint32_t n, uint64_t some, uint32_t rule)
+static inline list_vec
+lower_to(list_vec best, uint32_t some, uint32_t rule)
 {
-	for (uint32_t i = 0; i < n; i += LIST_LANES) {
-		const __m512i v = _mm512_load_si512(&best[i]);
-		const __mmask16 on = (__mmask16)(some >> i);
+	const __m512i v = (__m512i)best;
 
-		_mm512_store_si512(
-			&best[i], _mm512_mask_min_epu32(v, on, v, _mm512_set1_epi32((int)rule)));
-	}
+	return (list_vec)_mm512_mask_min_epu32(v, (__mmask16)some, v, _mm512_set1_epi32((int)rule));
 }
 
 #define LOW32(a, b) ((list_vec)_mm512_unpacklo_epi32((__m512i)(a), (__m512i)(b)))
@@ -112,8 +114,7 @@ list_some(list_vec v)
 	return _mm512_test_epi16_mask((__m512i)v, (__m512i)v);
 }
 
-#include "list_settle.h"
-
+#include "list_lower.h"
 #include "list_run.h"
 #include "list_square.h"
 

@@ -22,6 +22,12 @@ list_shift(list_vec v, uint32_t n)
 	return v >> n;
 }
 
+static inline list_vec
+list_shift_left(list_vec v, uint32_t n)
+{
+	return v << n;
+}
+
 /* Bit i: number i of @v is not 0, but has all bits. */
 static inline uint32_t
 bits_of(list_vec v)
@@ -61,24 +67,12 @@ list_all_whole(const struct probe_at *at, uint32_t n, int32_t begin, int32_t end
 	return left >= end && pos >= 0 && (int64_t)pos + begin >= 0;
 }
 
-static inline void
-list_lower(uint32_t *best, uint32_t n, uint64_t some, uint32_t rule)
-{
-	(void)n;
-	for (; some != 0; some &= some - 1) {
-		const uint32_t i = (uint32_t)__builtin_ctzll(some);
-
-		best[i] = MIN(best[i], rule);
-	}
-}
-
 #define LOW32(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
 #define HIGH32(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 #define LOW64(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
 #define HIGH64(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
 
 #include "list_equal.h"
-#include "list_settle.h"
 
 #ifdef LIST_HAS_CODE
 
@@ -88,6 +82,22 @@ list_some(list_vec v)
 	const __m128i none = _mm_cmpeq_epi16((__m128i)v, _mm_setzero_si128());
 
 	return ~(uint32_t)_mm_movemask_epi8(_mm_packs_epi16(none, none)) & 0xff;
+}
+
+/* What lanes decide, frame by frame: of vectors of four there are too many. */
+static inline void
+list_lower(uint32_t *best, const struct list_sure *s)
+{
+	for (uint32_t m = s->some; m != 0; m &= m - 1) {
+		const uint32_t lane = (uint32_t)__builtin_ctz(m), rule = s->rules[lane];
+		uint64_t frames = list_holds_for(s->holds, s->first + lane, s->times) & s->frames;
+
+		for (; frames != 0; frames &= frames - 1) {
+			const uint32_t i = (uint32_t)__builtin_ctzll(frames);
+
+			best[i] = MIN(best[i], rule);
+		}
+	}
 }
 
 #include "list_run.h"

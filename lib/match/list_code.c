@@ -38,6 +38,20 @@ lane_of(struct list_builder *b, const struct list_entry *e)
 	return r;
 }
 
+/* Which lanes of @block decide alone: rules of a list mostly ask the same of the key. */
+static void
+find_sure(const struct list *l, struct list_block *block)
+{
+	const struct scope_test never = {0, 1}, *sure = &l->sure[block->lane];
+
+	block->sure = never;
+	for (uint32_t k = 0; k < block->n && scope_test_equal(&block->sure, &never); k++)
+		block->sure = sure[k];
+	for (uint32_t k = 0; k < block->n; k++)
+		block->is_sure[k / 64] |= (uint64_t)scope_test_equal(&sure[k], &block->sure)
+			<< k % 64;
+}
+
 /* Code of the lanes of @part. @lanes is room for those of a block. */
 static int
 make_part(struct list_builder *b, struct list_part *part, struct cbpf_lane *lanes)
@@ -51,6 +65,7 @@ make_part(struct list_builder *b, struct list_part *part, struct cbpf_lane *lane
 
 		block->lane = part->lane + i;
 		block->n = MIN(part->n_lanes - i, LIST_BLOCK);
+		find_sure(l, block);
 		for (uint32_t k = 0; k < block->n; k++)
 			lanes[k] = lane_of(b, &b->v[block->lane + k]);
 		r = cbpf_jit_lanes(

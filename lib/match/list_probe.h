@@ -8,7 +8,8 @@
  * hide behind the others', LIST_AT_ONCE, of how many lanes of four, as many as there
  * are registers for, LIST_PACKETS, how many frames go through machine code at once, and
  *
- *	list_vec list_shift(list_vec v, uint32_t n)
+ *	list_vec list_shift(list_vec v, uint32_t n) to the right, n < 32
+ *	list_vec list_shift_left(list_vec v, uint32_t n)
  *	uint64_t list_equal(const list_vec *r, uint32_t vecs, uint32_t mask, uint32_t val)
  *	bool list_any(const list_vec *r, uint32_t vecs, const uint32_t *mask, const uint32_t *val)
  *
@@ -80,7 +81,7 @@ list_ask(const struct list *l, const struct list_part *part, uint32_t g0, struct
 			if (__builtin_expect(list_any(r, vecs, &s->mask[g0], &s->val[g0]), 0)) {
 				list_note(s, g0, r, vecs, at, some, h);
 				if (h->n > LIST_HITS - LIST_AT_ONCE)
-					list_done(l, h, p, f);
+					list_try(l, h, p, f);
 			}
 			EACH(ROW(s->v[g]));
 			continue;
@@ -103,8 +104,9 @@ list_put_pieces(const struct list *l, struct list_frames *f)
 		list_vec *to = (list_vec *)(void *)f->rows[piece->row];
 
 		for (uint32_t k = 0; k < n; k++) {
-			const list_vec v =
-				(a[k] << piece->up | b[k] >> 1 >> piece->rest) >> piece->down;
+			const list_vec v = list_shift(
+				list_shift_left(a[k], piece->up) | list_shift(b[k], piece->rest),
+				piece->down);
 
 			to[k] = piece->negative ? -v : v;
 		}
@@ -154,5 +156,5 @@ LIST_PROBE(const struct list *l, struct probe *p, uint64_t some)
 #endif
 		list_ask_part(l, part, p, &f, asked, &h);
 	}
-	list_done(l, &h, p, &f);
+	list_try(l, &h, p, &f);
 }
