@@ -126,6 +126,4 @@ walk_on(struct walkers *v, const struct hash_table *t, const struct sym_step *st
 
 #include "hash_probe.h"
 
-#include "hash_bundle.h"
-
 #endif

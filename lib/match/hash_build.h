@@ -45,7 +45,7 @@ hash_masked_word(const struct item *it, uint8_t win, int32_t off, uint64_t mask)
 	return 0;
 }
 
-/* The bits of @it that key @k of a fan has, which starts at any byte. */
+/* The bits of @it that are under the mask of @k, 8 bytes that may start at any of a window. */
 static inline uint64_t
 hash_key_of(const struct item *it, const struct item_word *k)
 {

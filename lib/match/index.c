@@ -401,19 +401,18 @@ pass_residual(struct build *b)
 	return 0;
 }
 
-/* Tables that are asked at once, where there is no straight way past them. */
+/* What is asked before tables, where there is no straight way past them. */
 static int
-pass_bundles(struct build *b)
+pass_sieve(struct build *b)
 {
 	const struct isa_kernels *kernels = isa_kernels(b->options->isa);
 	struct match_index *ix = b->index;
 	int r;
 
-	ix->apart = (UINT64_C(1) << ix->n_tables) - 1;
-	if (kernels->bundle == NULL || straight_fits(ix))
+	if (kernels->sieve == NULL || straight_fits(ix))
 		return 0;
-	r = bundles_new(ix, &ix->bundles, &ix->n_bundles, &ix->apart);
-	ix->bytes += ix->n_bundles * sizeof(*ix->bundles);
+	r = sieve_new(ix, &b->items, b->clusters, secret(), &ix->sieve);
+	ix->bytes += ix->sieve != NULL ? ix->sieve->bytes : 0;
 	return r;
 }
 
@@ -448,7 +447,7 @@ static const struct pass {
 	{"lists", pass_lists}, /* what is left to lanes of vectors */
 	{"chains", pass_chains}, /* or to functions of many rules */
 	{"residual", pass_residual}, /* what is left goes one by one */
-	{"bundles", pass_bundles}, /* tables that are asked at once */
+	{"sieve", pass_sieve}, /* 4 bytes that say of most frames that tables have nothing */
 	{"names", pass_names}, /* tables of names to such from their ends on */
 };
 #define PASSES_FOR_FINDINGS 2
@@ -597,7 +596,7 @@ set_kernels(struct match_index *ix, const struct isa_kernels *kernels)
 	ix->lanes_cost = kernels->lanes_cost;
 	ix->probe_bits = kernels->bits;
 	ix->probe_list = kernels->list;
-	ix->probe_bundle = kernels->bundle;
+	ix->run_sieve = kernels->sieve;
 }
 
 /* The straight way of @ix, or NULL. */
@@ -689,7 +688,7 @@ index_free(struct match_index *index)
 	for (uint32_t i = 0; i < index->n_tables; i++)
 		hash_fini(&index->tables[i]);
 	mem_free(index->tables);
-	mem_free(index->bundles);
+	mem_free(index->sieve);
 	names_free(index->names);
 	tuple_free(index->tuple);
 	bits_free(index->bits);

@@ -13,7 +13,6 @@
 
 #include "base/mem.h"
 #include "bits.h"
-#include "bundle.h"
 #include "chains.h"
 #include "cover.h"
 #include "ends.h"
@@ -23,6 +22,7 @@
 #include "masks.h"
 #include "names.h"
 #include "place.h"
+#include "sieve.h"
 #include "straight.h"
 #include "tuple.h"
 
@@ -46,10 +46,8 @@ struct match_index {
 	bool any_ether; /* some table looks at whole frames */
 	struct hash_table *tables; /* by first rule; from the heap */
 	uint32_t n_tables;
-	struct bundle *bundles; /* tables that are asked at once; from the heap */
-	uint32_t n_bundles;
-	bundle_probe_fn probe_bundle;
-	uint64_t apart; /* bit k: table k is asked on its own */
+	struct sieve *sieve; /* what is asked before some tables; or NULL; from the heap */
+	sieve_fn run_sieve;
 	/* What tables and lists ask of pkt_key(), each test once; and its number. */
 	struct scope_test tests[INDEX_TESTS_MAX];
 	uint32_t n_tests;
@@ -135,7 +133,7 @@ struct isa_kernels {
 	straight_fn tuple_straight;
 	list_probe_fn list;
 	enum cbpf_vectors vectors; /* that code may use */
-	bundle_probe_fn bundle; /* or NULL */
+	sieve_fn sieve; /* or NULL */
 	straight_fn names; /* a straight way of images that have such; or NULL */
 	uint32_t look_up; /* what a table costs a frame, ns, about */
 	uint32_t lanes_cost; /* what eight of few five-tuples cost it, tenths of a nanosecond */

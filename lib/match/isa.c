@@ -57,7 +57,7 @@ settle(enum isa isa)
 		place_frames_avx512, place_windows_avx512, straight_avx512, masks_tests_avx512, \
 			masks_above_avx512, hash_probe_avx512, hash_steps_avx512, ends, \
 			bits_probe_avx512, tuple_probe_avx512, tuple_straight_avx512, \
-			list_probe_avx512, CBPF_VECTORS_AVX512, bundle_probe_avx512, \
+			list_probe_avx512, CBPF_VECTORS_AVX512, sieve_avx512, \
 			.names = names_avx512, .look_up = 2, .lanes_cost = 20, .exact_min = 1, \
 			.fan_keys = FAN_KEYS \
 	}

@@ -204,23 +204,24 @@ static void
 ask_tables(struct probe *p, const uint64_t *has, uint64_t alive)
 {
 	const struct match_index *ix = p->im->index;
-	const uint8_t *test = ix->table_test;
+	uint64_t may[INDEX_TABLES_MAX]; /* by table: frames that may have something there */
 	uint32_t asked = 0;
 
-	for (uint32_t k = 0; k < ix->n_bundles; k++)
-		ix->probe_bundle(&ix->bundles[k], p, has, alive);
-	for (uint64_t apart = ix->apart; apart != 0; apart &= apart - 1) {
-		const uint32_t k = (uint32_t)__builtin_ctzll(apart);
+	for (uint32_t k = 0; k < ix->n_tables; k++)
+		may[k] = has[ix->table_test[k]] & alive;
+	if (ix->sieve != NULL)
+		ix->run_sieve(ix->sieve, p, may);
+	for (uint32_t k = 0; k < ix->n_tables; k++) {
 		const struct hash_table *t = &ix->tables[k];
-		uint64_t some;
 
+		if (may[k] == 0)
+			continue;
 		/* Tables come by their first rule: nothing behind has an earlier one. A look now and then
 		 * does: a frame that has its rule is seldom one of the first. */
 		if (++asked % LOOK_EVERY == 0)
 			alive &= without_rule(p, t->first_rule);
-		some = has[test[k]] & alive;
-		if (some != 0)
-			ask_table(p, t, some);
+		if ((may[k] & alive) != 0)
+			ask_table(p, t, may[k] & alive);
 	}
 }
 

@@ -232,20 +232,15 @@ spoil_names(struct match_image *im)
 	return has;
 }
 
-/* What is found in bundles belongs to no table; of a whole burst it is looked for there. */
+/* Frames seem too short for what is asked of them, so that no table is looked up. */
 static bool
-spoil_bundles(struct match_image *im)
+spoil_sieve(struct match_image *im)
 {
-	const bool has = im->index != NULL && im->index->n_bundles > 0;
+	struct sieve *s = im->index != NULL ? im->index->sieve : NULL;
 
-	for (uint32_t k = 0; has && k < im->index->n_bundles; k++) {
-		struct bundle *b = &im->index->bundles[k];
-
-		b->n_lanes = BUNDLE_LANES;
-		for (uint32_t i = 0; i < b->n_tables; i++)
-			b->tables[i].slots = 0;
-	}
-	return has;
+	for (uint32_t k = 0; s != NULL && k < s->n_keys; k++)
+		s->keys[k].left = INT32_MAX;
+	return s != NULL;
 }
 
 /* Ways in which it can be; TUPLE and BITS: of MERGED those in which that kernel has such rules. */
@@ -258,7 +253,7 @@ enum {
 	CHAINS = 1 << 5,
 	STRAIGHT = 1 << 6, /* of processors that have it */
 	VIEWS = 1 << 7, /* of those where views say where windows are */
-	BUNDLES = 1 << 8, /* of those that have bundles */
+	SIEVE = 1 << 8, /* of those that have a sieve */
 	NAMES = 1 << 9, /* of those that have names */
 };
 
@@ -281,8 +276,8 @@ is_way(unsigned int where, size_t way)
 		return isa_kernels(options->isa)->place_frames !=
 			isa_kernels(ISA_C)->place_frames &&
 			!options->only_lists;
-	if (where == BUNDLES)
-		return isa_kernels(options->isa)->bundle != NULL && !options->only_lists &&
+	if (where == SIEVE)
+		return isa_kernels(options->isa)->sieve != NULL && !options->only_lists &&
 			!options->chains;
 	if (where == NAMES)
 		return isa_kernels(options->isa)->names != NULL && !options->only_lists &&
@@ -319,7 +314,7 @@ static const struct fault {
 	{"windows: a label too short", MERGED, spoil_walk, {0}},
 	{"straight: a way that finds nothing", STRAIGHT, spoil_straight, {0}},
 	{"names: a label too long", NAMES, spoil_names, {0}},
-	{"bundles: nothing is found", BUNDLES, spoil_bundles, {0}},
+	{"sieve: nothing gets through", SIEVE, spoil_sieve, {0}},
 	{"residual: every second rule forgotten", MERGED, spoil_residual, {0}},
 	{"chain: a rule forgotten", CHAIN, NULL, {.chain_fault = true}},
 	{"chains: a rule of each forgotten", CHAINS, NULL, {.chain_fault = true}},
