@@ -137,3 +137,37 @@ find_heads(const struct hash_table *t, const struct probe *p, uint64_t some, uin
 	}
 	return fan_find(t->fan, &from, p->n, some, ret);
 }
+
+/* Eight candidates of @frames and @places, those that are @some, to @ret. Returns how many. */
+static inline uint32_t
+put_found(__m256i frames, __m256i places, __mmask8 some, struct candidate *ret)
+{
+	const __m512i both = _mm512_or_si512(_mm512_cvtepu32_epi64(frames),
+		_mm512_slli_epi64(_mm512_cvtepu32_epi64(places), 32));
+
+	_mm512_storeu_si512(ret, _mm512_maskz_compress_epi64(some, both));
+	return (uint32_t)__builtin_popcount(some);
+}
+
+/* The candidates that the @n_found numbers @found of the fan @t lead to, to @ret. Returns how many. */
+static uint32_t
+fan_candidates(const struct hash_table *t, const uint32_t *found, uint32_t n_found,
+	struct candidate *restrict ret)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < n_found; k += LANES) {
+		const __mmask8 on =
+			n_found - k < LANES ? (__mmask8)((1u << (n_found - k)) - 1) : UINT8_MAX;
+		const __m256i v = _mm256_maskz_loadu_epi32(on, &found[k]);
+		const __m256i head = _mm256_and_si256(v, _mm256_set1_epi32(FAN_HEAD_MASK));
+		const __m256i place = _mm256_mmask_i32gather_epi32(
+			_mm256_setzero_si256(), on, head, t->fan->heads, sizeof(*t->fan->heads));
+
+		n += put_found(_mm256_srli_epi32(v, FAN_FRAME_SHIFT), place,
+			_mm256_test_epi32_mask(place, place), &ret[n]);
+	}
+	if (t->n_items > FAR_ITEMS)
+		fetch_items(t, ret, n);
+	return n;
+}

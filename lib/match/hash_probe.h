@@ -226,12 +226,13 @@ find_for(const struct hash_table *t)
 	return by_words[t->n_words][hash_has_key(t)][t->together];
 }
 
-/* The candidates of @t, which is a fan. */
+#ifndef HASH_LANES
+/* The candidates that the @n_found numbers @found of the fan @t lead to, to @ret. Returns how many. */
 static uint32_t
-find_in_fan(const struct hash_table *t, const struct probe *p, uint64_t some, struct candidate *ret)
+fan_candidates(const struct hash_table *t, const uint32_t *found, uint32_t n_found,
+	struct candidate *restrict ret)
 {
-	uint32_t found[FAN_FOUND_MAX], n = 0;
-	const uint32_t n_found = find_heads(t, p, some, found);
+	uint32_t n = 0;
 
 	for (uint32_t k = 0; k < n_found; k++) {
 		const uint32_t place = t->fan->heads[found[k] & FAN_HEAD_MASK];
@@ -241,6 +242,17 @@ find_in_fan(const struct hash_table *t, const struct probe *p, uint64_t some, st
 		n += place != 0;
 	}
 	return n;
+}
+#endif
+
+/* The candidates of @t, which is a fan. */
+static uint32_t
+find_in_fan(const struct hash_table *t, const struct probe *p, uint64_t some, struct candidate *ret)
+{
+	uint32_t found[FAN_FOUND_MAX];
+	const uint32_t n_found = find_heads(t, p, some, found);
+
+	return fan_candidates(t, found, n_found, ret);
 }
 
 #ifdef HASH_RUNS
