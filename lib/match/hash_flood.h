@@ -2,14 +2,14 @@
 
 /*
  * Candidates of which most are one item, as in a flood: what is asked of it is read once, and
- * frames are compared without a branch, in fewer instructions. Included by
- * hash_probe.h for processors with AVX-512.
+ * frames are compared eight at once, in fewer instructions; one by one only where some of eight
+ * differ. Included by hash_probe.h for processors with AVX-512.
  */
 
 #include "flood8.h"
 
 /* So many candidates with one item take less together than one by one. */
-#define FLOOD_MIN 8
+#define ALIKE_MIN 8
 
 /* What two of three of the @n candidates @c are, three at least; or 0. */
 static inline uint32_t
@@ -233,7 +233,7 @@ try_one(const struct hash_table *t, struct probe *p, uint32_t place, struct cand
 static inline uint32_t
 try_flood(const struct hash_table *t, struct probe *p, struct candidate *c, uint32_t n)
 {
-	const uint32_t place = n >= FLOOD_MIN ? place_of_most(c, n) : 0;
+	const uint32_t place = n >= ALIKE_MIN ? place_of_most(c, n) : 0;
 
 	return place != 0 ? try_one(t, p, place, c, n) : n;
 }

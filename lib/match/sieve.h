@@ -6,8 +6,9 @@
  * A sieve: what keeps most frames from tables in which they have nothing. In mixed rulesets a
  * burst's frames are asked by ten tables, each of which takes as long for eight frames of it as
  * for one, and hardly ever has something. Of what a table hashes 4 bytes tell nearly as well that
- * it has nothing: two bits of a filter. What is asked of all tables at a time, 16 frames at once,
- * takes a fifth of what looking them up takes, and most are left out for the burst.
+ * it has nothing: they are none of its few values, or miss one of two bits in its filter. What is
+ * asked for all tables before the first, 16 frames at once, takes a fifth of what looking them up
+ * takes, and most are left out for the burst.
  *
  * Fans are not asked about: they begin with a filter themselves.
  */

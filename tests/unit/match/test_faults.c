@@ -232,7 +232,7 @@ spoil_names(struct match_image *im)
 	return has;
 }
 
-/* Frames seem too short for what is asked of them, so that no table is looked up. */
+/* Frames seem too short for what is asked of them, so that none gets to the tables asked about. */
 static bool
 spoil_sieve(struct match_image *im)
 {
@@ -240,6 +240,18 @@ spoil_sieve(struct match_image *im)
 
 	for (uint32_t k = 0; s != NULL && k < s->n_keys; k++)
 		s->keys[k].left = INT32_MAX;
+	return s != NULL;
+}
+
+/* Every second slot forgets what it says: a value that some item has, bits that items left. */
+static bool
+spoil_sieve_slots(struct match_image *im)
+{
+	struct sieve *s = im->index != NULL ? im->index->sieve : NULL;
+	uint32_t *slots = s != NULL ? s->slots : NULL;
+
+	for (; slots != NULL && slots < (uint32_t *)s->keys; slots += 2)
+		*slots = 0;
 	return s != NULL;
 }
 
@@ -315,6 +327,7 @@ static const struct fault {
 	{"straight: a way that finds nothing", STRAIGHT, spoil_straight, {0}},
 	{"names: a label too long", NAMES, spoil_names, {0}},
 	{"sieve: nothing gets through", SIEVE, spoil_sieve, {0}},
+	{"sieve: every second slot forgotten", SIEVE, spoil_sieve_slots, {0}},
 	{"residual: every second rule forgotten", MERGED, spoil_residual, {0}},
 	{"chain: a rule forgotten", CHAIN, NULL, {.chain_fault = true}},
 	{"chains: a rule of each forgotten", CHAINS, NULL, {.chain_fault = true}},
