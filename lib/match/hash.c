@@ -265,7 +265,7 @@ put_in_fan(struct hash_builder *b, uint32_t i, struct chains_so_far *c)
 	const uint32_t at = hash_fan_head(b, i);
 	uint32_t *head = &t->places[at / HASH_SLOTS][at % HASH_SLOTS];
 
-	if (b->fault != HASH_FAULT_PASS || i > 0)
+	if (b->fault != HASH_FAULT_PASS || i % 2 != 0)
 		t->fan->filter[at / HASH_SLOTS] |= fan_filter_bits(hash_fan_own(b, i));
 	if (*head != 0)
 		return put_behind(b, i, c->number[*head / LINE_UNITS], c);
